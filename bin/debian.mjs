@@ -1,0 +1,30 @@
+// The Debian packages that Ex10 needs, and their installation.
+import { spawnSync } from 'node:child_process'
+
+/** What sessions need: the display, its picture codecs, the browser, supervision, the firewall and the sandbox's tools. */
+const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-liberation', 's6', 'nftables',
+  'util-linux', 'passwd', 'procps', 'ca-certificates']
+
+/** What tests need besides: network namespaces. */
+const TEST_PACKAGES = ['iproute2']
+
+// eslint-disable-next-line no-template-curly-in-string -- dpkg-query's own syntax
+const FORMAT = '${db:Status-Status}'
+
+/** Installs the packages that are missing. Returns an error line, or nothing when all are there. */
+export function installPackages ({ test }) {
+  const wanted = test ? [...PACKAGES, ...TEST_PACKAGES] : PACKAGES
+  const missing = wanted.filter(name => !isInstalled(name))
+  if (missing.length === 0) return
+  console.log(`Installing Debian packages: ${missing.join(' ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  for (const args of [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', ...missing]]) {
+    const { status } = spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    if (status !== 0) return `"apt-get ${args.join(' ')}" failed: see its message above; check the network and the package sources, then try again`
+  }
+}
+
+function isInstalled (name) {
+  const { stdout } = spawnSync('dpkg-query', ['-W', '-f', FORMAT, name], { encoding: 'utf8' })
+  return stdout === 'installed'
+}

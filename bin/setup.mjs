@@ -1,0 +1,73 @@
+// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dependencies, the group.
+// Needs nothing but Node 20. A second run finds everything there: it does no work and needs no network.
+//   node bin/setup.mjs [--test]     --test: what the tests need as well
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { installPackages } from './debian.mjs'
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
+const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
+const STAMP = '.ex10-setup' // in a node_modules: what it was installed from
+
+const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installTemplates()
+if (problem) {
+  console.error(`ex10: ${problem}`)
+  process.exit(1)
+}
+
+function checkMachine () {
+  if (Number(process.versions.node.split('.')[0]) < 20) return `Node ${process.versions.node} is too old: install Node 20 or newer`
+  if (process.platform !== 'linux') return `${process.platform} is not supported: run Ex10 on Debian 12, or in a Debian 12 container`
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
+  if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) return 'this is not Debian 12: run Ex10 there, or in a Debian 12 container'
+  if (process.getuid() !== 0) return 'root is needed, to make accounts and firewall rules: run this command as root, for example with sudo'
+}
+
+/** `npm ci` in `folder`, unless its node_modules were installed from the same lock file. */
+function installModules (folder) {
+  const stamp = join(folder, 'node_modules', STAMP)
+  const wanted = createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  console.log(`Installing node modules in ${folder}`)
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0) return `"npm ci" failed in ${folder}: see its message above; check the network, then try again`
+  writeFileSync(stamp, wanted)
+}
+
+/** Copies each template's dev server to its store in the data folder, which sessions see read-only, and installs it there. */
+function installTemplates () {
+  mkdirSync(join(DATA_DIR, 'templates'), { recursive: true, mode: 0o711 })
+  for (const { name } of readdirSync(join(ROOT, 'templates'), { withFileTypes: true }).filter(entry => entry.isDirectory())) {
+    const problem = installTemplate(join(ROOT, 'templates', name, 'dev-server'), join(DATA_DIR, 'templates', name))
+    if (problem) return problem
+  }
+}
+
+/** Live sessions may use the store: a changed one is made aside and takes the old one's place. */
+function installTemplate (source, store) {
+  const stamp = join(store, STAMP)
+  const wanted = hashFolder(source)
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  const made = `${store}.new`
+  rmSync(made, { recursive: true, force: true })
+  cpSync(source, made, { recursive: true, filter: path => !path.includes('node_modules') })
+  const problem = installModules(made)
+  if (problem) return problem
+  writeFileSync(join(made, STAMP), wanted)
+  rmSync(`${store}.old`, { recursive: true, force: true })
+  if (existsSync(store)) renameSync(store, `${store}.old`)
+  renameSync(made, store)
+  rmSync(`${store}.old`, { recursive: true, force: true })
+}
+
+function hashFolder (folder) {
+  const hash = createHash('sha256')
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile() && !entry.parentPath?.includes('node_modules'))
+  for (const path of files.map(entry => join(entry.parentPath ?? entry.path, entry.name)).sort()) {
+    hash.update(path.slice(folder.length)).update('\0').update(readFileSync(path)).update('\0')
+  }
+  return hash.digest('hex')
+}

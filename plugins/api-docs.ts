@@ -1,0 +1,26 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { CodeUpdate } from '../src/schemas/code-update.ts'
+import { ErrorReply } from '../src/schemas/common.ts'
+import { ProgressLine } from '../src/schemas/progress.ts'
+import { SessionView } from '../src/schemas/session.ts'
+import { version } from '../src/version.ts'
+
+/** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
+async function apiDocs (app: FastifyInstance): Promise<void> {
+  for (const schema of [ErrorReply, SessionView, ProgressLine, CodeUpdate]) app.addSchema(schema)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
+      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'operation' }]
+    },
+    refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}
+
+export default fp(apiDocs, { name: 'api-docs' })

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { LinuxUsers } from '../src/domain/capabilities.ts'
+import type { Account } from '../src/domain/session.ts'
+import { ACCOUNT_PREFIX, createAccount, createHome, ensureGroup, readAccounts, removeAccount, removeHome } from '../src/system/accounts.ts'
+import { ownsNothing, uidsInUse } from '../src/system/uids.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    linuxUsers: LinuxUsers & {
+      /** A new random name and a uid that no session had before it; nothing is made yet. */
+      allocate (): Promise<Account>
+    }
+  }
+}
+
+const COUNTER = 'next-uid'
+
+async function linuxUsers (app: FastifyInstance): Promise<void> {
+  const { uidMin, uidMax, dataDir } = app.config
+  const homes = join(dataDir, 'homes')
+  const gid = await ensureGroup()
+  let next = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
+  let tail: Promise<unknown> = Promise.resolve()
+
+  /** useradd and userdel lock the same files: in turn, so that none of them waits for the lock until it gives up. */
+  function inTurn<T> (work: () => Promise<T>): Promise<T> {
+    const done = tail.then(work)
+    tail = done.catch(() => {}) // its caller's; the next one runs
+    return done
+  }
+
+  /** The counter is lost with the registry: go on above whatever is still seen of earlier sessions. */
+  async function rebuiltCounter (): Promise<number> {
+    const used = (await uidsInUse(homes)).filter(uid => uid >= uidMin && uid <= uidMax)
+    return Math.max(uidMin - 1, ...used) + 1
+  }
+
+  async function allocateUid (): Promise<number> {
+    for (let tried = uidMin; tried <= uidMax; tried++) {
+      const uid = next > uidMax || next < uidMin ? uidMin : next
+      next = uid + 1
+      app.registry.setCounter(COUNTER, next)
+      if (await ownsNothing(uid, homes)) return uid
+    }
+    throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
+  }
+
+  app.decorate('linuxUsers', {
+    async allocate () {
+      const uid = await allocateUid()
+      const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
+      return { name, uid, gid, home: join(homes, name) }
+    },
+    create: (account: Account, signal: AbortSignal) => inTurn(async () => {
+      if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
+      await createAccount(account, signal)
+    }),
+    createHome,
+    removeHome,
+    remove: (account: Account, signal: AbortSignal) => inTurn(() => removeAccount(account, signal))
+  })
+}
+
+export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry'] })

@@ -1,0 +1,50 @@
+import cors from '@fastify/cors'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isKnownHost, mayChange } from '../src/domain/origins.ts'
+import { failure } from '../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    origins: {
+      /** Refuses a host name that is not ours. For upgrades, which no hook sees. @throws {Ex10Error} EX10_UNKNOWN_HOST */
+      checkHost (headers: FastifyRequest['headers']): void
+      /** Refuses a page of another site. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
+      checkChange (headers: FastifyRequest['headers']): void
+    }
+  }
+  interface FastifyContextConfig {
+    /** The route changes something although its method says that it does not. */
+    changesState?: boolean
+  }
+}
+
+/** Which pages may call the server, and by which names it is called. */
+async function origins (app: FastifyInstance): Promise<void> {
+  const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
+
+  function checkHost (headers: FastifyRequest['headers']): void {
+    if (!isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
+  }
+
+  function checkChange (headers: FastifyRequest['headers']): void {
+    const caller = { host: headers.host, origin: headers.origin, secFetchSite: headers['sec-fetch-site']?.toString() }
+    if (!mayChange(caller, rules)) throw failure('ORIGIN_REFUSED')
+  }
+
+  app.addHook('onRequest', async request => {
+    checkHost(request.headers)
+    const safe = ['GET', 'HEAD', 'OPTIONS'].includes(request.method) && !request.routeOptions.config.changesState
+    if (!safe) checkChange(request.headers)
+    if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
+  })
+  await app.register(cors, { origin: rules.origins, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['Retry-After'] })
+
+  app.decorate('origins', { checkHost, checkChange })
+}
+
+function isPrefetch ({ headers }: FastifyRequest): boolean {
+  return [headers['sec-purpose'], headers.purpose, headers['x-moz']].some(value => value?.toString().startsWith('prefetch'))
+}
+
+export default fp(origins, { name: 'origins', dependencies: ['config'] })

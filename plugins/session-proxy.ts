@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import httpProxy from '@fastify/http-proxy'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Ex10Error, failure } from '../src/errors.ts'
+import type { SessionParams } from '../src/schemas/common.ts'
+import { DisplayUnreachable, spliceDisplay } from '../src/system/display-socket.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sessionProxy: {
+      /** A ticket for one WebSocket to the session's display, good for a minute. */
+      issueTicket (sessionId: string): string
+    }
+  }
+}
+
+const TICKET_MS = 60_000
+const MAX_VIEWERS = 32
+const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
+const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'date']
+/** What a session's process answers gets no rights in the reader's browser. */
+const REPLY_HEADERS = {
+  'content-security-policy': "default-src 'none'; sandbox",
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin'
+}
+
+/** What lies below /session/:id/ and is not a file of the display page: HTTP and WebSockets to the session's Xpra. */
+async function sessionProxy (app: FastifyInstance): Promise<void> {
+  const tickets = new Map<string, { sessionId: string, expiresAt: number }>()
+  const viewers = new Map<string, Set<Duplex>>()
+
+  function issueTicket (sessionId: string): string {
+    const now = performance.now()
+    for (const [ticket, { expiresAt }] of tickets) {
+      if (expiresAt > now) break // in the order of their issue, so of their end
+      tickets.delete(ticket)
+    }
+    const ticket = randomBytes(24).toString('base64url')
+    tickets.set(ticket, { sessionId, expiresAt: now + TICKET_MS })
+    return ticket
+  }
+
+  /** Whether the ticket was issued for this session and is still good; it is not good again. */
+  function redeem (ticket: string, sessionId: string): boolean {
+    const issued = tickets.get(ticket)
+    tickets.delete(ticket)
+    return issued?.sessionId === sessionId && issued.expiresAt > performance.now()
+  }
+
+  /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
+  async function upgrade (request: IncomingMessage, viewer: Duplex, head: Buffer): Promise<void> {
+    app.origins.checkHost(request.headers)
+    const url = new URL(request.url ?? '', 'http://localhost')
+    const id = /^\/session\/([0-9a-f]{32})\//.exec(url.pathname)?.[1]
+    if (!id) throw failure('NOT_FOUND')
+    const session = app.sessions.ready(id)
+    if (!redeem(url.searchParams.get('ticket') ?? '', id)) throw failure('BAD_TICKET')
+    const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
+    if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
+    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => {}))
+  }
+
+  /** Keeps the viewer's socket known for as long as it is open. */
+  async function view (id: string, viewer: Duplex, open: () => Promise<void>): Promise<void> {
+    const all = viewers.get(id) ?? new Set()
+    if (all.size >= MAX_VIEWERS) throw failure('TOO_MANY_VIEWERS')
+    viewers.set(id, all.add(viewer))
+    viewer.once('close', () => {
+      all.delete(viewer)
+      if (all.size === 0) viewers.delete(id)
+    })
+    await open()
+  }
+
+  app.server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => {}) // until the splice listens: a viewer that goes away early is no error of ours
+    upgrade(request, socket, head).catch(err => {
+      const error = err instanceof Ex10Error ? err : failure(err instanceof DisplayUnreachable ? 'BAD_GATEWAY' : 'INTERNAL')
+      if (error.statusCode >= 500) app.log.warn({ err }, 'display not connected')
+      refuse(socket, error)
+    })
+  })
+
+  await app.register(httpProxy, {
+    prefix: '/session/:id',
+    rewritePrefix: '/',
+    upstream: '',
+    httpMethods: ['GET'],
+    preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const params = request.params as SessionParams & { '*'?: string }
+      app.sessions.ready(params.id)
+      if (!params['*']) return reply.redirect(`/session/${params.id}/index.html`)
+    },
+    replyOptions: {
+      getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
+      rewriteRequestHeaders: (_request, headers) => pick(headers, REQUEST_HEADERS),
+      rewriteHeaders: headers => ({ ...pick(headers, RESPONSE_HEADERS), ...REPLY_HEADERS }),
+      onError: (_reply, { error }) => { throw failure('BAD_GATEWAY', { cause: error }) }
+    },
+    undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
+  })
+
+  app.decorate('sessionProxy', { issueTicket })
+
+  app.addHook('preClose', async () => {
+    for (const viewer of [...viewers.values()].flatMap(all => [...all])) viewer.destroy()
+  })
+}
+
+function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
+}
+
+function refuse (socket: Duplex, { code, message, statusCode }: Ex10Error): void {
+  const body = JSON.stringify({ success: false, code, message, statusCode })
+  socket.end(`HTTP/1.1 ${statusCode} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+}
+
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'origins', 'sessions'] })

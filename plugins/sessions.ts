@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import fp from 'fastify-plugin'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { Capabilities } from '../src/domain/capabilities.ts'
+import { createSession, pushEveryUndo, type StepStarted } from '../src/domain/create-session.ts'
+import { withHeartbeat } from '../src/domain/heartbeat.ts'
+import type { EndReason, Session, SessionFacts, Template } from '../src/domain/session.ts'
+import { parseFailpoint } from '../src/domain/steps.ts'
+import { UndoStack } from '../src/domain/undo-stack.ts'
+import { Ex10Error, failure } from '../src/errors.ts'
+import type { ProgressLine } from '../src/schemas/progress.ts'
+import type { CreateSessionOptions } from '../src/schemas/session.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sessions: Sessions
+  }
+}
+
+/** A creation that was let in: it has its slot. `create` must follow. */
+export interface Admission { facts: SessionFacts, template: Template }
+
+export interface Sessions {
+  /**
+   * Refuses what can be refused before anything is made, and reserves a slot.
+   * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_SLOT, EX10_SHUTTING_DOWN
+   */
+  admit (options: CreateSessionOptions): Promise<Admission>
+  /**
+   * Makes the session; yields progress, and last one `complete` or one `error` line. By then a failed session has
+   * been undone, and so has one whose client went away, as `gone` tells.
+   */
+  create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+  /** A session that has not ended. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+  get (id: string): Session
+  /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
+  ready (id: string): Session
+  list (): Session[]
+  /** `degraded` while one of the session's services is down. */
+  health (session: Session): Promise<'ok' | 'degraded'>
+  /**
+   * Ends the session; resolves when nothing of it is left on the machine. Calls at the same time join one teardown.
+   * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
+   */
+  end (id: string, reason: EndReason): Promise<void>
+}
+
+interface Live {
+  facts: SessionFacts
+  undo: UndoStack
+  abort: AbortController
+  unwatch?: () => void
+  ending?: Promise<void>
+}
+
+const HEARTBEAT_MS = 5000
+const SERVICES = ['xvfb', 'xpra', 'browser', 'dev-server']
+
+async function sessions (app: FastifyInstance): Promise<void> {
+  const make: Capabilities = app
+  const { registry } = app
+  const failpoint = parseFailpoint(app.config.failpoint)
+  const live = new Map<string, Live>()
+  const shutdown = new AbortController()
+
+  async function admit (options: CreateSessionOptions): Promise<Admission> {
+    if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
+    const template = app.templates.get(options.template)
+    const slot = await app.ports.reserve()
+    try {
+      await app.firewall.verify()
+      const account = await app.linuxUsers.allocate()
+      const id = randomBytes(16).toString('hex')
+      return { template, facts: { id, slot, account, template: template.name, width: options.width, height: options.height, createdAt: new Date() } }
+    } catch (error) {
+      app.ports.release(slot.index)
+      throw error
+    }
+  }
+
+  async function * create ({ facts, template }: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const startedAt = performance.now()
+    const elapsedMs = () => Math.round(performance.now() - startedAt)
+    const session: Live = { facts, undo: new UndoStack(), abort: new AbortController() }
+    live.set(facts.id, session)
+    const signal = AbortSignal.any([gone, shutdown.signal, session.abort.signal])
+    let committed = false
+    try {
+      const steps = createSession(make, { facts, template, undo: session.undo, signal, failpoint })
+      for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
+      commit(session)
+      committed = true
+      log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
+      yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
+    } catch (err) {
+      log.warn({ err, sessionId: facts.id }, 'session failed')
+      await undoFailed(facts.id, gone.aborted ? 'client-gone' : 'failed')
+      yield toErrorLine(err, gone)
+    } finally {
+      // a reader that stopped reading ends this generator at a yield, without an error
+      if (!committed) await undoFailed(facts.id, 'client-gone')
+    }
+  }
+
+  /** Undoes a creation. What could not be undone is for the operator: the client hears of the first failure. */
+  async function undoFailed (id: string, reason: EndReason): Promise<void> {
+    try {
+      if (live.has(id)) await end(id, reason)
+    } catch (err) {
+      app.log.error({ err, sessionId: id }, 'session not undone')
+    }
+  }
+
+  function commit (session: Live): void {
+    const { facts } = session
+    registry.setState(facts.id, 'ready')
+    session.unwatch = app.sandboxes.watch(facts, () => {
+      app.log.error({ sessionId: facts.id }, 'sandbox died')
+      end(facts.id, 'crashed').catch(err => app.log.error({ err, sessionId: facts.id }, 'session not undone'))
+    })
+  }
+
+  function end (id: string, reason: EndReason): Promise<void> {
+    const session = live.get(id)
+    if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
+    session.ending ??= tearDown(session, reason)
+    return session.ending
+  }
+
+  /** The one teardown: of sessions that were deleted, failed, crashed, were left by an earlier server, or at the end of this one. */
+  async function tearDown (session: Live, reason: EndReason): Promise<void> {
+    const { facts, undo } = session
+    const startedAt = performance.now()
+    session.abort.abort(failure('SESSION_NOT_FOUND'))
+    session.unwatch?.()
+    registry.setState(facts.id, 'stopping', reason)
+    try {
+      await undo.run()
+    } catch (error) {
+      // the slot stays taken and the record open; who asks again tries again, with every undo
+      session.undo = new UndoStack()
+      pushEveryUndo(make, facts, session.undo)
+      delete session.ending
+      throw error
+    }
+    app.ports.release(facts.slot.index)
+    registry.setState(facts.id, reason === 'failed' || reason === 'client-gone' ? 'failed' : 'ended')
+    live.delete(facts.id)
+    app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
+  }
+
+  function get (id: string): Session {
+    const session = /^[0-9a-f]{32}$/.test(id) ? registry.get(id) : undefined
+    if (!session) throw failure('SESSION_NOT_FOUND')
+    return session
+  }
+
+  function ready (id: string): Session {
+    const session = get(id)
+    if (session.state === 'creating') throw failure('SESSION_NOT_READY', { retryAfterSeconds: 1 })
+    if (session.state !== 'ready') throw failure('SESSION_NOT_FOUND')
+    return session
+  }
+
+  async function health (session: Session): Promise<'ok' | 'degraded'> {
+    const states = await Promise.all(SERVICES.map(name => app.sandboxes.serviceState(session, name, AbortSignal.timeout(2000))))
+    return states.every(state => state?.up) ? 'ok' : 'degraded'
+  }
+
+  async function endAll (reason: EndReason): Promise<void> {
+    const results = await Promise.allSettled([...live.keys()].map(id => end(id, reason)))
+    for (const result of results) {
+      if (result.status === 'rejected') app.log.error({ err: result.reason }, 'session not undone')
+    }
+  }
+
+  app.decorate('sessions', { admit, create, get, ready, list: () => registry.live(), health, end })
+
+  // what a killed server left: its records say what to undo
+  for (const { state, version, ...facts } of registry.live()) {
+    app.log.warn({ sessionId: facts.id, state, version }, 'session of an earlier server: ending it')
+    const undo = new UndoStack()
+    pushEveryUndo(make, facts, undo)
+    live.set(facts.id, { facts, undo, abort: new AbortController() })
+  }
+  await endAll('recovered')
+
+  app.addHook('preClose', async () => shutdown.abort(failure('SHUTTING_DOWN')))
+  app.addHook('onClose', () => endAll('shutdown'))
+}
+
+function toLine (step: StepStarted): ProgressLine {
+  const { message, index, of, elapsedMs } = step
+  return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
+}
+
+function toErrorLine (error: unknown, gone: AbortSignal): ProgressLine {
+  const shown = gone.aborted ? failure('CLIENT_GONE') : shownTo(error)
+  return { status: 'error', data: { message: shown.message, code: shown.code } }
+}
+
+/** Errors that callers can act on are shown as they are; of any other, only that it happened. */
+function shownTo (error: unknown): Ex10Error {
+  if (error instanceof Ex10Error) return error
+  return failure((error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
+}
+
+export default fp(sessions, {
+  name: 'sessions',
+  dependencies: ['registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server']
+})

@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { failure } from '../src/errors.ts'
+import { loadTemplates, type LoadedTemplate } from '../src/system/templates.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    templates: {
+      /**
+       * The template called `name`, or the default one.
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, listing the known ones
+       */
+      get (name?: string): LoadedTemplate
+    }
+  }
+}
+
+const FOLDER = fileURLToPath(new URL('../templates', import.meta.url))
+
+async function templates (app: FastifyInstance): Promise<void> {
+  const known = await loadTemplates(FOLDER, join(app.config.dataDir, 'templates'))
+
+  function get (name = app.config.template): LoadedTemplate {
+    const template = known.get(name)
+    if (template) return template
+    const names = [...known.keys()]
+    throw failure('UNKNOWN_TEMPLATE', { message: `There is no such template; there are: ${names.join(', ')}`, details: { templates: names } })
+  }
+
+  get() // an unknown EX10_TEMPLATE stops the start
+  app.decorate('templates', { get })
+}
+
+export default fp(templates, { name: 'templates', dependencies: ['config'] })

@@ -1,0 +1,79 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Config } from './config.ts'
+import apiDocs from '../plugins/api-docs.ts'
+import browser from '../plugins/browser.ts'
+import codeUpdates from '../plugins/code-updates.ts'
+import config from '../plugins/config.ts'
+import displayPage from '../plugins/display-page.ts'
+import devServer from '../plugins/dev-server.ts'
+import errorReplies from '../plugins/error-replies.ts'
+import firewall from '../plugins/firewall.ts'
+import linuxUsers from '../plugins/linux-users.ts'
+import origins from '../plugins/origins.ts'
+import ports from '../plugins/ports.ts'
+import registry from '../plugins/registry.ts'
+import sandboxes from '../plugins/sandboxes.ts'
+import sessionProxy from '../plugins/session-proxy.ts'
+import sessions from '../plugins/sessions.ts'
+import templates from '../plugins/templates.ts'
+import xpra from '../plugins/xpra.ts'
+import addSession from './routes/add-session.ts'
+import createSession from './routes/create-session.ts'
+import deleteSession from './routes/delete-session.ts'
+import getDisplayFile from './routes/get-display-file.ts'
+import getDisplayState from './routes/get-display-state.ts'
+import getLogs from './routes/get-logs.ts'
+import getSession from './routes/get-session.ts'
+import health from './routes/health.ts'
+import listSessions from './routes/list-sessions.ts'
+import ready from './routes/ready.ts'
+import updateCode from './routes/update-code.ts'
+import viewSession from './routes/view-session.ts'
+
+/** Builds the server: everything that is registered, in order. It does not listen yet. */
+export async function buildApp (settings: Config, loggerInstance: FastifyBaseLogger): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance,
+    trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
+    forceCloseConnections: true,
+    requestTimeout: 30_000,
+    ajv: { customOptions: { removeAdditional: false } }
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  try {
+    await register(app, settings)
+    await app.ready()
+    return app
+  } catch (error) {
+    await app.close() // gives back what was claimed before the failure
+    throw error
+  }
+}
+
+async function register (app: FastifyInstance, settings: Config): Promise<void> {
+  await app.register(config, { config: settings })
+  await app.register(errorReplies)
+  await app.register(origins)
+
+  // closed in reverse: sessions end first, while all that they need still stands
+  await app.register(registry)
+  await app.register(ports)
+  await app.register(linuxUsers)
+  await app.register(firewall)
+  await app.register(sandboxes)
+  await app.register(templates)
+  await app.register(codeUpdates)
+  await app.register(xpra)
+  await app.register(browser)
+  await app.register(devServer)
+  await app.register(sessions)
+  await app.register(sessionProxy)
+  await app.register(displayPage)
+
+  await app.register(apiDocs)
+  const routes = [
+    createSession, addSession, listSessions, getSession, deleteSession, getLogs, updateCode,
+    viewSession, getDisplayFile, getDisplayState, health, ready
+  ]
+  for (const route of routes) await app.register(route)
+}

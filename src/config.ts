@@ -1,0 +1,93 @@
+import { isIP } from 'node:net'
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })
+
+/**
+ * Every setting. The variable's name is `EX10_` and the key in capitals (`portBase` is `EX10_PORT_BASE`); lists are
+ * separated by commas. The README's table of settings is checked against this.
+ */
+export const Config = Type.Object({
+  host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on' }),
+  port: Type.Integer({ minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one' }),
+  dataDir: Type.String({ default: '/var/lib/ex10', pattern: '^/[^\\0\\n,]+$', description: 'Root-owned folder for the registry, homes, logs and template stores' }),
+  instance: Type.String({ default: 'ex10', pattern: '^ex10[a-z0-9_]{0,12}$', description: 'Name of this server on the machine: its nft table, cgroups and claim' }),
+  logLevel: Type.Union(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map(level => Type.Literal(level)), { default: 'info', description: 'How much is logged' }),
+  store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where the registry is kept' }),
+  portBase: port({ minimum: 2024, maximum: 64000, default: 9000, description: 'Display port of slot 0; dev servers are 1000 below, DevTools 1000 above' }),
+  slots: Type.Integer({ minimum: 1, maximum: 501, default: 501, description: 'How many sessions can live at once' }),
+  uidMin: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 65600, description: 'First uid of the sessions\' range' }),
+  uidMax: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 99999, description: 'Last uid of the sessions\' range' }),
+  template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', description: 'Template of a session that names none' }),
+  firewall: Type.Union([Type.Literal('auto'), Type.Literal('nftables')], { default: 'auto', description: 'Firewall backend' }),
+  origins: list({ description: 'Origins of web front ends that may create, push to and end sessions, and frame the display' }),
+  publicUrl: Type.String({ default: '', pattern: '^(https?://[^/\\s]+)?$', description: 'The address that people use, when a proxy is in front' }),
+  trustProxy: list({ description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-* headers are believed' }),
+  sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
+  sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
+  sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
+  allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
+  failpoint: Type.String({ default: '', pattern: '^([a-z-]+:(before|after):throw)?$', description: 'For tests: `<step>:<before|after>:throw` makes that step of a creation fail' })
+}, { additionalProperties: false })
+export type Config = Static<typeof Config>
+
+/** A setting that cannot be used: its message is the one line that the operator reads. */
+export class BadSetting extends Error {
+  override readonly name = 'BadSetting'
+}
+
+/** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. */
+export function variableName (key: string): string {
+  return 'EX10_' + key.replace(/[A-Z]/g, capital => '_' + capital).toUpperCase()
+}
+
+/**
+ * Reads every setting from `env`, with defaults for what is absent or empty.
+ * @throws {BadSetting} naming the variable, for a value of the wrong type or range, or one that does not go with another
+ */
+export function readConfig (env: Record<string, string | undefined>): Config {
+  const raw: Record<string, unknown> = {}
+  for (const [key, schema] of Object.entries(Config.properties)) {
+    const text = env[variableName(key)]?.trim()
+    if (text) raw[key] = fromText(schema, text)
+  }
+  const config = Value.Default(Config, raw)
+  const error = Value.Errors(Config, config).First()
+  if (error) throw new BadSetting(describe(error.path.split('/')[1] ?? '', env))
+  checkTogether(config as Config)
+  return config as Config
+}
+
+function fromText (schema: TSchema, text: string): unknown {
+  if (schema.type === 'array') return text.split(',').map(part => part.trim()).filter(Boolean)
+  if (schema.type === 'boolean') return { 1: true, true: true, 0: false, false: false }[text] ?? text
+  if (schema.type === 'integer' || schema.type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+  return text
+}
+
+function describe (key: string, env: Record<string, string | undefined>): string {
+  const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
+  const wanted = schema.anyOf
+    ? 'one of ' + schema.anyOf.map((option: TSchema) => option.const).join(', ')
+    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
+        schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ')
+  return `${variableName(key)}=${env[variableName(key)]} cannot be used: ${schema.description}; give ${wanted}`
+}
+
+function checkTogether (config: Config): void {
+  if (config.uidMax - config.uidMin < config.slots) {
+    throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
+  }
+  if (!config.allowInsecure && !isLoopback(config.host)) {
+    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
+  }
+  if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
+    throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
+  }
+}
+
+function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

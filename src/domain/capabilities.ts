@@ -1,0 +1,84 @@
+import type { Account, SessionFacts, Session, SessionState, EndReason, Template } from './session.ts'
+
+/**
+ * What a creation needs of the machine: one interface a plugin. All `remove…`, `stop…` and `release` are idempotent,
+ * verify that the thing is gone before they resolve, and need nothing but the session's facts, so that they serve
+ * a half-made session and one left by an earlier server as well. Signals abort the wait, and the work where it can be.
+ */
+export interface Capabilities {
+  ports: Ports
+  linuxUsers: LinuxUsers
+  firewall: Firewall
+  sandboxes: Sandboxes
+  xpra: Xpra
+  browser: Browser
+  devServer: DevServer
+  codeUpdates: CodeUpdates
+  registry: Registry
+}
+
+export interface Ports {
+  /** Frees the slot for the next session. */
+  release (slotIndex: number): void
+}
+
+export interface LinuxUsers {
+  /** Makes the account: locked password, nologin, no subuids. */
+  create (account: Account, signal: AbortSignal): Promise<void>
+  /** Makes the home, mode 0700, while no process of the uid exists. */
+  createHome (account: Account): Promise<void>
+  /** Removes the home; call it only when no process of the uid is left. */
+  removeHome (account: Account, signal: AbortSignal): Promise<void>
+  remove (account: Account, signal: AbortSignal): Promise<void>
+}
+
+export interface Firewall {
+  /** Opens the session's own three ports to it, and reads back that this and the rest of the table are in force. */
+  open (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  close (facts: SessionFacts, signal: AbortSignal): Promise<void>
+}
+
+export interface Sandboxes {
+  /** Starts the sandbox's init: namespaces, private mounts, limits; no process of the uid yet. */
+  create (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  /** Kills the init and all below it; resolves when no process of the uid is left on the machine. */
+  kill (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  /** `kill`, then removes cgroups and the session's folder under the data folder. */
+  remove (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  /** Calls `died` once if the sandbox's init dies before the returned function is called. */
+  watch (facts: SessionFacts, died: () => void): () => void
+}
+
+export interface Xpra {
+  /** Resolves when the display answers HTTP on its port. */
+  start (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
+}
+
+export interface Browser {
+  /** Resolves when DevTools answers. The display and the built extension must exist. */
+  start (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  /** Resolves when the extension's service worker runs. */
+  waitForExtension (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
+}
+
+export interface DevServer {
+  /** Resolves when the first build has been written and the dev server answers. */
+  start (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
+}
+
+export interface CodeUpdates {
+  /** Copies the template's files into the session, as the session's user. */
+  install (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  /** Ends the session's file writer. */
+  stop (facts: SessionFacts): void
+}
+
+export interface Registry {
+  /** Writes the intent, durably, before anything is made. */
+  record (facts: SessionFacts): void
+  setState (id: string, state: SessionState, reason?: EndReason): void
+  get (id: string): Session | undefined
+}

@@ -1,0 +1,103 @@
+import { performance } from 'node:perf_hooks'
+import type { Capabilities } from './capabilities.ts'
+import type { SessionFacts, Template } from './session.ts'
+import { STEPS, stepMessage, type Failpoint, type Step } from './steps.ts'
+import type { Undo, UndoStack } from './undo-stack.ts'
+
+/** A step that has begun. */
+export interface StepStarted {
+  step: Step
+  message: string
+  index: number
+  of: number
+  elapsedMs: number
+}
+
+export interface Creation {
+  facts: SessionFacts
+  template: Template
+  undo: UndoStack
+  signal: AbortSignal
+  failpoint: Failpoint
+}
+
+const STEP_TIMEOUT_MS = 30_000
+
+/**
+ * Makes a session, step by step, and yields each step as it begins. Every undo is pushed before its acquisition
+ * starts, so that a half-made thing is undone too. Nothing is undone here: on any error the caller runs the stack.
+ */
+export async function * createSession (make: Capabilities, creation: Creation): AsyncGenerator<StepStarted, void, undefined> {
+  const { facts, template, undo, signal, failpoint } = creation
+  const startedAt = performance.now()
+  const acquisitions = acquiring(make, facts, template)
+  const undos = undoing(make, facts)
+  const begun = new Map<Step, Promise<void>>()
+
+  function begin (step: Step): Promise<void> {
+    const earlier = begun.get(step)
+    if (earlier) return earlier
+    const revert = undos[step]
+    if (revert) undo.push(step, revert)
+    const work = Promise.resolve(acquisitions[step]?.(AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)])))
+    work.catch(() => {}) // a creation that fails before it awaits this step has its own error
+    begun.set(step, work)
+    return work
+  }
+
+  for (const [position, step] of STEPS.entries()) {
+    signal.throwIfAborted()
+    yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
+    failpoint(step, 'before')
+    if (step === 'display') begin('dev-server').catch(() => {}) // the build takes one core while Xpra takes the other
+    if (step === 'browser') await begin('dev-server') // Chromium loads what was built
+    await begin(step)
+    failpoint(step, 'after')
+  }
+  signal.throwIfAborted()
+}
+
+/**
+ * Pushes the undo of every step: the whole teardown of a session of which no more than its facts is known, such as
+ * one that an earlier server left. Undos are idempotent, so steps that never ran do not matter.
+ */
+export function pushEveryUndo (make: Capabilities, facts: SessionFacts, undo: UndoStack): void {
+  const undos = undoing(make, facts)
+  for (const step of STEPS) {
+    const revert = undos[step]
+    if (revert) undo.push(step, revert)
+  }
+}
+
+function acquiring (make: Capabilities, facts: SessionFacts, template: Template): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
+  return {
+    // `reserve` happened when the session was admitted: what can be refused is refused before the stream begins
+    record: () => make.registry.record(facts),
+    user: signal => make.linuxUsers.create(facts.account, signal),
+    home: () => make.linuxUsers.createHome(facts.account),
+    sandbox: signal => make.sandboxes.create(facts, signal),
+    firewall: signal => make.firewall.open(facts, signal),
+    template: signal => make.codeUpdates.install(facts, template, signal),
+    display: signal => make.xpra.start(facts, signal),
+    browser: signal => make.browser.start(facts, template, signal),
+    'dev-server': signal => make.devServer.start(facts, template, signal),
+    ready: signal => make.browser.waitForExtension(facts, template, signal)
+  }
+}
+
+function undoing (make: Capabilities, facts: SessionFacts): Partial<Record<Step, Undo>> {
+  return {
+    user: signal => make.linuxUsers.remove(facts.account, signal),
+    home: signal => make.linuxUsers.removeHome(facts.account, signal),
+    sandbox: signal => make.sandboxes.remove(facts, signal),
+    firewall: signal => make.firewall.close(facts, signal),
+    // the first process of the uid comes with the template: all die before the firewall closes behind them
+    template: async signal => {
+      make.codeUpdates.stop(facts)
+      await make.sandboxes.kill(facts, signal)
+    },
+    display: signal => make.xpra.stop(facts, signal),
+    browser: signal => make.browser.stop(facts, signal),
+    'dev-server': signal => make.devServer.stop(facts, signal)
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Passes on what `source` yields, and repeats its last value, as `again` changes it, whenever nothing came for
+ * `everyMs`: a person watching a slow step, and the proxies between, see that it is alive.
+ */
+export async function * withHeartbeat<T> (source: AsyncGenerator<T, void, undefined>, everyMs: number, again: (last: T) => T): AsyncGenerator<T, void, undefined> {
+  let last: T | undefined
+  try {
+    for (;;) {
+      const next = source.next()
+      let result: IteratorResult<T, void> | undefined
+      while (!(result = await settledWithin(next, everyMs))) {
+        if (last !== undefined) yield again(last)
+      }
+      if (result.done) return
+      last = result.value
+      yield last
+    }
+  } finally {
+    await source.return()
+  }
+}
+
+async function settledWithin<T> (promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const { promise: elapsed, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(resolve, ms, undefined)
+  try {
+    return await Promise.race([promise, elapsed])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,36 @@
+import { isIP } from 'node:net'
+
+/** What decides whether a request may do something: headers that a browser sets and a page cannot. */
+export interface Caller {
+  host: string | undefined
+  origin: string | undefined
+  secFetchSite: string | undefined
+}
+
+/** Who may call: the origins on the list, and the address that people use. */
+export interface OriginRules { origins: string[], publicUrl: string }
+
+/**
+ * Whether the server is known by this `Host`. A name that is not known may be another site's that was pointed here
+ * (DNS rebinding); an address cannot be.
+ */
+export function isKnownHost (host: string | undefined, { publicUrl }: OriginRules): boolean {
+  if (host === undefined) return false
+  if (publicUrl && host === new URL(publicUrl).host) return true
+  const name = host.replace(/:\d+$/, '')
+  return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
+}
+
+/**
+ * Whether the caller may change something: it is no browser, or a page of ours, or one whose origin is on the list, or
+ * the person who typed the address.
+ */
+export function mayChange (caller: Caller, rules: OriginRules): boolean {
+  if (caller.origin !== undefined) return isOwnOrigin(caller, rules) || rules.origins.includes(caller.origin)
+  return caller.secFetchSite === undefined || caller.secFetchSite === 'same-origin' || caller.secFetchSite === 'none'
+}
+
+function isOwnOrigin ({ origin, host, secFetchSite }: Caller, { publicUrl }: OriginRules): boolean {
+  if (publicUrl) return origin === publicUrl
+  return origin === `http://${host}` && (secFetchSite === undefined || secFetchSite === 'same-origin')
+}

@@ -1,0 +1,59 @@
+/** What a session is, and the states that it goes through. Nothing here touches the machine. */
+
+export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as const
+
+/** `creating → ready → stopping → ended`, or `creating → failed`. */
+export type SessionState = typeof STATES[number]
+
+/** Why a session ended; kept in the registry. */
+export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered'
+
+/** A number that owns three ports on 127.0.0.1. */
+export interface Slot {
+  index: number
+  displayPort: number
+  devServerPort: number
+  devToolsPort: number
+}
+
+/** The session's Linux account; `gid` is the group `ex10`. */
+export interface Account {
+  name: string
+  uid: number
+  gid: number
+  home: string
+}
+
+/** A starting extension. The folders are relative to the session's home. */
+export interface Template {
+  name: string
+  title: string
+  description: string
+  /** argv of the dev server, run in the home; `$PORT` stands for its port, `$STORE` for the folder that it was installed in. */
+  dev: string[]
+  sourceDir: string
+  extensionDir: string
+  /** Path on the dev server that answers 2xx when the extension has been built. */
+  ready: string
+}
+
+/**
+ * What is decided before anything is made: from these facts alone, everything that the session owns can be found
+ * and undone, by this server or by the next one.
+ */
+export interface SessionFacts {
+  id: string
+  slot: Slot
+  account: Account
+  template: string
+  width: number
+  height: number
+  createdAt: Date
+}
+
+/** A session as the registry knows it. */
+export interface Session extends SessionFacts {
+  state: SessionState
+  /** How many pushes of code it has taken. */
+  version: number
+}

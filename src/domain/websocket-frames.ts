@@ -1,0 +1,123 @@
+/** WebSocket frames (RFC 6455, section 5): enough of them to pass them on safely. No extension is ever negotiated. */
+
+export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+
+/** A frame as it came, and its payload unmasked. */
+export interface Frame {
+  final: boolean
+  opcode: number
+  payload: Buffer
+  raw: Buffer
+}
+
+/** The peer broke the protocol, or did what is not allowed here: the connection is closed with `closeCode`. */
+export class ProtocolViolation extends Error {
+  override readonly name = 'ProtocolViolation'
+  readonly closeCode: number
+
+  constructor (closeCode: number, message: string) {
+    super(message)
+    this.closeCode = closeCode
+  }
+}
+
+interface Header { final: boolean, reserved: number, opcode: number, masked: boolean, headerLength: number, payloadLength: number }
+
+/** Parses a frame's header, or returns undefined while bytes of it are missing. */
+function parseHeader (bytes: Buffer): Header | undefined {
+  if (bytes.length < 2) return undefined
+  const [first = 0, second = 0] = bytes
+  const short = second & 0x7f
+  const extended = short === 126 ? 2 : short === 127 ? 8 : 0
+  const masked = (second & 0x80) !== 0
+  const headerLength = 2 + extended + (masked ? 4 : 0)
+  if (bytes.length < headerLength) return undefined
+  const payloadLength = extended === 0 ? short : extended === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2))
+  return { final: (first & 0x80) !== 0, reserved: first & 0x70, opcode: first & 0x0f, masked, headerLength, payloadLength }
+}
+
+/** Cuts what a client sends into frames. Client frames are masked; a payload is at most `maxPayload` bytes long. */
+export class ClientFrames {
+  #pending: Buffer = Buffer.alloc(0)
+  readonly #maxPayload: number
+
+  constructor (maxPayload: number) {
+    this.#maxPayload = maxPayload
+  }
+
+  /** @throws {ProtocolViolation} */
+  * read (chunk: Buffer): Generator<Frame, void, undefined> {
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
+    for (;;) {
+      const header = parseHeader(this.#pending)
+      if (!header) return
+      this.#check(header)
+      const length = header.headerLength + header.payloadLength
+      if (this.#pending.length < length) return
+      const raw = this.#pending.subarray(0, length)
+      this.#pending = this.#pending.subarray(length)
+      yield { final: header.final, opcode: header.opcode, payload: unmask(raw, header.headerLength), raw }
+    }
+  }
+
+  #check ({ reserved, opcode, masked, payloadLength, final }: Header): void {
+    if (!masked) throw new ProtocolViolation(1002, 'a client\'s frame is not masked')
+    if (reserved !== 0) throw new ProtocolViolation(1002, 'a reserved bit is set: no extension was negotiated')
+    if (opcode >= OPCODE.close && (payloadLength > 125 || !final)) throw new ProtocolViolation(1002, 'a control frame is long or fragmented')
+    if (payloadLength > this.#maxPayload) throw new ProtocolViolation(1009, 'a frame is too long')
+  }
+}
+
+function unmask (raw: Buffer, headerLength: number): Buffer {
+  const payload = Buffer.from(raw.subarray(headerLength))
+  for (let i = 0; i < payload.length; i++) payload[i]! ^= raw[headerLength - 4 + (i & 3)]!
+  return payload
+}
+
+/** Follows a stream of frames that is passed on unread, to know when a frame of ours may come between. */
+export class FrameBoundaries {
+  #head: Buffer = Buffer.alloc(0)
+  #left = 0
+
+  /** Whether all frames so far are whole. */
+  get atBoundary (): boolean {
+    return this.#left === 0 && this.#head.length === 0
+  }
+
+  follow (chunk: Buffer): void {
+    let rest = chunk
+    while (rest.length > 0) {
+      if (this.#left > 0) {
+        const passed = Math.min(this.#left, rest.length)
+        this.#left -= passed
+        rest = rest.subarray(passed)
+        continue
+      }
+      const known = this.#head.length
+      const head = Buffer.concat([this.#head, rest.subarray(0, 14 - known)])
+      const header = parseHeader(head)
+      if (!header) {
+        this.#head = head
+        return
+      }
+      this.#head = Buffer.alloc(0)
+      this.#left = header.payloadLength
+      rest = rest.subarray(header.headerLength - known)
+    }
+  }
+}
+
+const NO_MASK = Buffer.alloc(4)
+
+/** A frame of ours: short, final; masked (with zeros) where it goes to a server. */
+export function controlFrame (opcode: number, payload: Buffer = Buffer.alloc(0), masked = false): Buffer {
+  const head = Buffer.from([0x80 | opcode, (masked ? 0x80 : 0) | payload.length])
+  return Buffer.concat(masked ? [head, NO_MASK, payload] : [head, payload])
+}
+
+/** The payload of a close frame. */
+export function closePayload (code: number, reason: string): Buffer {
+  const payload = Buffer.alloc(2)
+  payload.writeUInt16BE(code)
+  return Buffer.concat([payload, Buffer.from(reason).subarray(0, 120)])
+}

@@ -1,0 +1,20 @@
+import { OPCODE, ProtocolViolation, type Frame } from './websocket-frames.ts'
+
+const HEADER_BYTES = 8
+const MAGIC = 0x50 // 'P'
+
+/**
+ * The name of the Xpra packet in a client's message. A message is one binary frame that holds exactly one packet,
+ * neither compressed nor chunked nor encrypted: anything else could hide a packet from whoever looks at names.
+ * @throws {ProtocolViolation}
+ */
+export function packetName ({ final, opcode, payload }: Frame): string {
+  if (opcode !== OPCODE.binary || !final) throw new ProtocolViolation(1003, 'a message is one binary frame')
+  if (payload.length < HEADER_BYTES || payload[0] !== MAGIC) throw new ProtocolViolation(1003, 'this is not an Xpra packet')
+  if (payload[1] !== 0 || payload[2] !== 0 || payload[3] !== 0) throw new ProtocolViolation(1003, 'a packet is neither encrypted, compressed nor chunked')
+  if (payload.readUInt32BE(4) !== payload.length - HEADER_BYTES) throw new ProtocolViolation(1003, 'a message holds exactly one packet')
+  const name = /^l(\d{1,2}):(.*)$/s.exec(payload.subarray(HEADER_BYTES, HEADER_BYTES + 64).toString('latin1'))
+  const length = Number(name?.[1])
+  if (!name?.[2] || !(length > 0 && length <= name[2].length)) throw new ProtocolViolation(1003, 'a packet begins with its name')
+  return name[2].slice(0, length)
+}

@@ -1,0 +1,83 @@
+/**
+ * Every error that a caller can act on: its code is `EX10_` + the name here, beside it the HTTP status and
+ * the message. Messages say what to do and never hold anything internal (paths, argv, stacks).
+ */
+const table = {
+  BAD_REQUEST: [400, 'The request is not valid'],
+  UNKNOWN_TEMPLATE: [400, 'There is no such template'],
+  PATH_EMPTY: [400, 'A file path must name a file: it is empty'],
+  PATH_NOT_TEXT: [400, 'A file path must be well-formed text'],
+  PATH_NUL: [400, 'A file path must not hold a NUL character'],
+  PATH_BACKSLASH: [400, 'A file path uses forward slashes, not backslashes'],
+  PATH_ABSOLUTE: [400, 'A file path must be relative to the extension, not absolute'],
+  PATH_TRAVERSAL: [400, 'A file path must not hold "." or ".." segments, in any encoding'],
+  PATH_TOO_LONG: [400, 'A file path has at most 4096 bytes, and 255 in each of its parts'],
+  PATH_IS_DIRECTORY: [400, 'The file path names a directory'],
+  PATH_NOT_DIRECTORY: [400, 'A parent of the file path is not a directory'],
+  PATH_SYMLINK: [400, 'The file path leads through a symbolic link'],
+  PATH_NOT_REGULAR: [400, 'The file path names something that is not a regular file'],
+  PATH_REPEATED: [400, 'A push names each file once'],
+  PATH_NOT_FOUND: [400, 'There is no such file to delete'],
+  BAD_ENCODING: [400, 'The content is not valid base64'],
+  ORIGIN_REFUSED: [403, 'This origin may not do that: add it to EX10_ORIGINS'],
+  BAD_TICKET: [403, 'The ticket is not valid any more: load the display page again'],
+  PREFETCH_REFUSED: [403, 'A session is not created by a prefetch'],
+  NOT_FOUND: [404, 'There is nothing here'],
+  SESSION_NOT_FOUND: [404, 'No such session'],
+  SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
+  TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
+  UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
+  TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can'],
+  INTERNAL: [500, 'Something went wrong: the server\'s log says what'],
+  STEP_FAILED: [500, 'The session could not be made: the server\'s log says why'],
+  BAD_GATEWAY: [502, 'The session\'s display does not answer'],
+  NO_SLOT: [503, 'No slot is free: try again later'],
+  FIREWALL: [503, 'The firewall is not in force, so no session may start: ask the operator'],
+  SHUTTING_DOWN: [503, 'The server is shutting down'],
+  CLIENT_GONE: [499, 'The client went away before the session was ready'],
+  DISK_FULL: [507, 'The session\'s disk is full'],
+  WRITER_FAILED: [502, 'The session did not take the files: try again'],
+  STEP_TIMEOUT: [504, 'A step took too long, so the session was undone']
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ErrorName = keyof typeof table
+
+/** Names of the table that start with PATH_: the ones that a session's file writer may answer with. */
+export type PathErrorName = Extract<ErrorName, `PATH_${string}`>
+
+export interface ErrorContext {
+  /** Replaces the table's message. */
+  message?: string
+  details?: Record<string, unknown>
+  cause?: unknown
+  /** Sent as the `Retry-After` header, in seconds. */
+  retryAfterSeconds?: number
+}
+
+/** An error that a caller can act on: what the error handler and the progress stream show as it is. */
+export class Ex10Error extends Error {
+  override readonly name = 'Ex10Error'
+  readonly code: string
+  readonly statusCode: number
+  readonly details: Record<string, unknown> | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor (name: ErrorName, context: ErrorContext = {}) {
+    const [statusCode, message] = table[name]
+    super(context.message ?? message, { cause: context.cause })
+    this.code = `EX10_${name}`
+    this.statusCode = statusCode
+    this.details = context.details
+    this.retryAfterSeconds = context.retryAfterSeconds
+  }
+}
+
+/** Makes the error called `name` in the table above; throw it. */
+export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
+  return new Ex10Error(name, context)
+}
+
+/** Whether `name`, from an untrusted answer, is one of the table's path errors. */
+export function isPathError (name: string): name is PathErrorName {
+  return name.startsWith('PATH_') && Object.hasOwn(table, name)
+}

@@ -1,0 +1,22 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { creationResponses } from '../schemas/progress.ts'
+import { CreateSessionOptions } from '../schemas/session.ts'
+import { streamCreation } from './creation-stream.ts'
+
+/** POST /sessions: the same as GET /createSession, for new clients. */
+const addSession: FastifyPluginAsyncTypebox = async app => {
+  app.post('/sessions', {
+    // no body asks for the defaults
+    preValidation: async (request: FastifyRequest) => { request.body ??= {} },
+    schema: {
+      operationId: 'addSession',
+      summary: 'Creates a session and streams its progress',
+      tags: ['sessions'],
+      body: CreateSessionOptions,
+      response: creationResponses
+    }
+  }, (request, reply) => streamCreation(app, request.body, request, reply))
+}
+
+export default addSession

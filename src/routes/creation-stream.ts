@@ -1,0 +1,32 @@
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ProgressLine } from '../schemas/progress.ts'
+import type { CreateSessionOptions } from '../schemas/session.ts'
+
+const UNREAD_MS = 10_000
+
+/**
+ * Answers with the lines of a creation, one JSON object a line, one write a line. The creation does not wait for its
+ * reader; a reader that takes nothing for 10 s counts as gone, as does one that closes the connection.
+ * @throws {Ex10Error} what can be refused, before the stream begins
+ */
+export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const admission = await app.sessions.admit(options)
+  const lines = new PassThrough()
+  const gone = new AbortController()
+  lines.once('close', () => gone.abort(new Error('the client went away')))
+  write(app.sessions.create(admission, gone.signal, request.log), lines).catch(err => {
+    request.log.warn({ err }, 'progress stream broke off')
+    lines.destroy()
+  })
+  return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
+}
+
+async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Promise<void> {
+  for await (const line of lines) {
+    if (out.destroyed) continue // the creation learns it from its signal, undoes itself, and ends
+    if (!out.write(JSON.stringify(line) + '\n')) await once(out, 'drain', { signal: AbortSignal.timeout(UNREAD_MS) })
+  }
+  out.end()
+}

@@ -1,0 +1,20 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { displayStateHeaders } from '../display-page/render.ts'
+import { errors, SessionParams } from '../schemas/common.ts'
+
+/** GET /session/:id/state: what the display page asks when it has lost its connection. */
+const getDisplayState: FastifyPluginAsyncTypebox = async app => {
+  app.get('/session/:id/state', {
+    schema: {
+      operationId: 'getDisplayState',
+      summary: 'Whether the session still lives, for the display page',
+      tags: ['sessions'],
+      params: SessionParams,
+      response: { 200: Type.Object({ state: Type.String() }), ...errors(404) }
+    },
+    // before anything can be refused: the page in its opaque origin must be able to read a 404, too
+    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+  }, async request => ({ state: app.sessions.get(request.params.id).state }))
+}
+
+export default getDisplayState

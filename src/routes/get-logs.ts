@@ -1,0 +1,21 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors, SessionParams } from '../schemas/common.ts'
+import { Logs, LogsQuery } from '../schemas/session.ts'
+
+const getLogs: FastifyPluginAsyncTypebox = async app => {
+  app.get('/sessions/:id/logs', {
+    schema: {
+      operationId: 'getLogs',
+      summary: 'Shows the last lines that a part of the session printed',
+      tags: ['sessions'],
+      params: SessionParams,
+      querystring: LogsQuery,
+      response: { 200: Logs, ...errors(400, 404, 421) }
+    }
+  }, async request => {
+    const { source, tail } = request.query
+    return { source, lines: await app.sandboxes.serviceLog(app.sessions.get(request.params.id), source, tail) }
+  })
+}
+
+export default getLogs

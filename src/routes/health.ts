@@ -1,0 +1,30 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { version } from '../version.ts'
+
+const Health = Type.Object({
+  status: Type.Literal('ok'),
+  version: Type.String(),
+  instance: Type.String(),
+  sessions: Type.Integer({ description: 'Slots that are taken' }),
+  isolation: Type.Object({
+    firewall: Type.String(),
+    namespaces: Type.Array(Type.String()),
+    cgroup: Type.String({ description: 'v2, v1 or none' }),
+    limits: Type.Array(Type.String(), { description: 'What the kernel limits for each session' })
+  }, { description: 'What confines sessions on this host' })
+})
+
+/** GET /health: the server answers, and says what isolation is in force. */
+const health: FastifyPluginAsyncTypebox = async app => {
+  app.get('/health', {
+    schema: { operationId: 'getHealth', summary: 'Whether the server is alive, and how it confines sessions', tags: ['operation'], response: { 200: Health } }
+  }, async () => ({
+    status: 'ok' as const,
+    version,
+    instance: app.config.instance,
+    sessions: app.ports.taken(),
+    isolation: { firewall: 'nftables', ...app.sandboxes.isolation }
+  }))
+}
+
+export default health

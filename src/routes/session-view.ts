@@ -1,0 +1,16 @@
+import type { FastifyInstance } from 'fastify'
+import type { Session } from '../domain/session.ts'
+import type { SessionView } from '../schemas/session.ts'
+
+/** The session as clients see it: nothing of the machine. */
+export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
+  return {
+    id: session.id,
+    state: session.state as SessionView['state'],
+    health: session.state === 'ready' ? await app.sessions.health(session) : 'ok',
+    url: `/session/${session.id}/`,
+    template: session.template,
+    version: session.version,
+    createdAt: session.createdAt.toISOString()
+  }
+}

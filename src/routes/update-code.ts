@@ -1,0 +1,31 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { CodeUpdate, CodeUpdated, type PushedFile } from '../schemas/code-update.ts'
+import { errors } from '../schemas/common.ts'
+
+const REQUEST_BYTES = 20 * 1024 * 1024
+
+const updateCode: FastifyPluginAsyncTypebox = async app => {
+  app.post('/updateCode', {
+    bodyLimit: REQUEST_BYTES,
+    schema: {
+      operationId: 'updateCode',
+      summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
+      tags: ['code'],
+      body: CodeUpdate,
+      response: { 200: CodeUpdated, ...errors(400, 403, 404, 409, 413, 421, 502, 507) }
+    }
+  }, async request => {
+    const session = app.sessions.ready(request.body.sessionId)
+    const version = await app.codeUpdates.push(session, toFiles(request.body))
+    const finished = 'code' in request.body ? request.body.code.file_finished : undefined
+    return { success: true as const, message: 'Code updated', version, ...(finished !== undefined && { file_finished: finished }) }
+  })
+}
+
+function toFiles (body: CodeUpdate): PushedFile[] {
+  if ('files' in body) return body.files
+  if ('code' in body) return [{ filePath: body.code.file_path, content: body.code.file_content }]
+  return [{ filePath: body.filePath, content: body.content }]
+}
+
+export default updateCode

@@ -1,0 +1,21 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors, SessionParams } from '../schemas/common.ts'
+
+/** GET /session/:id/index.html: the display page. The session proxy redirects /session/:id to it. */
+const viewSession: FastifyPluginAsyncTypebox = async app => {
+  app.get('/session/:id/index.html', {
+    schema: {
+      operationId: 'viewSession',
+      summary: 'The page that shows the session\'s browser',
+      tags: ['sessions'],
+      params: SessionParams,
+      response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 421) }
+    }
+  }, async (request, reply) => {
+    const { id } = app.sessions.ready(request.params.id)
+    const { html, headers } = app.displayPage.render(id, request.host)
+    return reply.headers(headers).send(html)
+  })
+}
+
+export default viewSession

@@ -1,0 +1,44 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { SessionId } from './common.ts'
+
+const FilePath = Type.String({ description: 'Relative to the extension, with forward slashes' })
+
+const OneFile = Type.Object({
+  sessionId: SessionId,
+  filePath: FilePath,
+  content: Type.String()
+}, { additionalProperties: false, title: 'OneFile' })
+
+/** What an existing front end sends. */
+const EditorFile = Type.Object({
+  sessionId: SessionId,
+  code: Type.Object({
+    file_path: FilePath,
+    file_content: Type.String(),
+    file_finished: Type.Optional(Type.Boolean())
+  })
+}, { additionalProperties: false, title: 'EditorFile' })
+
+export const PushedFile = Type.Object({
+  filePath: FilePath,
+  content: Type.Optional(Type.String({ description: 'Absent only with delete' })),
+  encoding: Type.Optional(Type.Union([Type.Literal('utf8'), Type.Literal('base64')], { description: 'utf8 if absent' })),
+  delete: Type.Optional(Type.Boolean({ description: 'Delete the file instead of writing it' }))
+}, { additionalProperties: false })
+export type PushedFile = Static<typeof PushedFile>
+
+const ManyFiles = Type.Object({
+  sessionId: SessionId,
+  files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' })
+}, { additionalProperties: false, title: 'ManyFiles' })
+
+export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { $id: 'CodeUpdate' })
+export type CodeUpdate = Static<typeof CodeUpdate>
+
+export const CodeUpdated = Type.Object({
+  success: Type.Literal(true),
+  message: Type.String(),
+  version: Type.Integer({ description: 'How many pushes the session has taken, with this one' }),
+  file_finished: Type.Optional(Type.Boolean({ description: 'As it was sent' }))
+})
+export type CodeUpdated = Static<typeof CodeUpdated>

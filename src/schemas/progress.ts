@@ -1,0 +1,43 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { STEPS } from '../domain/steps.ts'
+import { errors, SessionId } from './common.ts'
+
+const Running = Type.Object({
+  status: Type.Literal('running'),
+  data: Type.Object({
+    message: Type.String(),
+    step: Type.Union(STEPS.map(step => Type.Literal(step))),
+    index: Type.Integer({ minimum: 1 }),
+    of: Type.Integer({ minimum: 1 }),
+    elapsedMs: Type.Integer({ minimum: 0 })
+  })
+}, { description: 'A step began, or still runs' })
+
+const Complete = Type.Object({
+  status: Type.Literal('complete'),
+  data: Type.Object({
+    message: Type.String(),
+    sessionId: SessionId,
+    isNew: Type.Literal(true),
+    url: Type.String({ description: 'Path of the display page' }),
+    elapsedMs: Type.Integer({ minimum: 0 })
+  })
+}, { description: 'The session is ready; always the last line' })
+
+const Failed = Type.Object({
+  status: Type.Literal('error'),
+  data: Type.Object({ message: Type.String(), code: Type.String() })
+}, { description: 'The session could not be made and nothing of it is left; always the last line' })
+
+/** One line of the stream that a creation answers with. */
+export const ProgressLine = Type.Union([Running, Complete, Failed], { $id: 'ProgressLine' })
+export type ProgressLine = Static<typeof ProgressLine>
+
+/** What a creation answers with: a stream of lines, or a refusal before it begins. */
+export const creationResponses = {
+  200: {
+    description: 'One ProgressLine as JSON a line; the last one has the status complete or error',
+    content: { 'application/x-ndjson': { schema: Type.Ref('ProgressLine') } }
+  },
+  ...errors(400, 403, 421, 503)
+}

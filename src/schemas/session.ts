@@ -1,0 +1,34 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { SessionId } from './common.ts'
+
+export const CreateSessionOptions = Type.Object({
+  template: Type.Optional(Type.String({ maxLength: 64, description: 'The starting extension; the server\'s default if absent' })),
+  width: Type.Integer({ minimum: 320, maximum: 3840, default: 1280, description: 'Width of the display until a viewer\'s page sets it, pixels' }),
+  height: Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' })
+}, { additionalProperties: false })
+export type CreateSessionOptions = Static<typeof CreateSessionOptions>
+
+export const SessionView = Type.Object({
+  id: SessionId,
+  state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Ended sessions are not shown' }),
+  health: Type.Union([Type.Literal('ok'), Type.Literal('degraded')], { description: 'degraded: one of its processes is down or restarting' }),
+  url: Type.String({ description: 'Path of the display page' }),
+  template: Type.String(),
+  version: Type.Integer({ description: 'How many pushes of code it has taken' }),
+  createdAt: Type.String({ format: 'date-time' })
+}, { $id: 'Session' })
+export type SessionView = Static<typeof SessionView>
+
+export const LOG_SOURCES = ['dev-server', 'xpra', 'browser'] as const
+
+export const LogsQuery = Type.Object({
+  source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'Whose output' }),
+  tail: Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'How many of the last lines' })
+}, { additionalProperties: false })
+export type LogsQuery = Static<typeof LogsQuery>
+
+export const Logs = Type.Object({
+  source: Type.String(),
+  lines: Type.Array(Type.String({ description: 'At most 8 KiB, without control characters' }))
+})
+export type Logs = Static<typeof Logs>

@@ -1,0 +1,68 @@
+import { chown, lstat, mkdir, readFile, stat } from 'node:fs/promises'
+import type { Account } from '../domain/session.ts'
+import { CommandFailed, run } from './run.ts'
+
+/** The group of all session accounts; set-up makes it. */
+export const GROUP = 'ex10'
+export const ACCOUNT_PREFIX = 'ex10_user_'
+
+/** The gid of the group `ex10`, which is made if it is missing. */
+export async function ensureGroup (): Promise<number> {
+  const gid = await readGid()
+  if (gid !== undefined) return gid
+  try {
+    await run(['groupadd', '--system', GROUP])
+  } catch (error) {
+    if (!(error instanceof CommandFailed && error.exitCode === 9)) throw error // 9: made by someone else meanwhile
+  }
+  const made = await readGid()
+  if (made === undefined) throw new Error(`groupadd made no group ${GROUP}`)
+  return made
+}
+
+async function readGid (): Promise<number | undefined> {
+  const line = (await readFile('/etc/group', 'utf8')).split('\n').find(line => line.startsWith(`${GROUP}:`))
+  return line === undefined ? undefined : Number(line.split(':')[2])
+}
+
+/** All accounts of the machine, by name. */
+export async function readAccounts (): Promise<Map<string, { uid: number, home: string }>> {
+  const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').filter(Boolean)
+  return new Map(lines.map(line => {
+    const [name = '', , uid, , , home = ''] = line.split(':')
+    return [name, { uid: Number(uid), home }]
+  }))
+}
+
+/**
+ * Makes the account: locked password, nologin, no home yet, and no subuids, with which a session could step out of
+ * the firewall's uid match (measured: an account with subuids reached ports that its own uid was refused).
+ */
+export async function createAccount (account: Account, signal: AbortSignal): Promise<void> {
+  await run(['useradd', '--no-log-init', '-M', '-N', '-g', String(account.gid), '-u', String(account.uid), '-d', account.home,
+    '-s', '/usr/sbin/nologin', '-K', 'SUB_UID_COUNT=0', '-K', 'SUB_GID_COUNT=0', '--', account.name], { signal, timeoutMs: 20_000 })
+}
+
+/** Removes the account and verifies that it is gone. One that is not there, or not with this uid, is left alone. */
+export async function removeAccount (account: Account, signal: AbortSignal): Promise<void> {
+  if ((await readAccounts()).get(account.name)?.uid !== account.uid) return
+  await run(['userdel', '--', account.name], { signal, timeoutMs: 20_000 })
+  if ((await readAccounts()).has(account.name)) throw new Error(`userdel left the account ${account.name}`)
+}
+
+/** Makes the home, 0700. No process of the uid may exist: nobody can have put anything in its place. */
+export async function createHome (account: Account): Promise<void> {
+  await mkdir(account.home, { mode: 0o700 })
+  await chown(account.home, account.uid, account.gid)
+  const made = await lstat(account.home)
+  if (!made.isDirectory() || made.uid !== account.uid || (made.mode & 0o777) !== 0o700) throw new Error('the home was not made as it should be')
+}
+
+/** Removes the home, by descriptors and on its own file system only; call it when no process of the uid is left. */
+export async function removeHome (account: Account, signal: AbortSignal): Promise<void> {
+  await run(['rm', '-rf', '--one-file-system', '--', account.home], { signal })
+  const left = await stat(account.home).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+  if (left) throw new Error('the home could not be removed')
+}

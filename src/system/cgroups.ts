@@ -1,0 +1,173 @@
+import { mkdir, readFile, rmdir, writeFile, access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { until } from './processes.ts'
+
+/** Limits of one session. */
+export interface Limits { memoryMiB: number, pids: number, cpuCores: number }
+
+/** What this host offers: where groups are made, and which limits hold. */
+export interface CgroupHost {
+  version: 'v2' | 'v1' | 'none'
+  /** Controllers that limit sessions, of memory, pids and cpu. */
+  controllers: string[]
+  /** Folders, one a hierarchy, below which sessions' groups are made. */
+  parents: { path: string, controllers: string[], v2: boolean }[]
+}
+
+const WANTED = ['memory', 'pids', 'cpu']
+
+/**
+ * Finds out what cgroups this host has, and makes the instance's own group in each hierarchy, below the server's.
+ * v2 with its controllers is preferred; else v1, with a v2 hierarchy beside it used for killing if there is one.
+ */
+export async function detectCgroups (instance: string): Promise<CgroupHost> {
+  const mounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'))
+  const own = parseOwnGroups(await readFile('/proc/self/cgroup', 'utf8'))
+  const parents: CgroupHost['parents'] = []
+  for (const mount of mounts) {
+    const membership = mount.v2 ? own.get('') : mount.controllers.map(controller => own.get(controller)).find(path => path !== undefined)
+    if (membership === undefined) continue
+    const base = join(mount.path, within(membership, mount.root))
+    const controllers = mount.v2 ? await enableControllers(base, instance) : mount.controllers.filter(controller => WANTED.includes(controller))
+    if (!mount.v2 && controllers.length === 0) continue
+    const path = join(base, instance)
+    if (await makeGroup(path)) parents.push({ path, controllers, v2: mount.v2 })
+    if (mount.v2 && controllers.length > 0) await delegate(path, controllers)
+  }
+  const controllers = [...new Set(parents.flatMap(parent => parent.controllers))].sort()
+  const version = controllers.length === 0 ? 'none' : parents.some(parent => parent.v2 && parent.controllers.length > 0) ? 'v2' : 'v1'
+  return { version, controllers, parents }
+}
+
+/** Makes the session's groups with their limits, and returns their folders. */
+export async function createGroups (host: CgroupHost, name: string, limits: Limits): Promise<string[]> {
+  const groups = sessionGroups(host, name)
+  for (const [index, path] of groups.entries()) {
+    const parent = host.parents[index]
+    await mkdir(path)
+    for (const controller of parent?.controllers ?? []) {
+      for (const [file, value] of limitFiles(controller, parent?.v2 === true, limits)) await writeFile(join(path, file), value)
+    }
+  }
+  return groups
+}
+
+/** The folders of a session's groups, made or not. */
+export function sessionGroups (host: CgroupHost, name: string): string[] {
+  return host.parents.map(parent => join(parent.path, name))
+}
+
+/** Kills every process of the groups: by the kernel at once where it can (v2), else one by one until none is left. */
+export async function killGroups (groups: string[], signal: AbortSignal): Promise<void> {
+  for (const group of groups) {
+    await ifThere(() => writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' })) // v1 has no such file
+    await until(async () => {
+      const pids = await ifThere(() => readFile(join(group, 'cgroup.procs'), 'utf8')) ?? ''
+      for (const pid of pids.split('\n').filter(Boolean)) kill(Number(pid))
+      return pids === ''
+    }, signal)
+  }
+}
+
+/** Removes the groups, which have no process any more; those that are not there do not matter. */
+export async function removeGroups (groups: string[], signal: AbortSignal): Promise<void> {
+  for (const group of groups) {
+    await until(async () => {
+      try {
+        await ifThere(() => rmdir(group))
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false // its last process is being reaped
+        throw error
+      }
+    }, signal)
+  }
+}
+
+/** Removes the instance's own groups, at the end of the server. */
+export async function removeParents (host: CgroupHost, signal: AbortSignal): Promise<void> {
+  await removeGroups(host.parents.map(parent => parent.path), signal)
+}
+
+function limitFiles (controller: string, v2: boolean, limits: Limits): [string, string][] {
+  const bytes = String(limits.memoryMiB * 1024 * 1024)
+  const quota = String(Math.round(limits.cpuCores * 100_000))
+  if (controller === 'pids') return [['pids.max', String(limits.pids)]]
+  if (controller === 'memory') return v2 ? [['memory.max', bytes]] : [['memory.limit_in_bytes', bytes]]
+  return v2 ? [['cpu.max', `${quota} 100000`]] : [['cpu.cfs_period_us', '100000'], ['cpu.cfs_quota_us', quota]]
+}
+
+interface Mount { path: string, root: string, controllers: string[], v2: boolean }
+
+/** The cgroup mounts of proc_pid_mountinfo(5): "… root path options - type source superoptions". */
+function parseMounts (mountinfo: string): Mount[] {
+  return mountinfo.split('\n').flatMap(line => {
+    const [before = '', after = ''] = line.split(' - ')
+    const [, , , root = '', path = ''] = before.split(' ')
+    const [type, , options = ''] = after.split(' ')
+    if (type !== 'cgroup' && type !== 'cgroup2') return []
+    return [{ path, root, controllers: options.split(','), v2: type === 'cgroup2' }]
+  })
+}
+
+/** /proc/self/cgroup: controller -> path; the empty name is v2's. */
+function parseOwnGroups (text: string): Map<string, string> {
+  return new Map(text.split('\n').filter(Boolean).flatMap(line => {
+    const [, controllers = '', ...path] = line.split(':')
+    return controllers.split(',').map(controller => [controller, path.join(':')] as const)
+  }))
+}
+
+/** `path` as seen below a mount whose root is `root`: in a container the two share a prefix. */
+function within (path: string, root: string): string {
+  return root !== '/' && path.startsWith(root) ? path.slice(root.length) : path
+}
+
+/**
+ * Makes the wanted controllers available below `base`, and returns those that are. A v2 group that has processes of
+ * its own may not pass controllers on: they move to a leaf first.
+ */
+async function enableControllers (base: string, instance: string): Promise<string[]> {
+  const available = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(' ').filter(controller => WANTED.includes(controller))
+  if (available.length === 0) return []
+  const leaf = join(base, `${instance}.server`)
+  await makeGroup(leaf)
+  for (const pid of (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter(Boolean)) {
+    await ifThere(() => writeFile(join(leaf, 'cgroup.procs'), pid), 'ESRCH', 'EINVAL') // ended meanwhile, or the kernel's own
+  }
+  await delegate(base, available)
+  return available
+}
+
+async function delegate (path: string, controllers: string[]): Promise<void> {
+  await writeFile(join(path, 'cgroup.subtree_control'), controllers.map(controller => `+${controller}`).join(' '))
+}
+
+/** Makes a group unless it is there; false where the hierarchy is read-only. */
+async function makeGroup (path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { recursive: true })
+    await access(join(path, 'cgroup.procs'))
+    return true
+  } catch (error) {
+    if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // said in /health
+    throw error
+  }
+}
+
+function kill (pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+async function ifThere<T> (act: () => Promise<T>, ...alsoIgnored: string[]): Promise<T | undefined> {
+  try {
+    return await act()
+  } catch (error) {
+    if (['ENOENT', 'ENODEV', ...alsoIgnored].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { Type, type Static } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { until } from './processes.ts'
+
+const Target = Type.Object({ id: Type.String(), type: Type.String(), url: Type.String() })
+const Targets = Type.Array(Target)
+const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** The id that Chromium gives an unpacked extension: from its path, 32 letters a to p. */
+export function extensionId (extensionDir: string): string {
+  return createHash('sha256').update(extensionDir).digest('hex').slice(0, 32)
+    .replace(/./g, digit => String.fromCharCode(97 + parseInt(digit, 16)))
+}
+
+/** The targets of the browser whose DevTools listens on `port`. The answer is the session's word: it is bounded and checked. */
+export async function listTargets (port: number, signal: AbortSignal): Promise<Static<typeof Targets>> {
+  return Value.Decode(Targets, await getJson(port, '/json/list', signal))
+}
+
+/** Resolves when the extension's service worker runs. */
+export async function waitForServiceWorker (port: number, id: string, signal: AbortSignal): Promise<void> {
+  await until(async () => (await listTargets(port, signal)).some(({ type, url }) => type === 'service_worker' && url.startsWith(`chrome-extension://${id}/`)), signal, 20)
+}
+
+/** Opens a DevTools connection to the browser. */
+export async function connectDevTools (port: number, signal: AbortSignal): Promise<DevTools> {
+  const { webSocketDebuggerUrl } = Value.Decode(Version, await getJson(port, '/json/version', signal))
+  // only its path is believed: the address is ours
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(webSocketDebuggerUrl).pathname}`)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const abort = () => { socket.close(); reject(signal.reason) }
+  signal.addEventListener('abort', abort)
+  socket.addEventListener('open', () => resolve())
+  socket.addEventListener('error', () => reject(new Error('DevTools refused the connection')))
+  try {
+    await promise
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+  return new DevTools(socket)
+}
+
+/** A DevTools connection: commands and their answers. */
+export class DevTools {
+  readonly #socket: WebSocket
+  readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>()
+  #lastId = 0
+
+  constructor (socket: WebSocket) {
+    this.#socket = socket
+    socket.addEventListener('message', ({ data }) => this.#receive(String(data)))
+    socket.addEventListener('close', () => this.#fail(new Error('DevTools closed the connection')))
+    socket.addEventListener('error', () => this.#fail(new Error('the DevTools connection failed')))
+  }
+
+  /** Sends a command, to the browser or to an attached target, and resolves with its result. */
+  async send (method: string, params: object = {}, { sessionId, signal }: { sessionId?: string, signal: AbortSignal }): Promise<Record<string, unknown>> {
+    signal.throwIfAborted()
+    const id = ++this.#lastId
+    const answer = Promise.withResolvers<Record<string, unknown>>()
+    this.#waiting.set(id, answer)
+    const abort = () => answer.reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    try {
+      this.#socket.send(JSON.stringify({ id, method, params, sessionId }))
+      return await answer.promise
+    } finally {
+      signal.removeEventListener('abort', abort)
+      this.#waiting.delete(id)
+    }
+  }
+
+  close (): void {
+    this.#socket.close()
+  }
+
+  #receive (text: string): void {
+    if (text.length > MAX_BYTES) return this.close()
+    const message = JSON.parse(text) as { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
+    const answer = this.#waiting.get(message.id ?? 0)
+    if (!answer) return // an event
+    if (message.error) answer.reject(new Error(`DevTools: ${String(message.error.message).slice(0, 200)}`))
+    else answer.resolve(message.result ?? {})
+  }
+
+  #fail (error: Error): void {
+    for (const answer of this.#waiting.values()) answer.reject(error)
+  }
+}
+
+async function getJson (port: number, path: string, signal: AbortSignal): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'error' })
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_BYTES) throw new Error('DevTools answered too much')
+    chunks.push(chunk)
+  }
+  return JSON.parse(Buffer.concat(chunks).toString())
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import type { ChildProcessByStdio } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { failure, isPathError } from '../errors.ts'
+import type { Account } from '../domain/session.ts'
+import { enterSandbox } from './sandbox.ts'
+
+/** A file to write, or to delete when it has no content. The path is relative to `base`, which is relative to the home. */
+export interface FileChange { path: string, content?: Buffer }
+
+type Child = ChildProcessByStdio<Writable, Readable, null>
+
+const PROGRAM = readFileSync(fileURLToPath(new URL('./file-writer.py', import.meta.url)), 'utf8')
+const ANSWER_BYTES = 16_384
+const ANSWER_MS = 10_000
+
+/** The writer runs as the session's user: the session may kill it or answer in its place, so its word is checked. */
+const Answer = Type.Union([
+  Type.Object({ ok: Type.Literal(true) }),
+  Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })
+])
+
+/**
+ * Writes files into one session's home, as its user and inside its sandbox; see file-writer.py. Its process is
+ * started at the first push and again whenever it died. Pushes are done one after another.
+ */
+export class FileWriter {
+  readonly #dir: string
+  readonly #groups: string[]
+  readonly #account: Account
+  #child: Child | undefined
+  #queue: Promise<unknown> = Promise.resolve()
+
+  /** `dir` is the session's root-owned folder, `groups` its cgroups. */
+  constructor (dir: string, groups: string[], account: Account) {
+    this.#dir = dir
+    this.#groups = groups
+    this.#account = account
+  }
+
+  /**
+   * Makes all of the changes or none.
+   * @throws {Ex10Error} EX10_PATH_…, EX10_DISK_FULL, or EX10_WRITER_FAILED when it did not answer in 10 s
+   */
+  push (base: string, changes: FileChange[]): Promise<void> {
+    const done = this.#queue.then(() => this.#push(base, changes))
+    this.#queue = done.catch(() => {}) // one push's failure is its caller's: the next one runs
+    return done
+  }
+
+  /** Ends the process: by closing its input too, because what is killed here is only the way into the sandbox. */
+  stop (): void {
+    this.#child?.stdin.destroy()
+    this.#child?.stdout.destroy()
+    this.#child?.kill('SIGKILL')
+    this.#child = undefined
+  }
+
+  async #push (base: string, changes: FileChange[]): Promise<void> {
+    const files = changes.map(({ path, content }) => content ? { path, content: content.toString('base64') } : { path, delete: true })
+    const answer = await this.#ask(JSON.stringify({ base, files }) + '\n')
+    if ('ok' in answer) return
+    const details = { filePath: changes.find(change => change.path === answer.path)?.path }
+    if (answer.error === 'DISK_FULL') throw failure('DISK_FULL', { details })
+    if (isPathError(answer.error)) throw failure(answer.error, { details })
+    throw failure('WRITER_FAILED', { details })
+  }
+
+  async #ask (request: string) {
+    const child = await this.#running()
+    const timeout = setTimeout(() => child.kill('SIGKILL'), ANSWER_MS)
+    try {
+      child.stdin.write(request)
+      const answer: unknown = JSON.parse(await readLine(child.stdout))
+      if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
+      return answer
+    } catch (cause) {
+      this.stop()
+      throw failure('WRITER_FAILED', { cause })
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+
+  async #running (): Promise<Child> {
+    if (this.#child?.exitCode === null && this.#child.signalCode === null) return this.#child
+    const child = await enterSandbox(this.#dir, this.#groups, this.#account, ['python3', '-I', '-S', '-c', PROGRAM])
+    child.on('error', () => {}) // not started: reading its answer fails, which is handled
+    child.stdin.on('error', () => {}) // died while being written to: likewise
+    child.unref()
+    this.#child = child
+    return child
+  }
+}
+
+/** Reads one line of at most 16 KiB. */
+async function readLine (stream: Readable): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  let text = ''
+  const onData = (chunk: Buffer) => {
+    text += chunk.toString()
+    if (text.length > ANSWER_BYTES) reject(new Error('the answer is too long'))
+    else if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
+  }
+  const onEnd = () => reject(new Error('the file writer ended'))
+  stream.on('data', onData).on('end', onEnd).on('error', reject)
+  try {
+    return await promise
+  } finally {
+    stream.off('data', onData).off('end', onEnd).off('error', reject)
+  }
+}

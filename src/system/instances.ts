@@ -1,0 +1,68 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { parseStat } from './processes.ts'
+
+/** What an instance takes of the machine. */
+export interface Claim {
+  instance: string
+  dataDir: string
+  uidMin: number
+  uidMax: number
+  ports: [number, number][]
+}
+
+const FOLDER = '/run/ex10'
+
+/** Another server on this machine already has what this one wants. */
+export class ClaimRefused extends Error {
+  override readonly name = 'ClaimRefused'
+}
+
+/**
+ * Claims the machine for this instance, or refuses in one line. A claim lasts until it is released: one of a server
+ * that was killed still covers the sessions that it left, and only the same instance may take it over.
+ * @throws {ClaimRefused}
+ */
+export function claimInstance (claim: Claim): { release: () => void } {
+  mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
+  const database = new DatabaseSync(`${FOLDER}/instances.db`)
+  database.exec('PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
+  try {
+    database.exec('BEGIN IMMEDIATE')
+    for (const row of database.prepare('SELECT * FROM claims').all()) {
+      const other = JSON.parse(String(row.claim)) as Claim
+      const running = startTime(Number(row.pid)) === row.start_time
+      const conflict = other.instance === claim.instance ? running && 'is already running' : overlap(claim, other)
+      if (conflict) throw new ClaimRefused(`instance ${other.instance} (pid ${row.pid}${running ? '' : ', not running: start it once to clean up'}) ${conflict}`)
+    }
+    database.prepare('INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)').run(claim.instance, process.pid, startTime(process.pid) ?? 0, JSON.stringify(claim))
+    database.exec('COMMIT')
+  } catch (error) {
+    database.close() // rolls back
+    throw error
+  }
+  return {
+    release () {
+      database.prepare('DELETE FROM claims WHERE instance = ? AND pid = ?').run(claim.instance, process.pid)
+      database.close()
+    }
+  }
+}
+
+function overlap (mine: Claim, other: Claim): string | undefined {
+  if (mine.dataDir === other.dataDir) return `uses the same EX10_DATA_DIR ${other.dataDir}`
+  if (mine.uidMin <= other.uidMax && other.uidMin <= mine.uidMax) return `has uids ${other.uidMin}-${other.uidMax}: set EX10_UID_MIN and EX10_UID_MAX apart`
+  for (const [first, last] of mine.ports) {
+    const shared = other.ports.find(([otherFirst, otherLast]) => first <= otherLast && otherFirst <= last)
+    if (shared) return `has ports ${shared.join('-')}: set EX10_PORT_BASE apart`
+  }
+}
+
+function startTime (pid: number): number | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTime
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

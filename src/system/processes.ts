@@ -1,0 +1,59 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A process, so that it is never mistaken for a later one with the same pid. `startTime` is in clock ticks since boot. */
+export interface ProcessId { pid: number, startTime: number }
+
+/** Parses a line of /proc/PID/stat (proc(5)); the command's name may hold spaces and parentheses. */
+export function parseStat (line: string): ProcessId & { state: string } {
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
+  return { pid: parseInt(line, 10), state: fields[0] ?? '', startTime: Number(fields[19]) }
+}
+
+/** Whether this very process runs; a zombie does not. */
+export async function isAlive (process: ProcessId): Promise<boolean> {
+  const line = await readProc(`${process.pid}/stat`)
+  if (line === undefined) return false
+  const { state, startTime } = parseStat(line)
+  return startTime === process.startTime && state !== 'Z' && state !== 'X'
+}
+
+/** Kills this very process and resolves when it is dead. */
+export async function killProcess (process: ProcessId, signal: AbortSignal): Promise<void> {
+  if (!await isAlive(process)) return
+  try {
+    globalThis.process.kill(process.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+  await until(async () => !await isAlive(process), signal)
+}
+
+/** The pids of all processes with this uid as real, effective or saved one, zombies left out. */
+export async function processesOf (uid: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const found = await Promise.all(pids.map(async pid => {
+    const status = await readProc(`${pid}/status`)
+    const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status ?? '')?.slice(1).map(Number)
+    return uids?.includes(uid) && !/^State:\t[ZX]/m.test(status ?? '') ? Number(pid) : undefined
+  }))
+  return found.filter(pid => pid !== undefined)
+}
+
+/** Asks `probe` every few milliseconds until it says yes. Rejects with the signal's reason. */
+export async function until (probe: () => Promise<boolean> | boolean, signal: AbortSignal, everyMs = 5): Promise<void> {
+  while (!await probe()) {
+    signal.throwIfAborted()
+    await delay(everyMs)
+  }
+}
+
+async function readProc (path: string): Promise<string | undefined> {
+  try {
+    return await readFile(`/proc/${path}`, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined // it ended meanwhile
+    throw error
+  }
+}

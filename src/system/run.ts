@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+
+/** What a child process of ours sees of the environment, and nothing else. */
+export const CLEAN_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
+
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+
+export interface RunOptions {
+  input?: string
+  signal?: AbortSignal
+  timeoutMs?: number
+  cwd?: string
+}
+
+/** A command that could not be started, was stopped, or exited with anything but 0. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed'
+  readonly command: string
+  readonly exitCode: number | null
+  readonly stderr: string
+
+  constructor (command: string, exitCode: number | null, stderr: string, cause?: unknown) {
+    super(`${command} ${exitCode === null ? 'was stopped or could not start' : `exited with ${exitCode}`}: ${stderr.trim().slice(-500) || (cause as Error | undefined)?.message || 'no output'}`, { cause })
+    this.command = command
+    this.exitCode = exitCode
+    this.stderr = stderr
+  }
+}
+
+/**
+ * Runs a command, without a shell, and resolves with what it printed. It is killed after `timeoutMs` (10 s), when
+ * `signal` aborts, or when it prints more than 16 MiB.
+ * @throws {CommandFailed}
+ */
+export async function run (argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> {
+  const [command, ...args] = argv
+  const signals = [AbortSignal.timeout(options.timeoutMs ?? 10_000), options.signal].filter(signal => signal !== undefined)
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const child = spawn(command, args, { env: CLEAN_ENV, cwd: options.cwd ?? '/', signal: AbortSignal.any(signals), killSignal: 'SIGKILL', stdio: 'pipe' })
+  const output: Buffer[] = []
+  const errors: Buffer[] = []
+  let bytes = 0
+  const collect = (into: Buffer[]) => (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > MAX_OUTPUT_BYTES) child.kill('SIGKILL')
+    else into.push(chunk)
+  }
+  child.stdout.on('data', collect(output))
+  child.stderr.on('data', collect(errors))
+  child.stdin.on('error', () => {}) // a command that exits without reading its input says so by its exit code
+  child.on('error', cause => reject(new CommandFailed(command, null, '', cause)))
+  child.on('close', exitCode => {
+    if (exitCode === 0) resolve(Buffer.concat(output).toString())
+    else reject(new CommandFailed(command, exitCode, Buffer.concat(errors).toString()))
+  })
+  child.stdin.end(options.input)
+  return promise
+}

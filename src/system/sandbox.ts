@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process'
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Readable } from 'node:stream'
+import { createGroups, killGroups, removeGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { isAlive, killProcess, parseStat, processesOf, until, type ProcessId } from './processes.ts'
+import { CLEAN_ENV } from './run.ts'
+import type { Account } from '../domain/session.ts'
+
+const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
+
+/** Where things are inside every sandbox. */
+export const IN_SANDBOX = { node: '/run/ex10/node', template: '/run/ex10/template' }
+
+export interface SandboxOptions {
+  id: string
+  /** Root-owned folder of the session: services, logs, events. */
+  dir: string
+  account: Account
+  /** The node binary and the template's store, which the session sees read-only. */
+  node: string
+  template: string
+  cgroups: CgroupHost
+  limits: Limits
+}
+
+/** Makes the sandbox and resolves when its init, s6-svscan, runs. No process of the account exists yet. */
+export async function createSandbox (options: SandboxOptions, signal: AbortSignal): Promise<void> {
+  const { id, dir, account, node, template } = options
+  await mkdir(join(dir, 'services'), { recursive: true, mode: 0o700 })
+  await mkdir(join(dir, 'logs'), { mode: 0o700 })
+  const groups = await createGroups(options.cgroups, id, options.limits)
+  const log = await open(join(dir, 'launch.log'), 'a', 0o600)
+  try {
+    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, dir, String(account.uid), String(account.gid), account.home, node, template, ...groups],
+      { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
+    child.unref()
+    await started(child, signal)
+  } catch (cause) {
+    throw new Error(`the sandbox did not start: ${(await readFile(join(dir, 'launch.log'), 'utf8')).slice(-500)}`, { cause })
+  } finally {
+    await log.close()
+  }
+}
+
+/** Resolves at the byte on descriptor 3; rejects when the process ends first. */
+async function started (child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const ready = child.stdio[3] as Readable
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  child.on('error', reject)
+  child.on('exit', (code, killedBy) => reject(new Error(`init ended with ${code ?? killedBy}`)))
+  ready.once('data', () => resolve())
+  try {
+    signal.throwIfAborted()
+    await promise
+  } finally {
+    signal.removeEventListener('abort', abort)
+    ready.destroy()
+  }
+}
+
+/** The sandbox's init as the host sees it, or undefined when it never started. */
+export async function readInit (dir: string): Promise<ProcessId | undefined> {
+  try {
+    return parseStat(await readFile(join(dir, 'init'), 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Whether the sandbox's init runs. */
+export async function isSandboxAlive (dir: string): Promise<boolean> {
+  const init = await readInit(dir)
+  return init !== undefined && await isAlive(init)
+}
+
+/**
+ * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
+ * the uid. Resolves when no process of the uid is left on the machine.
+ */
+export async function killSandbox (dir: string, groups: string[], uid: number, signal: AbortSignal): Promise<void> {
+  const init = await readInit(dir)
+  if (init) await killProcess(init, signal)
+  await killGroups(groups, signal)
+  await until(async () => {
+    const pids = await processesOf(uid)
+    for (const pid of pids) killStray(pid)
+    return pids.length === 0
+  }, signal)
+}
+
+/** Removes what `createSandbox` made, once it is dead. */
+export async function removeSandbox (dir: string, groups: string[], signal: AbortSignal): Promise<void> {
+  await removeGroups(groups, signal)
+  await rm(dir, { recursive: true, force: true })
+}
+
+function killStray (pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/**
+ * The words that make a command the account's own: limits, no privileges and no way to gain any, and an environment
+ * that holds `env` and the account's basics only. Goes before the command's argv.
+ */
+export function confined (account: Account, argv: readonly string[], env: Record<string, string> = {}, cwd = '/'): string[] {
+  const own = {
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    PATH: '/run/ex10:/usr/bin:/bin', // the server's own node is there
+    LANG: 'C.UTF-8',
+    TMPDIR: '/tmp',
+    XDG_RUNTIME_DIR: `/run/user/${account.uid}`,
+    ...env
+  }
+  return [
+    'prlimit', '--core=0', `--nofile=${FILES}:${FILES}`, '--',
+    'setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs',
+    '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--',
+    // env changes the folder after the uid: root does not open a path in the home
+    'env', '-i', '-C', cwd, ...Object.entries(own).map(([name, value]) => `${name}=${value}`),
+    ...argv
+  ]
+}
+
+/** Most open files of a session's process: a limit can be lowered here, but not raised above the server's own. */
+const FILES = Math.min(8192, await hardFileLimit())
+
+async function hardFileLimit (): Promise<number> {
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1]
+  return hard === 'unlimited' ? Infinity : Number(hard)
+}
+
+/** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox. */
+export async function enterSandbox (dir: string, groups: string[], account: Account, argv: readonly string[]) {
+  const init = await readInit(dir)
+  if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
+  return spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), String(groups.length), ...groups, ...confined(account, argv)],
+    { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+}

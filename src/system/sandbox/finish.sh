@@ -1,0 +1,3 @@
+#!/bin/sh
+# The `finish` of every service. $1: exit code, 256 when a signal killed it; $2: that signal; $3: the service.
+echo "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ) $3 $1 $2" >>../../events

@@ -1,0 +1,53 @@
+#!/bin/sh
+# init.sh DIR UID GID HOME NODE TEMPLATE
+# Runs in the new namespaces, as root and before any process of the session: makes the private mounts, then becomes
+# s6-svscan, the sandbox's init, which supervises the services in DIR/services.
+# Writes DIR/init (this process's line of /proc/PID/stat, as the host sees it), then one byte to descriptor 3.
+set -eu
+dir=$1 uid=$2 gid=$3 home=$4 node=$5 template=$6
+
+# /proc is still the host's here: its line has the host's pid and the start time, by which a later server knows us
+read -r stat </proc/self/stat
+echo "$stat" >"$dir/init.new"
+mv "$dir/init.new" "$dir/init"
+
+# where /etc/resolv.conf is a link into /run, the private /run would hide it
+resolv=$(readlink -f /etc/resolv.conf || :)
+: >"$dir/resolv.conf"
+if [ -f "$resolv" ]; then mount --bind "$resolv" "$dir/resolv.conf"; fi
+
+: >"$dir/node"
+mount --bind "$node" "$dir/node" # it may lie below a folder that is hidden next
+
+mount -t tmpfs -o size=512m,nr_inodes=64k,mode=1777,nosuid,nodev tmpfs /tmp
+mount -t tmpfs -o size=64m,nr_inodes=16k,mode=1777,nosuid,nodev tmpfs /var/tmp
+mount -t tmpfs -o size=512m,nr_inodes=16k,mode=1777,nosuid,nodev tmpfs /dev/shm
+mount -t tmpfs -o size=16m,nr_inodes=4k,mode=755,nosuid,nodev tmpfs /run
+mount -t proc -o nosuid,nodev,noexec proc /proc
+mkdir -m 1777 /tmp/.X11-unix
+mkdir -p /run/lock /run/user /run/ex10/template
+mkdir -m 700 "/run/user/$uid"
+chown "$uid:$gid" "/run/user/$uid"
+
+case $resolv in /run/*)
+  mkdir -p "${resolv%/*}"
+  : >"$resolv"
+  mount --bind "$dir/resolv.conf" "$resolv"
+esac
+
+: >/run/ex10/node
+mount --bind -o ro,nosuid,nodev "$dir/node" /run/ex10/node
+mount --bind -o ro,nosuid,nodev "$template" /run/ex10/template
+
+# the session's home is the only one that it can name
+mkdir -p /run/ex10/home
+mount --bind "$home" /run/ex10/home
+mount -t tmpfs -o size=64k,mode=711,nosuid,nodev tmpfs "${home%/*}"
+mkdir "$home"
+mount --move /run/ex10/home "$home"
+rmdir /run/ex10/home
+
+echo ex10 >/proc/sys/kernel/hostname
+
+cd "$dir/services"
+exec s6-svscan -d 3 . </dev/null >"$dir/init.log" 2>&1

@@ -1,0 +1,101 @@
+import { constants } from 'node:fs'
+import { copyFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { until } from './processes.ts'
+import { run } from './run.ts'
+import { confined } from './sandbox.ts'
+import type { Account } from '../domain/session.ts'
+
+/** A program that s6 keeps running inside a sandbox, as the session's account. */
+export interface Service {
+  name: string
+  argv: readonly string[]
+  env?: Record<string, string>
+  /** Working folder; entered as the account. */
+  cwd?: string
+  /** The program writes to descriptor 3 when it is ready. */
+  notifies?: boolean
+}
+
+const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
+const LOG_FILES = 3
+const LOG_BYTES = 1_000_000
+const LINE_BYTES = 8192
+
+/**
+ * Gives the service to the sandbox's s6 and raises it. Resolves when its program was started, or with `notifies`
+ * when it says that it is ready. `dir` is the session's root-owned folder.
+ */
+export async function startService (dir: string, account: Account, service: Service, signal: AbortSignal): Promise<void> {
+  await defineService(dir, account, service)
+  await run(['s6-svscanctl', '-a', join(dir, 'services')], { signal })
+  await until(() => isSupervised(dir, service.name), signal, 2)
+  await run(['s6-svc', service.notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, service.name)], { signal, timeoutMs: 21_000 })
+}
+
+/** Tells s6 to end the service and not to restart it. Does not wait: the kill of the sandbox does. */
+export async function stopService (dir: string, name: string, signal: AbortSignal): Promise<void> {
+  if (await isSupervised(dir, name)) await run(['s6-svc', '-d', serviceDir(dir, name)], { signal })
+}
+
+/** A service's process as s6 sees it. */
+export interface ServiceState { up: boolean, pid: number, upSeconds: number }
+
+/** The state of a service, or undefined when it is not supervised (any more). */
+export async function readService (dir: string, name: string, signal: AbortSignal): Promise<ServiceState | undefined> {
+  if (!await isSupervised(dir, name)) return undefined
+  const [up, pid, upSeconds] = (await run(['s6-svstat', '-o', 'up,pid,updownfor', serviceDir(dir, name)], { signal })).trim().split(' ')
+  return { up: up === 'true', pid: Number(pid), upSeconds: Number(upSeconds) }
+}
+
+/** The last lines of a service's output, cut at 8 KiB each and without control characters: they are the session's words. */
+export async function readLog (dir: string, name: string, tail: number): Promise<string[]> {
+  let text: string
+  try {
+    text = await readFile(join(dir, 'logs', name, 'current'), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [] // it has not been started yet
+    throw error
+  }
+  // eslint-disable-next-line no-control-regex
+  return text.trimEnd().split('\n').slice(-tail).map(line => line.slice(0, LINE_BYTES).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''))
+}
+
+function serviceDir (dir: string, name: string): string {
+  return join(dir, 'services', name)
+}
+
+/** Whether an s6-supervise reads the service's control pipe. */
+async function isSupervised (dir: string, name: string): Promise<boolean> {
+  try {
+    const pipe = await open(join(serviceDir(dir, name), 'supervise', 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
+    await pipe.close()
+    return true
+  } catch (error) {
+    if (['ENOENT', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // not yet, or nobody reads
+    throw error
+  }
+}
+
+async function defineService (dir: string, account: Account, service: Service): Promise<void> {
+  const made = join(dir, `.${service.name}`) // made aside and renamed, because s6 may look at any time
+  const logs = join(dir, 'logs', service.name)
+  await mkdir(join(made, 'log'), { recursive: true, mode: 0o700 })
+  await mkdir(logs, { mode: 0o700 })
+  await Promise.all([
+    copyFile(join(SCRIPTS, 'run.sh'), join(made, 'run')),
+    copyFile(join(SCRIPTS, 'run.sh'), join(made, 'log', 'run')),
+    copyFile(join(SCRIPTS, 'finish.sh'), join(made, 'finish')),
+    writeWords(join(made, 'argv'), confined(account, service.argv, service.env, service.cwd)),
+    writeWords(join(made, 'log', 'argv'), ['s6-log', '-b', `n${LOG_FILES}`, `s${LOG_BYTES}`, 'T', logs]),
+    writeFile(join(made, 'down'), ''),
+    service.notifies && writeFile(join(made, 'notification-fd'), '3\n')
+  ])
+  await rename(made, serviceDir(dir, service.name))
+}
+
+async function writeWords (path: string, words: readonly string[]): Promise<void> {
+  if (words.some(word => word.includes('\n'))) throw new Error('a service\'s argv cannot hold a line break')
+  await writeFile(path, words.map(word => word + '\n').join(''))
+}

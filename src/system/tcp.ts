@@ -1,0 +1,27 @@
+import { createServer } from 'node:net'
+import { until } from './processes.ts'
+
+/** Whether nobody listens on this port of 127.0.0.1, found out by binding it. */
+export async function isPortFree (port: number): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  const server = createServer()
+  server.once('error', (error: NodeJS.ErrnoException) => error.code === 'EADDRINUSE' ? resolve(false) : reject(error))
+  server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  return promise
+}
+
+/**
+ * Resolves when `http://127.0.0.1:port/path` answers 2xx. The body is not read: it is the session's.
+ */
+export async function waitForHttp (port: number, path: string, signal: AbortSignal): Promise<void> {
+  await until(async () => {
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'manual' })
+      await response.body?.cancel()
+      return response.ok
+    } catch (error) {
+      if (signal.aborted) throw error
+      return false // not listening yet
+    }
+  }, signal, 10)
+}

@@ -1,0 +1,48 @@
+import { access, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { Template } from '../domain/session.ts'
+
+const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to the home' })
+
+/** `template.json`. */
+const TemplateFile = Type.Object({
+  title: Type.String(),
+  description: Type.String(),
+  dev: Type.Array(Type.String(), { minItems: 1, description: 'argv of the dev server, run in the home; $PORT stands for its port, $STORE for the folder that it was installed in' }),
+  sourceDir: Folder,
+  extensionDir: Folder,
+  ready: Type.String({ pattern: '^/', description: 'Answers 2xx on the dev server\'s port when the extension has been built' })
+}, { additionalProperties: false })
+
+/** A template with the files that a session begins with, their paths relative to its sourceDir. */
+export interface LoadedTemplate extends Template {
+  files: { path: string, content: Buffer }[]
+}
+
+/**
+ * Reads all templates from their folder. Each must have been installed in its store by the set-up.
+ * @throws when a template is not valid, or not installed
+ */
+export async function loadTemplates (folder: string, stores: string): Promise<Map<string, LoadedTemplate>> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const templates = await Promise.all(entries.filter(entry => entry.isDirectory()).map(({ name }) => loadTemplate(folder, stores, name)))
+  return new Map(templates.map(template => [template.name, template]))
+}
+
+async function loadTemplate (folder: string, stores: string, name: string): Promise<LoadedTemplate> {
+  const settings: unknown = JSON.parse(await readFile(join(folder, name, 'template.json'), 'utf8'))
+  const wrong = Value.Errors(TemplateFile, settings).First()
+  if (wrong) throw new Error(`templates/${name}/template.json: ${wrong.path} ${wrong.message}`)
+  try {
+    await access(join(stores, name, 'node_modules'))
+  } catch (cause) {
+    throw new Error(`the template ${name} is not installed: run "npm start" as root, which sets it up`, { cause })
+  }
+  const source = join(folder, name, 'extension')
+  const paths = (await readdir(source, { recursive: true, withFileTypes: true })).filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name).slice(source.length + 1))
+  const files = await Promise.all(paths.map(async path => ({ path, content: await readFile(join(source, path)) })))
+  return { name, ...Value.Decode(TemplateFile, settings), files }
+}

@@ -1,0 +1,53 @@
+import { readdir, readFile, lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readAccounts } from './accounts.ts'
+
+/** The uids of accounts, processes and homes: what is seen of sessions without any record. */
+export async function uidsInUse (homes: string): Promise<number[]> {
+  const accounts = [...(await readAccounts()).values()].map(account => account.uid)
+  const processes = await owners('/proc')
+  return [...accounts, ...processes, ...await owners(homes)]
+}
+
+/**
+ * Whether a uid owns nothing on the machine that could outlive a session: account, process, home, shared memory, or
+ * a file in a folder that everybody can write to. A uid is taken again only then.
+ */
+export async function ownsNothing (uid: number, homes: string): Promise<boolean> {
+  const found = await Promise.all([uidsInUse(homes), ipcOwners(), ...['/tmp', '/var/tmp', '/dev/shm', '/var/mail'].map(owners)])
+  return !found.flat().includes(uid)
+}
+
+/** Owners of the entries of a folder; of /proc, of processes. A process that hides behind root shows in its status. */
+async function owners (folder: string): Promise<number[]> {
+  const found = await Promise.all((await entries(folder)).map(async name => {
+    try {
+      if (folder !== '/proc') return [(await lstat(join(folder, name))).uid]
+      const uids = /^\d+$/.test(name) ? /^Uid:\t(.*)$/m.exec(await readFile(join(folder, name, 'status'), 'utf8'))?.[1] : undefined
+      return uids?.split('\t').map(Number) ?? []
+    } catch (error) {
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [] // gone meanwhile
+      throw error
+    }
+  }))
+  return found.flat()
+}
+
+/** Owners of System V shared memory, semaphores and queues of the host: proc_sysvipc(5). */
+async function ipcOwners (): Promise<number[]> {
+  const tables = await Promise.all(['shm', 'sem', 'msg'].map(async kind => {
+    const [head = '', ...rows] = (await readFile(`/proc/sysvipc/${kind}`, 'utf8')).trimEnd().split('\n')
+    const column = head.trim().split(/\s+/).indexOf('uid')
+    return rows.map(row => Number(row.trim().split(/\s+/)[column]))
+  }))
+  return tables.flat()
+}
+
+async function entries (folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Test } from 'tap'
+import type { ProgressLine } from '../../src/schemas/progress.ts'
+import { listMachine, type Place } from './machine.ts'
+
+/** Where tests keep their data folders; set-up puts the templates' stores there. */
+export const TEST_DATA = '/var/lib/ex10-test'
+
+/** Servers of one test process stand side by side; EX10_TEST_SPAN (0 to 3) keeps test processes apart. */
+const SPAN = Number(process.env.EX10_TEST_SPAN ?? 0)
+const SLOTS = 24
+let count = 0
+
+/** A real server, in a process of its own. */
+export interface Server extends Place {
+  url: string
+  child: ChildProcess
+  env: Record<string, string>
+  /** What it printed. */
+  output (): string
+  /** Sends SIGTERM and resolves with its exit code. */
+  stop (signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** The settings of an instance that no other test has. */
+export function testEnv (overrides: Record<string, string> = {}): Record<string, string> {
+  mkdirSync(TEST_DATA, { recursive: true, mode: 0o711 })
+  const dataDir = mkdtempSync(`${TEST_DATA}/data-`)
+  symlinkSync('../templates', `${dataDir}/templates`)
+  const place = count++
+  return {
+    EX10_DATA_DIR: dataDir,
+    EX10_INSTANCE: `ex10t${SPAN}_${place}`,
+    EX10_PORT: '0',
+    EX10_PORT_BASE: String(20000 + SPAN * 3000 + (place % 20) * SLOTS),
+    EX10_SLOTS: String(SLOTS),
+    EX10_UID_MIN: String(300000 + SPAN * 100000 + place * 1000),
+    EX10_UID_MAX: String(300000 + SPAN * 100000 + place * 1000 + 999),
+    ...overrides
+  }
+}
+
+/**
+ * Starts a server and waits until it is ready. When the test ends, it is stopped, and the machine must be as it was
+ * before: as full listings.
+ */
+export async function startServer (t: Test, overrides: Record<string, string> = {}): Promise<Server> {
+  const env = testEnv(overrides)
+  const server = await launch(env)
+  t.teardown(async () => {
+    await server.stop()
+    await assertClean(t, server)
+    rmSync(server.dataDir, { recursive: true, force: true })
+  })
+  return server
+}
+
+/** Starts a server with these settings, without any promise about its end. */
+export async function launch (env: Record<string, string>): Promise<Server> {
+  const child = spawn(process.execPath, ['src/server.ts'], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', line => {
+      output += line + '\n'
+      const url = /^Ex10 is ready: (\S+)/.exec(line)?.[1]
+      if (url) resolve(url)
+    })
+  }
+  child.once('exit', code => reject(new Error(`the server ended with ${code}: ${output}`)))
+  const url = await promise
+  const portBase = Number(env.EX10_PORT_BASE)
+  return {
+    url,
+    child,
+    env,
+    output: () => output,
+    dataDir: env.EX10_DATA_DIR ?? '',
+    instance: env.EX10_INSTANCE ?? '',
+    uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
+    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + SLOTS - 1]),
+    async stop (signal: NodeJS.Signals = 'SIGTERM') {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+      child.kill(signal)
+      const [code] = await once(child, 'exit') as [number | null]
+      return code
+    }
+  }
+}
+
+/** Nothing of the instance is on the machine. */
+export async function assertClean (t: Test, place: Place): Promise<void> {
+  t.strictSame(await listMachine(place), [], 'nothing of the server or of its sessions is left on the machine')
+}
+
+/** A session that a test created. */
+export interface CreatedSession { id: string, url: string, lines: ProgressLine[] }
+
+/** Reads a creation's stream, line by line. */
+export async function * readLines (response: Response): AsyncGenerator<ProgressLine> {
+  let text = ''
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n')) {
+      yield JSON.parse(text.slice(0, end)) as ProgressLine
+      text = text.slice(end + 1)
+    }
+  }
+}
+
+/** Creates a session and waits until it is ready. */
+export async function createSession (server: Server, query = ''): Promise<CreatedSession> {
+  const response = await fetch(`${server.url}/createSession${query}`)
+  if (!response.ok) throw new Error(`not created: ${response.status} ${await response.text()}`)
+  const lines = await Array.fromAsync(readLines(response))
+  const last = lines.at(-1)
+  if (last?.status !== 'complete') throw new Error(`not created: ${JSON.stringify(last)}\n${server.output().slice(-3000)}`)
+  return { id: last.data.sessionId, url: server.url + last.data.url, lines }
+}
+
+export function endSession (server: Server, id: string): Promise<Response> {
+  return fetch(`${server.url}/session/${id}`, { method: 'DELETE' })
+}
+
+export function pushCode (server: Server, body: object): Promise<Response> {
+  return fetch(`${server.url}/updateCode`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+}
+
+/** Asks until the answer is truthy, for at most `ms`. */
+export async function eventually<T> (what: string, probe: () => Promise<T> | T, ms = 10_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const answer = await probe()
+    if (answer) return answer
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`)
+    await delay(20)
+  }
+}
