@@ -37,30 +37,42 @@ function installModules (folder) {
   writeFileSync(stamp, wanted)
 }
 
-/** Copies each template's dev server to its store in the data folder, which sessions see read-only, and installs it there. */
+/** Puts each template into its store in the data folder, which sessions see read-only. */
 function installTemplates () {
   mkdirSync(join(DATA_DIR, 'templates'), { recursive: true, mode: 0o711 })
   for (const { name } of readdirSync(join(ROOT, 'templates'), { withFileTypes: true }).filter(entry => entry.isDirectory())) {
-    const problem = installTemplate(join(ROOT, 'templates', name, 'dev-server'), join(DATA_DIR, 'templates', name))
+    const problem = installTemplate(join(ROOT, 'templates', name), join(DATA_DIR, 'templates', name))
     if (problem) return problem
   }
 }
 
-/** Live sessions may use the store: a changed one is made aside and takes the old one's place. */
-function installTemplate (source, store) {
+/**
+ * Copies the template's dev server, installs its dependencies and builds the extension once. Live sessions may use the
+ * store: a changed one is made aside and takes the old one's place.
+ */
+function installTemplate (template, store) {
   const stamp = join(store, STAMP)
-  const wanted = hashFolder(source)
+  const wanted = hashFolder(template)
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   const made = `${store}.new`
   rmSync(made, { recursive: true, force: true })
-  cpSync(source, made, { recursive: true, filter: path => !path.includes('node_modules') })
-  const problem = installModules(made)
+  cpSync(join(template, 'dev-server'), made, { recursive: true, filter: path => !path.includes('node_modules') })
+  const problem = installModules(made) ?? build(template, made)
   if (problem) return problem
   writeFileSync(join(made, STAMP), wanted)
   rmSync(`${store}.old`, { recursive: true, force: true })
   if (existsSync(store)) renameSync(store, `${store}.old`)
   renameSync(made, store)
   rmSync(`${store}.old`, { recursive: true, force: true })
+}
+
+function build (template, store) {
+  const { build: words } = JSON.parse(readFileSync(join(template, 'template.json'), 'utf8'))
+  const folders = { $STORE: store, $SOURCE: join(template, 'extension'), $OUT: join(store, 'built') }
+  const argv = words.map(word => word.replace(/\$[A-Z]+/g, name => folders[name] ?? name))
+  const env = { ...process.env, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` } // node is the pinned one
+  const { status } = spawnSync(argv[0], argv.slice(1), { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0) return `the template in ${template} could not be built: see the message above`
 }
 
 function hashFolder (folder) {

@@ -2,14 +2,21 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Browser } from '../src/domain/capabilities.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
-import { displayEnv } from '../src/domain/display.ts'
+import { displayEnv, PROFILE_DIR } from '../src/domain/display.ts'
 import { extensionId, waitForServiceWorker } from '../src/system/devtools.ts'
+import { reloadExtension, type Reload } from '../src/system/extension-reload.ts'
 import { waitForHttp } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Chromium, with the person's extension loaded. */
-    browser: Browser
+    browser: Browser & {
+      /**
+       * Makes the open browser use the extension as it was built last. False when its service worker did not start.
+       * @throws {ExtensionRefused} when Chromium does not take it
+       */
+      reload (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal): Promise<boolean>
+    }
   }
 }
 
@@ -20,22 +27,27 @@ async function browser (app: FastifyInstance): Promise<void> {
       await waitForHttp(facts.slot.devToolsPort, '/json/version', signal)
     },
     waitForExtension: (facts: SessionFacts, template: Template, signal: AbortSignal) =>
-      waitForServiceWorker(facts.slot.devToolsPort, extensionId(`${facts.account.home}/${template.extensionDir}`), signal),
+      waitForServiceWorker(facts.slot.devToolsPort, extensionId(extensionPath(facts, template)), signal),
+    reload: (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal) =>
+      reloadExtension(facts.slot.devToolsPort, extensionPath(facts, template), what, signal),
     stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'browser', signal)
   })
 }
 
-function chromiumArgv ({ account, slot, width, height }: SessionFacts, template: Template): string[] {
-  return ['chromium', `--user-data-dir=${account.home}/${PROFILE_DIR}`, `--load-extension=${account.home}/${template.extensionDir}`,
-    `--remote-debugging-port=${slot.devToolsPort}`, '--no-first-run', '--no-default-browser-check', '--window-position=0,0', `--window-size=${width},${height}`,
+function extensionPath ({ account }: SessionFacts, { extensionDir }: Template): string {
+  return `${account.home}/${extensionDir}`
+}
+
+function chromiumArgv (facts: SessionFacts, template: Template): string[] {
+  const { account, slot, width, height } = facts
+  return ['chromium', `--user-data-dir=${account.home}/${PROFILE_DIR}`, `--load-extension=${extensionPath(facts, template)}`,
+    `--remote-debugging-port=${slot.devToolsPort}`, '--no-first-run', '--no-default-browser-check', '--hide-crash-restore-bubble',
+    '--window-position=0,0', `--window-size=${width},${height}`,
     '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--disable-breakpad',
     // a third of the memory, on a display without GL
     '--disable-gpu', '--in-process-gpu', '--enable-features=NetworkServiceInProcess2', '--renderer-process-limit=1',
     '--disable-features=PreloadTopChromeWebUI,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate',
     'about:blank']
 }
-
-/** Chromium's profile, relative to the home. */
-export const PROFILE_DIR = 'profile'
 
 export default fp(browser, { name: 'browser', dependencies: ['sandboxes'] })

@@ -1,12 +1,13 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { CodeUpdates } from '../src/domain/capabilities.ts'
+import { coalesce } from '../src/domain/coalesce.ts'
+import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
+import { toChanges } from '../src/domain/file-changes.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
-import { AUTHORITY_FILE, DISPLAY_NUMBER } from '../src/domain/display.ts'
-import { checkFilePath } from '../src/domain/file-path.ts'
-import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
-import type { FileChange, FileWriter } from '../src/system/file-writer.ts'
+import { ExtensionRefused } from '../src/system/extension-reload.ts'
+import type { FileWriter } from '../src/system/file-writer.ts'
 import { xAuthority } from '../src/system/x-authority.ts'
 
 declare module 'fastify' {
@@ -14,77 +15,98 @@ declare module 'fastify' {
     codeUpdates: CodeUpdates & {
       /**
        * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
-       * this one. The browser reloads what is concerned right after.
+       * this one. Then, in the background, they are built and the browser reloads what is concerned.
        * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
       push (facts: SessionFacts, files: PushedFile[]): Promise<number>
+      /** What is wrong with the code that was pushed last, if anything. */
+      problem (facts: SessionFacts): string | undefined
     }
   }
 }
 
-const FILE_BYTES = 5 * 1024 * 1024
+/** A session's way from pushed files to the reloaded browser. */
+interface Pipeline {
+  writer: FileWriter
+  /** Builds and reloads; several pushes at a time share it. */
+  sync: () => Promise<void>
+  /** The build that the browser has. */
+  loaded: number
+  /** The dev server was lost meanwhile: what it says has not changed may have. */
+  unsure: boolean
+  problem?: string | undefined
+  ended: AbortController
+}
+
+const SYNC_MS = 40_000
+const BUILD_MS = 25_000
 
 /** Developer mode must be on before Chromium starts: dev tools lose the extension at its first reload otherwise. */
 const PREFERENCES = JSON.stringify({ extensions: { ui: { developer_mode: true } } })
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
-  const writers = new Map<string, FileWriter>()
+  const pipelines = new Map<string, Pipeline>()
 
-  function writerOf (facts: SessionFacts): FileWriter {
-    let writer = writers.get(facts.id)
-    if (!writer) writers.set(facts.id, writer = app.sandboxes.fileWriter(facts))
-    return writer
+  function pipelineOf (facts: SessionFacts): Pipeline {
+    const known = pipelines.get(facts.id)
+    if (known) return known
+    const pipeline: Pipeline = {
+      writer: app.sandboxes.fileWriter(facts), sync: coalesce(() => sync(facts, pipeline)), loaded: 0, unsure: false, ended: new AbortController()
+    }
+    pipelines.set(facts.id, pipeline)
+    return pipeline
+  }
+
+  async function sync (facts: SessionFacts, pipeline: Pipeline): Promise<void> {
+    const signal = AbortSignal.any([pipeline.ended.signal, AbortSignal.timeout(SYNC_MS)])
+    try {
+      pipeline.problem = await buildAndReload(facts, pipeline, signal)
+    } catch (err) {
+      if (pipeline.ended.signal.aborted) return
+      pipeline.unsure = true
+      pipeline.problem = err instanceof ExtensionRefused ? err.message : 'The code was written, but could not be built or reloaded: push again'
+      app.log.warn({ err, sessionId: facts.id }, 'code not reloaded')
+    }
+  }
+
+  /** Returns what is wrong with the person's code, if anything. */
+  async function buildAndReload (facts: SessionFacts, pipeline: Pipeline, signal: AbortSignal): Promise<string | undefined> {
+    const { version, ok, error, worker = false, changed } = await app.devServer.build(facts, pipeline.loaded, AbortSignal.any([signal, AbortSignal.timeout(BUILD_MS)]))
+    if (!ok) return error ?? 'The build failed'
+    let started = true
+    if (changed.length > 0 || pipeline.unsure) {
+      const pagesOnly = !pipeline.unsure && changed.every(part => part === 'pages')
+      started = await app.browser.reload(facts, app.templates.get(facts.template), { pagesOnly, worker }, signal)
+    }
+    pipeline.loaded = version
+    pipeline.unsure = false
+    return started ? undefined : 'The service worker did not start'
   }
 
   app.decorate('codeUpdates', {
     async install (facts: SessionFacts, template: Template) {
-      const writer = writerOf(facts)
-      const { files } = app.templates.get(template.name)
-      await writer.push('.', [
+      await pipelineOf(facts).writer.push('', [
         { path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) },
-        { path: 'profile/Default/Preferences', content: Buffer.from(PREFERENCES) },
-        ...files.map(({ path, content }) => ({ path: `${template.sourceDir}/${path}`, content }))
+        { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(PREFERENCES) },
+        ...app.templates.get(template.name).files
       ])
     },
     async push (facts: SessionFacts, files: PushedFile[]) {
       const { sourceDir } = app.templates.get(facts.template)
-      await writerOf(facts).push(sourceDir, toChanges(files))
-      return app.registry.addVersion(facts.id)
+      const pipeline = pipelineOf(facts)
+      await pipeline.writer.push(sourceDir, toChanges(files))
+      const version = app.registry.addVersion(facts.id)
+      pipeline.sync().catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
+      return version
     },
+    problem: (facts: SessionFacts) => pipelines.get(facts.id)?.problem,
     stop (facts: SessionFacts) {
-      writers.get(facts.id)?.stop()
-      writers.delete(facts.id)
+      const pipeline = pipelines.get(facts.id)
+      pipeline?.ended.abort()
+      pipeline?.writer.stop()
+      pipelines.delete(facts.id)
     }
   })
 }
 
-function toChanges (files: PushedFile[]): FileChange[] {
-  const changes = files.map(toChange)
-  const paths = new Set<string>()
-  for (const { path } of changes) {
-    if (paths.has(path)) throw failure('PATH_REPEATED', { details: { filePath: path } })
-    paths.add(path)
-  }
-  return changes
-}
-
-function toChange (file: PushedFile): FileChange {
-  const path = checkFilePath(file.filePath)
-  if (file.delete) {
-    if (file.content !== undefined) throw failure('BAD_REQUEST', { message: 'A file is either written or deleted: give content or delete', details: { filePath: path } })
-    return { path }
-  }
-  if (file.content === undefined) throw failure('BAD_REQUEST', { message: 'The content is missing', details: { filePath: path } })
-  const content = decode(file.content, file.encoding, path)
-  if (content.length > FILE_BYTES) throw failure('TOO_LARGE', { details: { filePath: path } })
-  return { path, content }
-}
-
-function decode (content: string, encoding: PushedFile['encoding'], path: string): Buffer {
-  if (encoding !== 'base64') return Buffer.from(content)
-  // Buffer passes over what is not base64; a person who sends something else should hear of it
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(content) || content.length % 4 !== 0) throw failure('BAD_ENCODING', { details: { filePath: path } })
-  return Buffer.from(content, 'base64')
-}
-
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['sandboxes', 'registry', 'templates'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['sandboxes', 'registry', 'templates', 'browser', 'dev-server'] })

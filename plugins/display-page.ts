@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { loadDisplay, type LoadedFile } from '../src/display-page/files.ts'
 import { displayPageHeaders, renderDisplayPage } from '../src/display-page/render.ts'
+import { loadDisplay, type LoadedFile } from '../src/system/display-files.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

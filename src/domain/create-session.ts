@@ -49,8 +49,7 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     signal.throwIfAborted()
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
     failpoint(step, 'before')
-    if (step === 'display') begin('dev-server').catch(() => {}) // the build takes one core while Xpra takes the other
-    if (step === 'browser') await begin('dev-server') // Chromium loads what was built
+    if (step === 'display') begin('dev-server').catch(() => {}) // on one core while Xpra starts on the other; Chromium loads what set-up built
     await begin(step)
     failpoint(step, 'after')
   }

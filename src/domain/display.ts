@@ -7,6 +7,9 @@ export const DISPLAY = `:${DISPLAY_NUMBER}`
 /** The X authority file, relative to the home. */
 export const AUTHORITY_FILE = '.Xauthority'
 
+/** Chromium's profile, relative to the home. */
+export const PROFILE_DIR = 'profile'
+
 /** What a program of the session needs to use its display. */
 export function displayEnv ({ account }: { account: Account }): { DISPLAY: string, XAUTHORITY: string } {
   return { DISPLAY, XAUTHORITY: `${account.home}/${AUTHORITY_FILE}` }

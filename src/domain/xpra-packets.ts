@@ -18,3 +18,20 @@ export function packetName ({ final, opcode, payload }: Frame): string {
   if (!name?.[2] || !(length > 0 && length <= name[2].length)) throw new ProtocolViolation(1003, 'a packet begins with its name')
   return name[2].slice(0, length)
 }
+
+/** Packets that say that a person acts. */
+export const INPUT_PACKETS: ReadonlySet<string> = new Set([
+  'key-action', 'button-action', 'pointer-position', 'wheel-motion', 'clipboard-token'
+])
+
+/** All other packets that the display page sends: a viewer that nobody touches sends some of these for ever. */
+const OTHER_PACKETS: ReadonlySet<string> = new Set([
+  'hello', 'ping', 'ping_echo', 'damage-sequence', 'buffer-refresh', 'connection-data', 'suspend', 'resume',
+  'desktop_size', 'map-window', 'configure-window', 'close-window', 'focus', 'layout-changed',
+  'clipboard-contents', 'clipboard-contents-none'
+])
+
+/** Whether a viewer may send the packet. Xpra knows others, which would stop it or start programs. */
+export function isViewerPacket (name: string): boolean {
+  return INPUT_PACKETS.has(name) || OTHER_PACKETS.has(name)
+}

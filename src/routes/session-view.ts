@@ -4,6 +4,7 @@ import type { SessionView } from '../schemas/session.ts'
 
 /** The session as clients see it: nothing of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
+  const problem = app.codeUpdates.problem(session)
   return {
     id: session.id,
     state: session.state as SessionView['state'],
@@ -11,6 +12,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     url: `/session/${session.id}/`,
     template: session.template,
     version: session.version,
+    ...(problem !== undefined && { problem }),
     createdAt: session.createdAt.toISOString()
   }
 }

@@ -15,6 +15,7 @@ export const SessionView = Type.Object({
   url: Type.String({ description: 'Path of the display page' }),
   template: Type.String(),
   version: Type.Integer({ description: 'How many pushes of code it has taken' }),
+  problem: Type.Optional(Type.String({ description: 'What is wrong with the code that was pushed last, in the words of its build or of Chromium' })),
   createdAt: Type.String({ format: 'date-time' })
 }, { $id: 'Session' })
 export type SessionView = Static<typeof SessionView>

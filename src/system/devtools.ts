@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { loopbackJson } from './loopback-json.ts'
 import { until } from './processes.ts'
 
 const Target = Type.Object({ id: Type.String(), type: Type.String(), url: Type.String() })
@@ -16,7 +17,7 @@ export function extensionId (extensionDir: string): string {
 
 /** The targets of the browser whose DevTools listens on `port`. The answer is the session's word: it is bounded and checked. */
 export async function listTargets (port: number, signal: AbortSignal): Promise<Static<typeof Targets>> {
-  return Value.Decode(Targets, await getJson(port, '/json/list', signal))
+  return Value.Decode(Targets, await loopbackJson(port, '/json/list', { maxBytes: MAX_BYTES, signal }))
 }
 
 /** Resolves when the extension's service worker runs. */
@@ -26,7 +27,7 @@ export async function waitForServiceWorker (port: number, id: string, signal: Ab
 
 /** Opens a DevTools connection to the browser. */
 export async function connectDevTools (port: number, signal: AbortSignal): Promise<DevTools> {
-  const { webSocketDebuggerUrl } = Value.Decode(Version, await getJson(port, '/json/version', signal))
+  const { webSocketDebuggerUrl } = Value.Decode(Version, await loopbackJson(port, '/json/version', { maxBytes: MAX_BYTES, signal }))
   // only its path is believed: the address is ours
   const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(webSocketDebuggerUrl).pathname}`)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -42,11 +43,14 @@ export async function connectDevTools (port: number, signal: AbortSignal): Promi
   return new DevTools(socket)
 }
 
-/** A DevTools connection: commands and their answers. */
+export interface DevToolsEvent { method?: string, params?: { targetInfo?: { type?: string, url?: string } } }
+
+/** A DevTools connection: commands, their answers, and events. */
 export class DevTools {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>()
   #lastId = 0
+  #hear: (event: DevToolsEvent) => void = () => {}
 
   constructor (socket: WebSocket) {
     this.#socket = socket
@@ -56,7 +60,7 @@ export class DevTools {
   }
 
   /** Sends a command, to the browser or to an attached target, and resolves with its result. */
-  async send (method: string, params: object = {}, { sessionId, signal }: { sessionId?: string, signal: AbortSignal }): Promise<Record<string, unknown>> {
+  async send (method: string, params: object, { sessionId, signal }: { sessionId?: string, signal: AbortSignal }): Promise<Record<string, unknown>> {
     signal.throwIfAborted()
     const id = ++this.#lastId
     const answer = Promise.withResolvers<Record<string, unknown>>()
@@ -72,15 +76,21 @@ export class DevTools {
     }
   }
 
+  /** Has `hear` called with every event from now on. */
+  listen (hear: (event: DevToolsEvent) => void): void {
+    this.#hear = hear
+  }
+
   close (): void {
     this.#socket.close()
   }
 
   #receive (text: string): void {
     if (text.length > MAX_BYTES) return this.close()
-    const message = JSON.parse(text) as { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
-    const answer = this.#waiting.get(message.id ?? 0)
-    if (!answer) return // an event
+    const message = JSON.parse(text) as DevToolsEvent & { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
+    if (message.id === undefined) return this.#hear(message)
+    const answer = this.#waiting.get(message.id)
+    if (!answer) return // nobody waits for it any more
     if (message.error) answer.reject(new Error(`DevTools: ${String(message.error.message).slice(0, 200)}`))
     else answer.resolve(message.result ?? {})
   }
@@ -88,16 +98,4 @@ export class DevTools {
   #fail (error: Error): void {
     for (const answer of this.#waiting.values()) answer.reject(error)
   }
-}
-
-async function getJson (port: number, path: string, signal: AbortSignal): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'error' })
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    if (bytes > MAX_BYTES) throw new Error('DevTools answered too much')
-    chunks.push(chunk)
-  }
-  return JSON.parse(Buffer.concat(chunks).toString())
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '../domain/websocket-frames.ts'
-import { packetName } from '../domain/xpra-packets.ts'
+import { isViewerPacket, packetName } from '../domain/xpra-packets.ts'
 
 const HANDSHAKE_MS = 10_000
 const HANDSHAKE_BYTES = 16_384
@@ -19,7 +19,7 @@ export class DisplayUnreachable extends Error {
 /**
  * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
  * From then on, the display's bytes go to the viewer as they are, and the viewer's messages to the display one by one:
- * whole, unencrypted and uncompressed Xpra packets, of which `onPacket` hears the name. Both ends are pinged, and both
+ * whole, unencrypted and uncompressed Xpra packets that a viewer may send, of which `onPacket` hears the name. Both ends are pinged, and both
  * are closed when either is.
  * @param key the viewer's Sec-WebSocket-Key
  * @throws {DisplayUnreachable} before anything was sent to the viewer
@@ -115,7 +115,9 @@ function splice (viewer: Duplex, display: Socket, onPacket: (name: string) => vo
 function passes (frame: Frame, onPacket: (name: string) => void): boolean {
   if (frame.opcode === OPCODE.pong) return false
   if (frame.opcode === OPCODE.ping || frame.opcode === OPCODE.close) return true
-  onPacket(packetName(frame))
+  const name = packetName(frame)
+  if (!isViewerPacket(name)) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
+  onPacket(name)
   return true
 }
 

@@ -38,7 +38,8 @@ def answer(home, staging, line):
     path = ''
     try:
         request = json.loads(line)
-        parts = [(request['base'].split('/') + file['path'].split('/'), file) for file in request['files']]
+        base = request['base'].split('/') if request['base'] else []
+        parts = [(base + file['path'].split('/'), file) for file in request['files']]
         for path_parts, file in parts:
             path = file['path']
             check(home, path_parts, file)

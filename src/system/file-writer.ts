@@ -5,11 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '../errors.ts'
+import type { FileChange } from '../domain/file-changes.ts'
 import type { Account } from '../domain/session.ts'
 import { enterSandbox } from './sandbox.ts'
-
-/** A file to write, or to delete when it has no content. The path is relative to `base`, which is relative to the home. */
-export interface FileChange { path: string, content?: Buffer }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>
 
@@ -42,7 +40,7 @@ export class FileWriter {
   }
 
   /**
-   * Makes all of the changes or none.
+   * Makes all of the changes or none. Their paths are relative to `base`, and that to the home, which is ''.
    * @throws {Ex10Error} EX10_PATH_…, EX10_DISK_FULL, or EX10_WRITER_FAILED when it did not answer in 10 s
    */
   push (base: string, changes: FileChange[]): Promise<void> {

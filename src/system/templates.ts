@@ -1,5 +1,5 @@
-import { access, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Template } from '../domain/session.ts'
@@ -10,16 +10,20 @@ const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to 
 const TemplateFile = Type.Object({
   title: Type.String(),
   description: Type.String(),
+  build: Type.Array(Type.String(), { minItems: 1, description: 'argv that builds $SOURCE into $OUT, at set-up: a new session need not' }),
   dev: Type.Array(Type.String(), { minItems: 1, description: 'argv of the dev server, run in the home; $PORT stands for its port, $STORE for the folder that it was installed in' }),
   sourceDir: Folder,
   extensionDir: Folder,
   ready: Type.String({ pattern: '^/', description: 'Answers 2xx on the dev server\'s port when the extension has been built' })
 }, { additionalProperties: false })
 
-/** A template with the files that a session begins with, their paths relative to its sourceDir. */
+/** A template with the files that a session begins with, their paths relative to its home. */
 export interface LoadedTemplate extends Template {
   files: { path: string, content: Buffer }[]
 }
+
+/** Where set-up puts the build, in the template's store. */
+const BUILT = 'built'
 
 /**
  * Reads all templates from their folder. Each must have been installed in its store by the set-up.
@@ -35,14 +39,22 @@ async function loadTemplate (folder: string, stores: string, name: string): Prom
   const settings: unknown = JSON.parse(await readFile(join(folder, name, 'template.json'), 'utf8'))
   const wrong = Value.Errors(TemplateFile, settings).First()
   if (wrong) throw new Error(`templates/${name}/template.json: ${wrong.path} ${wrong.message}`)
+  const { sourceDir, extensionDir, ...template } = Value.Decode(TemplateFile, settings)
   try {
-    await access(join(stores, name, 'node_modules'))
+    const [sources, built] = await Promise.all([
+      readFolder(join(folder, name, 'extension'), sourceDir), readFolder(join(stores, name, BUILT), extensionDir)
+    ])
+    return { name, sourceDir, extensionDir, ...template, files: [...sources, ...built] }
   } catch (cause) {
     throw new Error(`the template ${name} is not installed: run "npm start" as root, which sets it up`, { cause })
   }
-  const source = join(folder, name, 'extension')
-  const paths = (await readdir(source, { recursive: true, withFileTypes: true })).filter(entry => entry.isFile())
-    .map(entry => join(entry.parentPath, entry.name).slice(source.length + 1))
-  const files = await Promise.all(paths.map(async path => ({ path, content: await readFile(join(source, path)) })))
-  return { name, ...Value.Decode(TemplateFile, settings), files }
+}
+
+/** All files below `folder`, as files below `as`. */
+async function readFolder (folder: string, as: string): Promise<LoadedTemplate['files']> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return await Promise.all(entries.filter(entry => entry.isFile()).map(async ({ parentPath, name }) => {
+    const path = join(parentPath, name)
+    return { path: join(as, relative(folder, path)), content: await readFile(path) }
+  }))
 }

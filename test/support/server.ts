@@ -116,7 +116,8 @@ export async function * readLines (response: Response): AsyncGenerator<ProgressL
 export async function createSession (server: Server, query = ''): Promise<CreatedSession> {
   const response = await fetch(`${server.url}/createSession${query}`)
   if (!response.ok) throw new Error(`not created: ${response.status} ${await response.text()}`)
-  const lines = await Array.fromAsync(readLines(response))
+  const lines: ProgressLine[] = []
+  for await (const line of readLines(response)) lines.push(line)
   const last = lines.at(-1)
   if (last?.status !== 'complete') throw new Error(`not created: ${JSON.stringify(last)}\n${server.output().slice(-3000)}`)
   return { id: last.data.sessionId, url: server.url + last.data.url, lines }

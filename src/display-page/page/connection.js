@@ -1,0 +1,110 @@
+// Notices that the connection is gone, however it went, and comes back by loading the page anew (for a new ticket) once
+// the session answers. The last picture stays on the screen meanwhile.
+
+const SILENCE = 20_000 // the server is pinged every 5 s and must answer
+const PROBE = 6_000 // how long an answer may take after sleep or when the network is back
+const TICK = 2_000
+const STABLE = 10_000
+const RETRY = [1_000, 1_500, 2_000, 3_000]
+const BACK_OFF = [0, 1_000, 3_000, 8_000, 15_000]
+
+const ENDED = new Set(['ended', 'failed'])
+
+/**
+ * Watches the client's connection. `show(text, look)` tells the person; `isUp()` says whether a picture is wanted.
+ * Returns { heard, established, lost }, to be called as packets arrive, once the session greets, and when it is over.
+ */
+export function watchConnection (client, show) {
+  let deadline = Date.now() + SILENCE
+  let lastTick = Date.now()
+  let isLost = false
+
+  const heard = () => { deadline = Date.now() + SILENCE }
+  const probe = () => {
+    if (isLost) return
+    deadline = Math.min(deadline, Date.now() + PROBE)
+    if (client.connected) client._send_ping()
+  }
+  const timer = setInterval(() => {
+    const late = Date.now() - lastTick > 3 * TICK
+    lastTick = Date.now()
+    // A late tick means sleep or a throttled background tab: the silence proves nothing until we have asked.
+    if (late) { deadline = Date.now() + PROBE; probe() } else if (Date.now() > deadline) lost()
+  }, TICK)
+
+  function lost () {
+    if (isLost) return
+    isLost = true
+    clearInterval(timer)
+    stopClient(client)
+    comeBack(show)
+  }
+
+  addEventListener('online', probe)
+  addEventListener('pageshow', event => { if (event.persisted) probe() })
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) probe() })
+  return { heard, lost, established: () => setTimeout(() => { if (!isLost) rememberFailures(0) }, STABLE) }
+}
+
+function stopClient (client) {
+  client.connected = false
+  client.clear_timers()
+  try {
+    client.protocol?.close()
+  } catch {}
+  client.protocol = null
+}
+
+async function comeBack (show) {
+  const failures = recallFailures()
+  show('Reconnecting…', 'veil')
+  await pause(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)], { early: false })
+  for (let attempt = 0; ; attempt++) {
+    const state = await askState()
+    if (ENDED.has(state)) return show('This session has ended.', 'veil')
+    if (state === 'ready') break
+    show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
+    await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })
+  }
+  rememberFailures(failures + 1)
+  location.reload()
+}
+
+async function askState () {
+  try {
+    const response = await fetch('state', { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
+    if (response.status === 404 || response.status === 410) return 'ended'
+    return response.ok ? (await response.json()).state : 'unreachable'
+  } catch {
+    return 'unreachable'
+  }
+}
+
+/** Waits; with `early`, not longer than until the network or the person is back. */
+function pause (milliseconds, { early }) {
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer)
+      removeEventListener('online', done)
+      document.removeEventListener('visibilitychange', done)
+      resolve()
+    }
+    const timer = setTimeout(done, milliseconds)
+    if (!early) return
+    addEventListener('online', done)
+    document.addEventListener('visibilitychange', done)
+  })
+}
+
+// How often in a row the page was loaded in vain. An opaque origin has no storage and its history state does not survive
+// a reload; the window's name does. A name that the embedding page gave is kept in front.
+const MARK = / ?ex10-failures=(\d{1,3})$/
+
+function recallFailures () {
+  return Number(MARK.exec(window.name)?.[1] ?? 0)
+}
+
+function rememberFailures (failures) {
+  const name = window.name.replace(MARK, '')
+  window.name = failures === 0 ? name : `${name} ex10-failures=${Math.min(failures, 999)}`
+}

@@ -1,0 +1,40 @@
+import { failure } from '../errors.ts'
+import { checkFilePath } from './file-path.ts'
+
+/** A file to write, or to delete when it has no content. */
+export interface FileChange { path: string, content?: Buffer }
+
+/** A file as a client pushes it. */
+interface Pushed { filePath: string, content?: string, encoding?: 'utf8' | 'base64', delete?: boolean }
+
+const FILE_BYTES = 5 * 1024 * 1024
+
+/**
+ * What to change for these files.
+ * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BAD_REQUEST
+ */
+export function toChanges (files: Pushed[]): FileChange[] {
+  const changes = files.map(toChange)
+  const paths = new Set<string>()
+  for (const { path } of changes) {
+    if (paths.has(path)) throw failure('PATH_REPEATED', { details: { filePath: path } })
+    paths.add(path)
+  }
+  return changes
+}
+
+function toChange (file: Pushed): FileChange {
+  const path = checkFilePath(file.filePath)
+  const details = { filePath: path }
+  if (file.delete) {
+    if (file.content !== undefined) throw failure('BAD_REQUEST', { message: 'A file is either written or deleted: give content or delete', details })
+    return { path }
+  }
+  if (file.content === undefined) throw failure('BAD_REQUEST', { message: 'The content is missing', details })
+  // Buffer passes over what is not base64; a person who sends something else should hear of it
+  const isBase64 = file.encoding === 'base64'
+  if (isBase64 && (!/^[A-Za-z0-9+/]*={0,2}$/.test(file.content) || file.content.length % 4 !== 0)) throw failure('BAD_ENCODING', { details })
+  const content = Buffer.from(file.content, isBase64 ? 'base64' : 'utf8')
+  if (content.length > FILE_BYTES) throw failure('TOO_LARGE', { details })
+  return { path, content }
+}
