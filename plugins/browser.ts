@@ -30,7 +30,8 @@ async function browser (app: FastifyInstance): Promise<void> {
       waitForServiceWorker(facts.slot.devToolsPort, extensionId(extensionPath(facts, template)), signal),
     reload: (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal) =>
       reloadExtension(facts.slot.devToolsPort, extensionPath(facts, template), what, signal),
-    stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'browser', signal)
+    // quietly: asked to end, Chromium would first write to disk a profile that is about to be deleted
+    stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'browser', signal, true)
   })
 }
 

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { LinuxUsers } from '../src/domain/capabilities.ts'
 import type { Account } from '../src/domain/session.ts'
-import { ACCOUNT_PREFIX, createAccount, createHome, ensureGroup, readAccounts, removeAccount, removeHome } from '../src/system/accounts.ts'
+import { accountUids, ACCOUNT_PREFIX, createAccount, createHome, ensureGroup, readAccounts, removeAccount, removeHome } from '../src/system/accounts.ts'
 import { ownsNothing, uidsInUse } from '../src/system/uids.ts'
 
 declare module 'fastify' {
@@ -16,13 +16,15 @@ declare module 'fastify' {
   }
 }
 
-const COUNTER = 'next-uid'
+/** How many uids have been taken so far; it never goes back, so beyond the range's length it tells that uids come again. */
+const COUNTER = 'uids-taken'
 
 async function linuxUsers (app: FastifyInstance): Promise<void> {
   const { uidMin, uidMax, dataDir } = app.config
   const homes = join(dataDir, 'homes')
+  const range = uidMax - uidMin + 1
   const gid = await ensureGroup()
-  let next = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
+  let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
   let tail: Promise<unknown> = Promise.resolve()
 
   /** useradd and userdel lock the same files: in turn, so that none of them waits for the lock until it gives up. */
@@ -35,15 +37,15 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   /** The counter is lost with the registry: go on above whatever is still seen of earlier sessions. */
   async function rebuiltCounter (): Promise<number> {
     const used = (await uidsInUse(homes)).filter(uid => uid >= uidMin && uid <= uidMax)
-    return Math.max(uidMin - 1, ...used) + 1
+    return Math.max(uidMin - 1, ...used) + 1 - uidMin
   }
 
   async function allocateUid (): Promise<number> {
-    for (let tried = uidMin; tried <= uidMax; tried++) {
-      const uid = next > uidMax || next < uidMin ? uidMin : next
-      next = uid + 1
-      app.registry.setCounter(COUNTER, next)
-      if (await ownsNothing(uid, homes)) return uid
+    for (let tried = 0; tried < range; tried++) {
+      const isAgain = taken >= range
+      const uid = uidMin + taken % range
+      app.registry.setCounter(COUNTER, ++taken)
+      if (isAgain ? await ownsNothing(uid, homes) : !(await accountUids()).has(uid)) return uid
     }
     throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
   }

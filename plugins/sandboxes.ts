@@ -14,7 +14,8 @@ declare module 'fastify' {
       /** What confines sessions on this host, for people to read. */
       isolation: Isolation
       startService (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
-      stopService (facts: SessionFacts, name: string, signal: AbortSignal): Promise<void>
+      /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
+      stopService (facts: SessionFacts, name: string, signal: AbortSignal, quietly?: boolean): Promise<void>
       serviceState (facts: SessionFacts, name: string, signal: AbortSignal): Promise<ServiceState | undefined>
       serviceLog (facts: SessionFacts, name: string, tail: number): Promise<string[]>
       fileWriter (facts: SessionFacts): FileWriter
@@ -71,7 +72,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     },
     watch,
     startService: (facts, service, signal) => startService(dirOf(facts), facts.account, service, signal),
-    stopService: (facts, name, signal) => stopService(dirOf(facts), name, signal),
+    stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
     serviceState: (facts, name, signal) => readService(dirOf(facts), name, signal),
     serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),
     fileWriter: facts => new FileWriter(dirOf(facts), groupsOf(facts), facts.account)

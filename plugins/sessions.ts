@@ -55,6 +55,7 @@ interface Live {
 }
 
 const HEARTBEAT_MS = 5000
+const UNDO_MS = 10_000
 const SERVICES = ['xvfb', 'xpra', 'browser', 'dev-server']
 
 async function sessions (app: FastifyInstance): Promise<void> {
@@ -64,13 +65,16 @@ async function sessions (app: FastifyInstance): Promise<void> {
   const live = new Map<string, Live>()
   const shutdown = new AbortController()
 
+  function newUndoStack (sessionId: string): UndoStack {
+    return new UndoStack(UNDO_MS, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
+  }
+
   async function admit (options: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(options.template)
     const slot = await app.ports.reserve()
     try {
-      await app.firewall.verify()
-      const account = await app.linuxUsers.allocate()
+      const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
       const id = randomBytes(16).toString('hex')
       return { template, facts: { id, slot, account, template: template.name, width: options.width, height: options.height, createdAt: new Date() } }
     } catch (error) {
@@ -82,7 +86,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   async function * create ({ facts, template }: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
-    const session: Live = { facts, undo: new UndoStack(), abort: new AbortController() }
+    const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController() }
     live.set(facts.id, session)
     const signal = AbortSignal.any([gone, shutdown.signal, session.abort.signal])
     let committed = false
@@ -139,7 +143,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       await undo.run()
     } catch (error) {
       // the slot stays taken and the record open; who asks again tries again, with every undo
-      session.undo = new UndoStack()
+      session.undo = newUndoStack(facts.id)
       pushEveryUndo(make, facts, session.undo)
       delete session.ending
       throw error
@@ -180,7 +184,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   // what a killed server left: its records say what to undo
   for (const { state, version, ...facts } of registry.live()) {
     app.log.warn({ sessionId: facts.id, state, version }, 'session of an earlier server: ending it')
-    const undo = new UndoStack()
+    const undo = newUndoStack(facts.id)
     pushEveryUndo(make, facts, undo)
     live.set(facts.id, { facts, undo, abort: new AbortController() })
   }

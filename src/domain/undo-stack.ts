@@ -14,10 +14,13 @@ interface Entry { name: string, undo: Undo }
  */
 export class UndoStack {
   readonly #entries: Entry[] = []
+  readonly #undone: (name: string, durationMs: number) => void
   readonly #timeoutMs: number
   #run: Promise<void> | undefined
 
-  constructor (timeoutMs = 10_000) {
+  /** An entry has `timeoutMs`; `undone` hears of every one that was undone. */
+  constructor (timeoutMs = 10_000, undone: (name: string, durationMs: number) => void = () => {}) {
+    this.#undone = undone
     this.#timeoutMs = timeoutMs
   }
 
@@ -39,8 +42,10 @@ export class UndoStack {
   async #undoAll (): Promise<void> {
     const errors: Error[] = []
     for (let entry = this.#entries.pop(); entry; entry = this.#entries.pop()) {
+      const startedAt = performance.now()
       try {
         await withTimeout(entry.undo, this.#timeoutMs)
+        this.#undone(entry.name, Math.round(performance.now() - startedAt))
       } catch (cause) {
         errors.push(new Error(`undo of ${entry.name} failed`, { cause }))
       }

@@ -34,6 +34,11 @@ export async function readAccounts (): Promise<Map<string, { uid: number, home: 
   }))
 }
 
+/** The uids of all accounts. */
+export async function accountUids (): Promise<Set<number>> {
+  return new Set([...(await readAccounts()).values()].map(account => account.uid))
+}
+
 /**
  * Makes the account: locked password, nologin, no home yet, and no subuids, with which a session could step out of
  * the firewall's uid match (measured: an account with subuids reached ports that its own uid was refused).

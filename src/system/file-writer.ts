@@ -49,11 +49,13 @@ export class FileWriter {
     return done
   }
 
-  /** Ends the process: by closing its input too, because what is killed here is only the way into the sandbox. */
+  /**
+   * Ends the process, by closing its input. It is not killed: what could be killed from here is the nsenter that waits
+   * for it, and without that, the machine's init would have to reap it before the sandbox could be seen dead.
+   */
   stop (): void {
     this.#child?.stdin.destroy()
     this.#child?.stdout.destroy()
-    this.#child?.kill('SIGKILL')
     this.#child = undefined
   }
 
@@ -69,7 +71,7 @@ export class FileWriter {
 
   async #ask (request: string) {
     const child = await this.#running()
-    const timeout = setTimeout(() => child.kill('SIGKILL'), ANSWER_MS)
+    const timeout = setTimeout(() => child.stdout.destroy(new Error('the file writer did not answer')), ANSWER_MS)
     try {
       child.stdin.write(request)
       const answer: unknown = JSON.parse(await readLine(child.stdout))
@@ -104,10 +106,10 @@ async function readLine (stream: Readable): Promise<string> {
     else if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
   }
   const onEnd = () => reject(new Error('the file writer ended'))
-  stream.on('data', onData).on('end', onEnd).on('error', reject)
+  stream.on('data', onData).on('close', onEnd).on('error', reject)
   try {
     return await promise
   } finally {
-    stream.off('data', onData).off('end', onEnd).off('error', reject)
+    stream.off('data', onData).off('close', onEnd).off('error', reject)
   }
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { access, copyFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from './processes.ts'
@@ -34,9 +34,12 @@ export async function startService (dir: string, account: Account, service: Serv
   await run(['s6-svc', service.notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, service.name)], { signal, timeoutMs: 21_000 })
 }
 
-/** Tells s6 to end the service and not to restart it. Does not wait: the kill of the sandbox does. */
-export async function stopService (dir: string, name: string, signal: AbortSignal): Promise<void> {
-  if (await isSupervised(dir, name)) await run(['s6-svc', '-d', serviceDir(dir, name)], { signal })
+/**
+ * Tells s6 not to restart the service, and unless `quietly`, the program to end. Does not wait for it: the kill of the
+ * sandbox does.
+ */
+export async function stopService (dir: string, name: string, quietly: boolean, signal: AbortSignal): Promise<void> {
+  if (await isSupervised(dir, name)) await run(['s6-svc', quietly ? '-O' : '-d', serviceDir(dir, name)], { signal })
 }
 
 /** A service's process as s6 sees it. */
@@ -66,11 +69,13 @@ function serviceDir (dir: string, name: string): string {
   return join(dir, 'services', name)
 }
 
-/** Whether an s6-supervise reads the service's control pipe. */
+/** Whether an s6-supervise reads the service's control pipe, and has written its first status. */
 async function isSupervised (dir: string, name: string): Promise<boolean> {
+  const supervise = join(serviceDir(dir, name), 'supervise')
   try {
-    const pipe = await open(join(serviceDir(dir, name), 'supervise', 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
+    const pipe = await open(join(supervise, 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
     await pipe.close()
+    await access(join(supervise, 'status'))
     return true
   } catch (error) {
     if (['ENOENT', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // not yet, or nobody reads

@@ -1,12 +1,10 @@
 import { readdir, readFile, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readAccounts } from './accounts.ts'
+import { accountUids } from './accounts.ts'
 
 /** The uids of accounts, processes and homes: what is seen of sessions without any record. */
 export async function uidsInUse (homes: string): Promise<number[]> {
-  const accounts = [...(await readAccounts()).values()].map(account => account.uid)
-  const processes = await owners('/proc')
-  return [...accounts, ...processes, ...await owners(homes)]
+  return [...await accountUids(), ...await owners('/proc'), ...await owners(homes)]
 }
 
 /**
