@@ -5,12 +5,12 @@ import apiDocs from '../plugins/api-docs.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
-import displayPage from '../plugins/display-page.ts'
 import devServer from '../plugins/dev-server.ts'
 import errorReplies from '../plugins/error-replies.ts'
 import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
+import pages from '../plugins/pages.ts'
 import ports from '../plugins/ports.ts'
 import registry from '../plugins/registry.ts'
 import sandboxes from '../plugins/sandboxes.ts'
@@ -29,6 +29,7 @@ import health from './routes/health.ts'
 import listSessions from './routes/list-sessions.ts'
 import ready from './routes/ready.ts'
 import updateCode from './routes/update-code.ts'
+import viewHome from './routes/view-home.ts'
 import viewSession from './routes/view-session.ts'
 
 /** Builds the server: everything that is registered, in order. It does not listen yet. */
@@ -68,12 +69,12 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(codeUpdates)
   await app.register(sessions)
   await app.register(sessionProxy)
-  await app.register(displayPage)
+  await app.register(pages)
 
   await app.register(apiDocs)
   const routes = [
     createSession, addSession, listSessions, getSession, deleteSession, getLogs, updateCode,
-    viewSession, getDisplayFile, getDisplayState, health, ready
+    viewHome, viewSession, getDisplayFile, getDisplayState, health, ready
   ]
   for (const route of routes) await app.register(route)
 }

@@ -6,9 +6,10 @@ import t from 'tap'
 const MAY_IMPORT: Record<string, string[]> = {
   'src/server': ['src/app', 'src/config', 'src/system'],
   'src/app': ['plugins', 'src/routes', 'src/config'],
-  'src/routes': ['src/routes', 'src/schemas', 'src/domain', 'src/errors', 'src/version', 'src/display-page'],
-  plugins: ['src/domain', 'src/system', 'src/schemas', 'src/errors', 'src/config', 'src/version', 'src/display-page'],
+  'src/routes': ['src/routes', 'src/schemas', 'src/domain', 'src/errors', 'src/version', 'src/display-page', 'src/home-page'],
+  plugins: ['src/domain', 'src/system', 'src/schemas', 'src/errors', 'src/config', 'src/version', 'src/display-page', 'src/home-page'],
   'src/display-page': ['src/display-page'],
+  'src/home-page': [],
   'src/domain': ['src/domain', 'src/errors'],
   'src/system': ['src/system', 'src/domain', 'src/errors', 'src/display-page'],
   'src/schemas': ['src/schemas', 'src/domain'],

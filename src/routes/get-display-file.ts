@@ -1,12 +1,12 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { failure } from '../errors.ts'
 
-/** GET /display/:version/*: the display page's files, the same for all sessions and kept by browsers for ever. */
+/** GET /display/:version/*: the pages' files, the same for all sessions and kept by browsers for ever. */
 const getDisplayFile: FastifyPluginAsyncTypebox = async app => {
   app.get('/display/:version/*', {
     schema: { hide: true, params: Type.Object({ version: Type.String(), '*': Type.String() }) }
   }, async (request, reply) => {
-    const file = app.displayPage.file(request.params.version, request.params['*'])
+    const file = app.pages.file(request.params.version, request.params['*'])
     if (!file) throw failure('NOT_FOUND')
     reply.headers(file.headers)
     const accepted = request.headers['accept-encoding'] ?? ''

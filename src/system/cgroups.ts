@@ -99,15 +99,17 @@ function limitFiles (controller: string, v2: boolean, limits: Limits): [string, 
 
 interface Mount { path: string, root: string, controllers: string[], v2: boolean }
 
-/** The cgroup mounts of proc_pid_mountinfo(5): "… root path options - type source superoptions". */
+/** The cgroup hierarchies of proc_pid_mountinfo(5), "… device root path options - type source superoptions", each once. */
 function parseMounts (mountinfo: string): Mount[] {
-  return mountinfo.split('\n').flatMap(line => {
+  const mounts = new Map<string, Mount>()
+  for (const line of mountinfo.split('\n')) {
     const [before = '', after = ''] = line.split(' - ')
-    const [, , , root = '', path = ''] = before.split(' ')
+    const [, , device = '', root = '', path = ''] = before.split(' ')
     const [type, , options = ''] = after.split(' ')
-    if (type !== 'cgroup' && type !== 'cgroup2') return []
-    return [{ path, root, controllers: options.split(','), v2: type === 'cgroup2' }]
-  })
+    if ((type !== 'cgroup' && type !== 'cgroup2') || mounts.has(device)) continue
+    mounts.set(device, { path, root, controllers: options.split(','), v2: type === 'cgroup2' })
+  }
+  return [...mounts.values()]
 }
 
 /** /proc/self/cgroup: controller -> path; the empty name is v2's. */

@@ -1,9 +1,9 @@
-// Reads the display page's files once, at start: served from memory, under a path that changes when they do.
+// Reads the pages' files once, at start: served from memory, under a path that changes when they do.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
-import { DISPLAY_FILES, displayFileHeaders, type DisplayFile } from '../display-page/render.ts'
+import { displayFileHeaders, type DisplayFile } from '../display-page/render.ts'
 
 /** One file, ready to send as it is or compressed. */
 export interface LoadedFile {
@@ -14,7 +14,7 @@ export interface LoadedFile {
 }
 
 /** All files by name, and the version that names their folder: /display/<version>/<name> */
-export interface LoadedDisplay {
+export interface LoadedFiles {
   version: string
   files: ReadonlyMap<string, LoadedFile>
 }
@@ -25,7 +25,7 @@ const compressBrotli = promisify(brotliCompress)
 const compressGzip = promisify(gzip)
 
 /** Loads and compresses every file. Throws when one is missing: without the Xpra client there is no display. */
-export async function loadDisplay (list: readonly DisplayFile[] = DISPLAY_FILES): Promise<LoadedDisplay> {
+export async function loadFiles (list: readonly DisplayFile[]): Promise<LoadedFiles> {
   const loaded = await Promise.all(list.map(async file => [file.name, await loadFile(file)] as const))
   const hash = createHash('sha256')
   const files = new Map(loaded)

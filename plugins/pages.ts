@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../src/display-page/render.ts'
+import { HOME_FILES, renderHomePage } from '../src/home-page/render.ts'
+import { loadFiles, type LoadedFile } from '../src/system/page-files.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The pages for people: the one that shows a session's display, the server's own, and their files. */
+    pages: {
+      renderHome (): string
+      /** A display page for one viewer: it holds a new ticket. `host` is the request's, already checked. */
+      renderDisplay (sessionId: string, host: string): { html: string, headers: Record<string, string> }
+      /** A file of this version of the pages. */
+      file (version: string, name: string): LoadedFile | undefined
+    }
+  }
+}
+
+async function pages (app: FastifyInstance): Promise<void> {
+  const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES])
+  const assetBase = `/display/${version}/`
+  const frameAncestors = ["'self'", ...app.config.origins].join(' ')
+
+  app.decorate('pages', {
+    renderHome: () => renderHomePage(assetBase),
+    renderDisplay (sessionId: string, host: string) {
+      const nonce = randomBytes(16).toString('base64url')
+      const ticket = app.sessionProxy.issueTicket(sessionId)
+      return {
+        html: renderDisplayPage({ sessionId, ticket, nonce, assetBase }),
+        headers: displayPageHeaders({ nonce, host, frameAncestors })
+      }
+    },
+    file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined
+  })
+}
+
+export default fp(pages, { name: 'pages', dependencies: ['config', 'session-proxy'] })

@@ -1,0 +1,69 @@
+// Creates sessions and shows their progress; lists the ones there are, and ends them.
+
+const create = document.querySelector('#create')
+const progress = document.querySelector('#progress')
+const sessions = document.querySelector('#sessions')
+
+create.addEventListener('click', async () => {
+  create.disabled = true
+  progress.replaceChildren()
+  try {
+    await createSession()
+  } catch (error) {
+    addLine('error', `The connection to the server was lost: ${error.message}`)
+  }
+  create.disabled = false
+})
+
+async function createSession () {
+  const response = await fetch('/createSession')
+  if (!response.ok) return addLine('error', (await response.json()).message)
+  for await (const { status, data } of lines(response.body)) {
+    if (status === 'complete') return location.assign(data.url)
+    addLine(status, data.elapsedMs === undefined ? data.message : `${data.message} (${data.elapsedMs} ms)`)
+  }
+}
+
+/** The objects of a stream with one JSON object a line. */
+async function * lines (stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    const parts = (text + chunk.value).split('\n')
+    text = parts.pop()
+    for (const part of parts) yield JSON.parse(part)
+  }
+}
+
+function addLine (status, text) {
+  const item = document.createElement('li')
+  item.className = status
+  item.textContent = text
+  progress.append(item)
+}
+
+async function listSessions () {
+  const response = await fetch('/sessions')
+  const list = (await response.json()).sessions
+  sessions.replaceChildren(...list.map(toItem))
+  if (list.length === 0) sessions.append('None yet.')
+}
+
+function toItem ({ id, url, state, health, createdAt }) {
+  const link = document.createElement('a')
+  link.href = url
+  link.textContent = id.slice(0, 8)
+  const end = document.createElement('button')
+  end.textContent = 'End'
+  end.addEventListener('click', async () => {
+    end.disabled = true
+    await fetch(`/session/${id}`, { method: 'DELETE' })
+    await listSessions()
+  })
+  const item = document.createElement('li')
+  const since = new Date(createdAt).toLocaleTimeString()
+  item.append(link, ` ${state}${health === 'ok' ? '' : `, ${health}`}, since ${since} `, end)
+  return item
+}
+
+await listSessions()
