@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { LinuxUsers } from '../src/domain/capabilities.ts'
 import type { Account } from '../src/domain/session.ts'
 import { accountUids, ACCOUNT_PREFIX, createAccount, createHome, ensureGroup, readAccounts, removeAccount, removeHome } from '../src/system/accounts.ts'
+import { ClaimRefused } from '../src/system/instances.ts'
 import { ownsNothing, uidsInUse } from '../src/system/uids.ts'
 
 declare module 'fastify' {
@@ -23,9 +24,18 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   const { uidMin, uidMax, dataDir } = app.config
   const homes = join(dataDir, 'homes')
   const range = uidMax - uidMin + 1
+  await refuseForeignAccounts()
   const gid = await ensureGroup()
   let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
   let tail: Promise<unknown> = Promise.resolve()
+
+  /** The firewall would shut in whoever has a uid of the range. */
+  async function refuseForeignAccounts (): Promise<void> {
+    for (const [name, { uid }] of await readAccounts()) {
+      if (uid < uidMin || uid > uidMax || name.startsWith(ACCOUNT_PREFIX)) continue
+      throw new ClaimRefused(`the account ${name} has the uid ${uid}, which EX10_UID_MIN and EX10_UID_MAX give to sessions: set them apart`)
+    }
+  }
 
   /** useradd and userdel lock the same files: in turn, so that none of them waits for the lock until it gives up. */
   function inTurn<T> (work: () => Promise<T>): Promise<T> {

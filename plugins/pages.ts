@@ -21,6 +21,7 @@ declare module 'fastify' {
 async function pages (app: FastifyInstance): Promise<void> {
   const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES])
   const assetBase = `/display/${version}/`
+  const { publicUrl } = app.config
   const frameAncestors = ["'self'", ...app.config.origins].join(' ')
 
   app.decorate('pages', {
@@ -30,7 +31,7 @@ async function pages (app: FastifyInstance): Promise<void> {
       const ticket = app.sessionProxy.issueTicket(sessionId)
       return {
         html: renderDisplayPage({ sessionId, ticket, nonce, assetBase }),
-        headers: displayPageHeaders({ nonce, host, frameAncestors })
+        headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
       }
     },
     file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined

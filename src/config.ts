@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { portRanges } from './domain/slots.ts'
 
 const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
 const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })
@@ -83,9 +84,16 @@ function checkTogether (config: Config): void {
   if (!config.allowInsecure && !isLoopback(config.host)) {
     throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
   }
+  checkPort(config)
   if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
   }
+}
+
+/** Refuses a server port that one of the slots would need. */
+function checkPort ({ port, portBase, slots }: Config): void {
+  const range = portRanges(portBase, slots).find(([first, last]) => port >= first && port <= last)
+  if (range) throw new BadSetting(`EX10_PORT=${port} cannot be used: sessions have the ports ${range.join('-')}; give another one, or another EX10_PORT_BASE`)
 }
 
 function isLoopback (host: string): boolean {

@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/domain': ['src/domain', 'src/errors'],
   'src/system': ['src/system', 'src/domain', 'src/errors', 'src/display-page'],
   'src/schemas': ['src/schemas', 'src/domain'],
-  'src/config': [],
+  'src/config': ['src/domain'],
   'src/errors': [],
   'src/version': []
 }

@@ -13,7 +13,7 @@ const viewSession: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const { id } = app.sessions.ready(request.params.id)
-    const { html, headers } = app.pages.renderDisplay(id, request.host)
+    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '')
     return reply.headers(headers).send(html)
   })
 }

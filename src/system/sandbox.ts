@@ -123,7 +123,7 @@ export function confined (account: Account, argv: readonly string[], env: Record
     ...env
   }
   return [
-    'prlimit', '--core=0', `--nofile=${FILES}:${FILES}`, '--',
+    'prlimit', '--core=0', `--nofile=${FILES}`, `--nproc=${PROCESSES}`, '--',
     'setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs',
     '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--',
     // env changes the folder after the uid: root does not open a path in the home
@@ -132,12 +132,13 @@ export function confined (account: Account, argv: readonly string[], env: Record
   ]
 }
 
-/** Most open files of a session's process: a limit can be lowered here, but not raised above the server's own. */
-const FILES = Math.min(8192, await hardFileLimit())
+/** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
+const FILES = await upTo(8192, 'Max open files')
+const PROCESSES = await upTo(4096, 'Max processes')
 
-async function hardFileLimit (): Promise<number> {
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1]
-  return hard === 'unlimited' ? Infinity : Number(hard)
+async function upTo (wanted: number, limit: string): Promise<number> {
+  const hard = new RegExp(`^${limit}\\s+\\S+\\s+(\\d+)`, 'm').exec(await readFile('/proc/self/limits', 'utf8'))?.[1]
+  return Math.min(wanted, Number(hard ?? Infinity)) // "unlimited" is no number
 }
 
 /** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox. */
