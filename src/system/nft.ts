@@ -38,8 +38,8 @@ export function ruleset (options: RulesetOptions): string {
     # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other
     ct direction reply meta l4proto tcp meta skuid . tcp sport @own accept
     ct direction reply counter drop
-    # connections that it opened and that were allowed below
-    ct direction original ct state established,related accept
+    # connections that it opened and that were allowed below; not UDP, whose flow another user may have opened
+    ct direction original meta l4proto tcp ct state established accept
     oifname "lo" meta skuid . tcp dport @own accept
     ip daddr @res4 meta l4proto { tcp, udp } th dport 53 accept
     ip6 daddr @res6 meta l4proto { tcp, udp } th dport 53 accept

@@ -1,0 +1,29 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { Config, variableName } from '../src/config.ts'
+import { STEPS } from '../src/domain/steps.ts'
+
+const readme = readFileSync('README.md', 'utf8')
+
+t.test('the README lists every setting, with its default and meaning, and no other', async t => {
+  const rows = [...readme.matchAll(/^\| `(EX10_[A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)]
+  const table = rows.map(([, name, standard, meaning]) => ({ name, standard, meaning: meaning?.replaceAll('\\|', '|') }))
+  t.strictSame(table, Object.entries(Config.properties).map(([key, schema]) => ({
+    name: variableName(key),
+    standard: schema.default === false ? '0' : String(schema.default),
+    meaning: schema.description
+  })))
+})
+
+t.test('the README shows every step of a creation, in order', async t => {
+  const shown = STEPS.map(step => readme.search(new RegExp(`^ ${step} `, 'm')))
+  t.notOk(shown.includes(-1), 'each is there')
+  t.strictSame(shown, shown.slice().sort((a, b) => a - b), 'in order')
+})
+
+t.test('the documents link to what exists', async t => {
+  for (const file of ['README.md', ...globSync('docs/*.md')]) {
+    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)) t.ok(existsSync(join(dirname(file), target)), `${file}: ${target}`)
+  }
+})
