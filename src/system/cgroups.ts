@@ -1,4 +1,4 @@
-import { mkdir, readFile, rmdir, writeFile, access } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from './processes.ts'
 
@@ -149,6 +149,7 @@ async function delegate (path: string, controllers: string[]): Promise<void> {
 async function makeGroup (path: string): Promise<boolean> {
   try {
     await mkdir(path, { recursive: true })
+    await chmod(path, 0o711) // the groups in it have the names of sessions
     await access(join(path, 'cgroup.procs'))
     return true
   } catch (error) {

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { EndReason, Session, SessionFacts, SessionState } from '../domain/session.ts'
 
@@ -23,6 +24,8 @@ export type RegistryStore = ReturnType<typeof openRegistry>
 
 /** Opens the registry in `file`, which only root can read, and makes it if it is missing. */
 export function openRegistry (file: string) {
+  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  chmodSync(file, 0o600)
   const database = new DatabaseSync(file)
   database.exec(SCHEMA)
   const statements = {
