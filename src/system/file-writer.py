@@ -43,6 +43,7 @@ def answer(home, staging, line):
         for path_parts, file in parts:
             path = file['path']
             check(home, path_parts, file)
+        path = ''  # what goes wrong from here on concerns the push as a whole
         push(home, staging, parts)
         return {'ok': True}
     except Refused as refused:
@@ -123,6 +124,8 @@ def put_back(home, staging, entry, old):
         return
     try:
         if entry['had']:
+            if lstat(old, staging) is None:
+                return  # it is back already: an earlier roll-back was killed half-way
             os.rename(old, entry['parts'][-1], src_dir_fd=staging, dst_dir_fd=parent)
         elif lstat(entry['parts'][-1], parent) is not None:
             os.unlink(entry['parts'][-1], dir_fd=parent)

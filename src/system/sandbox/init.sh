@@ -45,6 +45,7 @@ mount --bind "$home" /run/ex10/home
 mount -t tmpfs -o size=64k,mode=711,nosuid,nodev tmpfs "${home%/*}"
 mkdir "$home"
 mount --move /run/ex10/home "$home"
+mount -o remount,bind,nosuid,nodev "$home"
 rmdir /run/ex10/home
 
 echo ex10 >/proc/sys/kernel/hostname
