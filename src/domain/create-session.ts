@@ -38,8 +38,10 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     const earlier = begun.get(step)
     if (earlier) return earlier
     const revert = undos[step]
-    if (revert) undo.push(step, revert)
-    const work = Promise.resolve(acquisitions[step]?.(AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)])))
+    let work = Promise.resolve()
+    // what is still being made cannot be undone: its signal has told it to stop
+    if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) })
+    work = Promise.resolve(acquisitions[step]?.(AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)])))
     work.catch(() => {}) // a creation that fails before it awaits this step has its own error
     begun.set(step, work)
     return work

@@ -27,7 +27,9 @@ export class UndoStack {
   /** Promises that `undo` will run; call it on the line next to the acquisition. */
   push (name: string, undo: Undo): void {
     this.#entries.push({ name, undo })
-    if (this.#run) this.#run = this.#run.then(() => this.#undoAll(), async error => { await this.#undoAll(); throw error })
+    if (!this.#run) return
+    this.#run = this.#run.then(() => this.#undoAll(), async error => { await this.#undoAll(); throw error })
+    this.#run.catch(() => {}) // whoever asks again hears of it
   }
 
   /**

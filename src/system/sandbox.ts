@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,12 +37,26 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
     const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, dir, String(account.uid), String(account.gid), account.home, node, template, ...groups],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
     child.unref()
-    await started(child, signal)
+    try {
+      await started(child, signal)
+    } catch (error) {
+      await killLaunch(child) // it would go on to make what is being undone
+      throw error
+    }
   } catch (cause) {
     throw new Error(`the sandbox did not start: ${(await readFile(join(dir, 'launch.log'), 'utf8')).slice(-500)}`, { cause })
   } finally {
     await log.close()
   }
+}
+
+/** Kills what launches the sandbox, and with it the init: both have the death of their parent as their own. */
+async function killLaunch (child: ReturnType<typeof spawn>): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.ref()
+  child.kill('SIGKILL')
+  await exit
 }
 
 /** Resolves at the byte on descriptor 3; rejects when the process ends first. */
@@ -54,7 +69,7 @@ async function started (child: ReturnType<typeof spawn>, signal: AbortSignal): P
   child.on('exit', (code, killedBy) => reject(new Error(`init ended with ${code ?? killedBy}`)))
   ready.once('data', () => resolve())
   try {
-    signal.throwIfAborted()
+    if (signal.aborted) abort()
     await promise
   } finally {
     signal.removeEventListener('abort', abort)
