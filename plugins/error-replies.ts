@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { ErrorReply } from '../src/schemas/common.ts'
 
@@ -17,15 +17,25 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
   })
 }
 
+function depth ({ instancePath, keyword }: FastifySchemaValidationError): number {
+  return instancePath.split('/').length - (keyword === 'anyOf' ? 0.5 : 0)
+}
+
 function toReply ({ code, message, statusCode, details }: Ex10Error): ErrorReply {
   return { success: false, code, message, statusCode, ...(details && { details }) }
+}
+
+/** What a URL gets that names nothing, in the form of the session routes where it is one of theirs. */
+export function notFoundReply (url: string): ErrorReply {
+  return toReply(failure(/^\/sessions?\//.test(url) ? 'SESSION_NOT_FOUND' : 'NOT_FOUND'))
 }
 
 function toShown (error: FastifyError): Ex10Error {
   if (error instanceof Ex10Error) return error
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return failure('TOO_LARGE')
   if (error.validation) {
-    const [first] = error.validation
+    // where several forms are allowed, the error that lies deepest is of the form that was meant
+    const [first] = error.validation.toSorted((a, b) => depth(b) - depth(a))
     const field = [first?.instancePath.slice(1).replaceAll('/', '.'), first?.params.missingProperty ?? first?.params.additionalProperty].filter(Boolean).join('.')
     return failure('BAD_REQUEST', { message: error.message, details: { in: error.validationContext, field } })
   }

@@ -69,14 +69,14 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return new UndoStack(UNDO_MS, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
   }
 
-  async function admit (options: CreateSessionOptions): Promise<Admission> {
+  async function admit ({ template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
-    const template = app.templates.get(options.template)
+    const template = app.templates.get(wanted)
     const slot = await app.ports.reserve()
     try {
       const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
       const id = randomBytes(16).toString('hex')
-      return { template, facts: { id, slot, account, template: template.name, width: options.width, height: options.height, createdAt: new Date() } }
+      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date() } }
     } catch (error) {
       app.ports.release(slot.index)
       throw error

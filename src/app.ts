@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config.ts'
 import apiDocs from '../plugins/api-docs.ts'
@@ -6,7 +6,7 @@ import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
 import devServer from '../plugins/dev-server.ts'
-import errorReplies from '../plugins/error-replies.ts'
+import errorReplies, { notFoundReply } from '../plugins/error-replies.ts'
 import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
@@ -31,6 +31,7 @@ import ready from './routes/ready.ts'
 import updateCode from './routes/update-code.ts'
 import viewHome from './routes/view-home.ts'
 import viewSession from './routes/view-session.ts'
+import { buildValidator } from './validator.ts'
 
 /** Builds the server: everything that is registered, in order. It does not listen yet. */
 export async function buildApp (settings: Config, loggerInstance: FastifyBaseLogger): Promise<FastifyInstance> {
@@ -39,7 +40,10 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,
     requestTimeout: 30_000,
-    ajv: { customOptions: { removeAdditional: false } }
+    ajv: { customOptions: { removeAdditional: false } },
+    schemaController: { compilersFactory: { buildValidator } },
+    // a URL that cannot be decoded, an id that is too long: like any other that names nothing
+    frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).send(notFoundReply(request.url))
   }).withTypeProvider<TypeBoxTypeProvider>()
   try {
     await register(app, settings)

@@ -13,7 +13,7 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Logs, ...errors(400, 404, 421) }
     }
   }, async request => {
-    const { source, tail } = request.query
+    const { source, tail = 200 } = request.query
     return { source, lines: await app.sandboxes.serviceLog(app.sessions.get(request.params.id), source, tail) }
   })
 }

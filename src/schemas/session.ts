@@ -3,8 +3,8 @@ import { SessionId } from './common.ts'
 
 export const CreateSessionOptions = Type.Object({
   template: Type.Optional(Type.String({ maxLength: 64, description: 'The starting extension; the server\'s default if absent' })),
-  width: Type.Integer({ minimum: 320, maximum: 3840, default: 1280, description: 'Width of the display until a viewer\'s page sets it, pixels' }),
-  height: Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' })
+  width: Type.Optional(Type.Integer({ minimum: 320, maximum: 3840, default: 1280, description: 'Width of the display until a viewer\'s page sets it, pixels' })),
+  height: Type.Optional(Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' }))
 }, { additionalProperties: false })
 export type CreateSessionOptions = Static<typeof CreateSessionOptions>
 
@@ -24,7 +24,7 @@ export const LOG_SOURCES = ['dev-server', 'xpra', 'browser'] as const
 
 export const LogsQuery = Type.Object({
   source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'Whose output' }),
-  tail: Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'How many of the last lines' })
+  tail: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'How many of the last lines' }))
 }, { additionalProperties: false })
 export type LogsQuery = Static<typeof LogsQuery>
 
