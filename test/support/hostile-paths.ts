@@ -34,7 +34,7 @@ export const HOSTILE_PATHS: [path: string, code: ErrorName][] = [
 /** Paths that look odd and are files all the same; beside each, what is written. */
 export const GOOD_PATHS: [path: string, written: string][] = [
   ...['a/b.js', 'x.js', '..a/b.js', 'a..b.js', '...', 'a/.../b.js', '.hidden', 'a/.b', '100%.js', '%zz.js', 'a%20b.js', 'ünï.js', '日本/語.js', '\u{1f600}.js',
-    'a b.js', ' x.js', 'x.js ', 'a:b.js', '-rf', '--help', '~/x.js', '$HOME.js', '`id`.js', 'a\nb.js', 'a"b\'.js', '*.js', '\u202egnp.js', 'x.', 'con',
+    'a b.js', ' x.js', 'x.js ', 'ab:c.js', '-rf', '--help', '~/x.js', '$HOME.js', '`id`.js', 'a\nb.js', 'a"b\'.js', '*.js', '\u202egnp.js', 'x.', 'con',
     'a'.repeat(255), 'é'.repeat(127), 'a/'.repeat(2047) + 'ab', '\ufeffx.js'].map(path => [path, path] as [string, string]),
   ['a//b.js', 'a/b.js'], ['a///b//c.js', 'a/b/c.js']
 ]

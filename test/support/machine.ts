@@ -40,7 +40,8 @@ function processes ({ uids, dataDir, instance }: Place): string[] {
     const ours = /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').some(uid => inRange(uids, Number(uid)))
     const command = readable(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
     const grouped = readable(`/proc/${pid}/cgroup`).includes(`/${instance}/`)
-    return ours || grouped || command.includes(`${dataDir}/`) ? [`process: ${pid} ${/^Name:\t(.*)$/m.exec(status)?.[1]} ${/^State:\t(.)/m.exec(status)?.[1]} ${command}`] : []
+    const isDead = /^State:\tZ/m.test(status) // until its parent has reaped it, which for some is the machine's init
+    return !isDead && (ours || grouped || command.includes(`${dataDir}/`)) ? [`process: ${pid} ${/^Name:\t(.*)$/m.exec(status)?.[1]} ${/^State:\t(.)/m.exec(status)?.[1]} ${command}`] : []
   })
 }
 
@@ -82,8 +83,10 @@ function files ({ dataDir, uids }: Place): string[] {
   return [...below, ...elsewhere].map(path => `file: ${path}`)
 }
 
+/** Locks of nobody who lives: another server's useradd is not ours. */
 function locks (): string[] {
-  return globSync('/etc/{passwd,shadow,group,gshadow,subuid,subgid}.lock').map(path => `lock: ${path}`)
+  const paths = globSync('/etc/{passwd,shadow,group,gshadow,subuid,subgid}.lock')
+  return paths.filter(path => !existsSync(`/proc/${parseInt(readable(path))}`)).map(path => `lock: ${path}`)
 }
 
 function records ({ dataDir }: Place): string[] {

@@ -45,15 +45,15 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
 }
 
 /**
- * Starts a server and waits until it is ready. When the test ends, it is stopped, and the machine must be as it was
- * before: as full listings.
+ * Starts a server and waits until it is ready. When the test ends, it is stopped, and nothing of it may be left on the
+ * machine: a full listing must be empty, or the test fails.
  */
 export async function startServer (t: Test, overrides: Record<string, string> = {}): Promise<Server> {
-  const env = testEnv(overrides)
-  const server = await launch(env)
+  const server = await launch(testEnv(overrides))
   t.teardown(async () => {
-    await server.stop()
-    await assertClean(t, server)
+    const code = await server.stop()
+    const left = await listMachine(server)
+    if (left.length > 0) throw new Error(`left on the machine (the server's exit code was ${code}):\n${left.join('\n')}`)
     rmSync(server.dataDir, { recursive: true, force: true })
   })
   return server
@@ -90,11 +90,6 @@ export async function launch (env: Record<string, string>): Promise<Server> {
       return code
     }
   }
-}
-
-/** Nothing of the instance is on the machine. */
-export async function assertClean (t: Test, place: Place): Promise<void> {
-  t.strictSame(await listMachine(place), [], 'nothing of the server or of its sessions is left on the machine')
 }
 
 /** A session that a test created. */

@@ -1,0 +1,79 @@
+import t from 'tap'
+import { BadSetting, Config, readConfig, variableName } from '../src/config.ts'
+
+t.test('without any variable the server is private, on 127.0.0.1:3001, with room for 501 sessions', async t => {
+  t.match(readConfig({}), {
+    host: '127.0.0.1',
+    port: 3001,
+    dataDir: '/var/lib/ex10',
+    instance: 'ex10',
+    logLevel: 'info',
+    store: 'sqlite',
+    portBase: 9000,
+    slots: 501,
+    uidMin: 65600,
+    uidMax: 99999,
+    template: 'vanilla',
+    firewall: 'auto',
+    origins: [],
+    publicUrl: '',
+    trustProxy: [],
+    allowInsecure: false,
+    failpoint: ''
+  })
+})
+
+t.test('a variable\'s name follows from the setting\'s', async t => {
+  t.strictSame(['host', 'dataDir', 'portBase', 'uidMin', 'sessionMemory', 'publicUrl'].map(variableName),
+    ['EX10_HOST', 'EX10_DATA_DIR', 'EX10_PORT_BASE', 'EX10_UID_MIN', 'EX10_SESSION_MEMORY', 'EX10_PUBLIC_URL'])
+  for (const [key, schema] of Object.entries(Config.properties)) t.ok(schema.description, `${variableName(key)} is described`)
+})
+
+t.test('each variable is read, in its own type', async t => {
+  const table: [string, string, string, unknown][] = [
+    ['EX10_HOST', '::1', 'host', '::1'], ['EX10_HOST', 'localhost', 'host', 'localhost'], ['EX10_HOST', '127.8.8.8', 'host', '127.8.8.8'],
+    ['EX10_PORT', '0', 'port', 0], ['EX10_PORT', ' 3080 ', 'port', 3080], ['EX10_DATA_DIR', '/srv/ex10', 'dataDir', '/srv/ex10'],
+    ['EX10_INSTANCE', 'ex10_b2', 'instance', 'ex10_b2'], ['EX10_LOG_LEVEL', 'debug', 'logLevel', 'debug'], ['EX10_PORT_BASE', '20000', 'portBase', 20000],
+    ['EX10_SLOTS', '1', 'slots', 1], ['EX10_UID_MIN', '70000', 'uidMin', 70000], ['EX10_UID_MAX', '100000', 'uidMax', 100000], ['EX10_TEMPLATE', 'react-18', 'template', 'react-18'],
+    ['EX10_FIREWALL', 'nftables', 'firewall', 'nftables'], ['EX10_ORIGINS', 'https://a.example, https://b.example:8443,', 'origins', ['https://a.example', 'https://b.example:8443']],
+    ['EX10_PUBLIC_URL', 'https://ex10.example', 'publicUrl', 'https://ex10.example'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']],
+    ['EX10_SESSION_MEMORY', '4096', 'sessionMemory', 4096], ['EX10_SESSION_PIDS', '2000', 'sessionPids', 2000], ['EX10_SESSION_CPU', '0.5', 'sessionCpu', 0.5],
+    ['EX10_ALLOW_INSECURE', '1', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', 'true', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', '0', 'allowInsecure', false],
+    ['EX10_FAILPOINT', 'dev-server:after:throw', 'failpoint', 'dev-server:after:throw'], ['EX10_PORT', '', 'port', 3001], ['EX10_ORIGINS', ' , ', 'origins', []]
+  ]
+  for (const [variable, text, key, value] of table) t.strictSame(readConfig({ [variable]: text })[key as keyof Config], value, `${variable}=${text}`)
+})
+
+t.test('a value that cannot be used stops the start with one line that names its variable', async t => {
+  const table: [string, string][] = [
+    ['EX10_PORT', 'abc'], ['EX10_PORT', '-1'], ['EX10_PORT', '65536'], ['EX10_PORT', '80.5'], ['EX10_PORT', '0x50'], ['EX10_PORT', '1e3'], ['EX10_PORT', '80 81'], ['EX10_PORT', '9000'], ['EX10_PORT', '8500'], ['EX10_PORT', '10250'],
+    ['EX10_DATA_DIR', 'relative'], ['EX10_DATA_DIR', './x'], ['EX10_DATA_DIR', '/tmp/ex10'], ['EX10_DATA_DIR', '/run/ex10'], ['EX10_DATA_DIR', '/proc'], ['EX10_DATA_DIR', '/var/tmp/x'],
+    ['EX10_DATA_DIR', '/dev/shm/x'], ['EX10_DATA_DIR', '/srv/../tmp/x'], ['EX10_DATA_DIR', '/srv/./x'], ['EX10_DATA_DIR', '/srv/a,b'], ['EX10_INSTANCE', 'other'], ['EX10_INSTANCE', 'ex10-b'],
+    ['EX10_INSTANCE', 'ex10; flush ruleset'], ['EX10_INSTANCE', 'ex10' + 'a'.repeat(13)], ['EX10_INSTANCE', 'EX10'], ['EX10_LOG_LEVEL', 'loud'], ['EX10_STORE', 'redis'],
+    ['EX10_PORT_BASE', '2023'], ['EX10_PORT_BASE', '64001'], ['EX10_SLOTS', '0'], ['EX10_SLOTS', '502'], ['EX10_SLOTS', 'many'], ['EX10_UID_MIN', '0'], ['EX10_UID_MIN', '999'],
+    ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_PUBLIC_URL', 'ex10.example'],
+    ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
+    ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
+    ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
+  ]
+  for (const [variable, text] of table) {
+    try {
+      readConfig({ [variable]: text })
+      t.fail(`${variable}=${text} was taken`)
+    } catch (error) {
+      t.ok(error instanceof BadSetting, `${variable}=${text}`)
+      t.match((error as Error).message, new RegExp(`^${variable}=`), 'its variable is named first')
+      t.notMatch((error as Error).message, '\n', 'in one line')
+      t.match((error as Error).message, /; |: /, 'and what to do is said')
+    }
+  }
+})
+
+t.test('an address other than loopback needs a word of consent', async t => {
+  t.throws(() => readConfig({ EX10_HOST: '0.0.0.0' }), /EX10_ALLOW_INSECURE=1/)
+  t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_ALLOW_INSECURE: '1' }).host, '0.0.0.0')
+})
+
+t.test('variables of others are not looked at', async t => {
+  t.strictSame(readConfig({ PATH: '/bin', PORT: '1', HOST: 'x' }), readConfig({}))
+})

@@ -1,0 +1,141 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import type { Capabilities } from '../../src/domain/capabilities.ts'
+import { createSession, pushEveryUndo } from '../../src/domain/create-session.ts'
+import type { SessionFacts, Template } from '../../src/domain/session.ts'
+import { parseFailpoint, STEPS, type Step } from '../../src/domain/steps.ts'
+import { UndoStack } from '../../src/domain/undo-stack.ts'
+
+const FACTS: SessionFacts = {
+  id: 'a'.repeat(32),
+  slot: { index: 0, displayPort: 9000, devServerPort: 8000, devToolsPort: 10000 },
+  account: { name: 'ex10_user_00000000', uid: 65600, gid: 999, home: '/nowhere' },
+  template: 'vanilla',
+  width: 1280,
+  height: 800,
+  createdAt: new Date(0)
+}
+const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', ready: '/' }
+
+/** A machine that notes what is asked of it. `slow` decides when a call ends. */
+function notingMachine (slow: (call: string) => Promise<void> | void = () => {}) {
+  const calls: string[] = []
+  const signals = new Map<string, AbortSignal>()
+  const note = (name: string) => async (...args: unknown[]) => {
+    calls.push(name)
+    const signal = args.find(arg => arg instanceof AbortSignal)
+    if (signal) signals.set(name, signal)
+    await slow(name)
+    calls.push(`${name} done`)
+  }
+  const sync = (name: string) => () => { calls.push(name) }
+  const make: Capabilities = {
+    ports: { release: sync('ports.release') },
+    linuxUsers: { create: note('user'), createHome: note('home'), removeHome: note('-home'), remove: note('-user') },
+    firewall: { open: note('firewall'), close: note('-firewall') },
+    sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox'), watch: () => () => {} },
+    xpra: { start: note('display'), stop: note('-display') },
+    browser: { start: note('browser'), waitForExtension: note('extension'), stop: note('-browser') },
+    devServer: { start: note('dev-server'), stop: note('-dev-server') },
+    codeUpdates: { install: note('template'), stop: sync('-writer') },
+    registry: { record: sync('record'), setState: () => {}, get: () => undefined }
+  }
+  const begun = () => calls.filter(call => !call.endsWith(' done'))
+  return { make, calls, begun, signals }
+}
+
+function creation (overrides: { undo?: UndoStack, signal?: AbortSignal, failpoint?: string } = {}) {
+  return {
+    facts: FACTS,
+    template: TEMPLATE,
+    undo: overrides.undo ?? new UndoStack(),
+    signal: overrides.signal ?? new AbortController().signal,
+    failpoint: parseFailpoint(overrides.failpoint ?? '')
+  }
+}
+
+const ACQUIRED = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'dev-server', 'display', 'browser', 'extension']
+const GIVEN_BACK = ['-browser', '-display', '-dev-server', '-writer', '-processes', '-firewall', '-sandbox', '-home', '-user']
+
+t.test('a creation reports every step once, in order and numbered, and makes things in that order', async t => {
+  const { make, begun } = notingMachine()
+  const undo = new UndoStack()
+  const lines = await Array.fromAsync(createSession(make, creation({ undo })))
+  t.strictSame(lines.map(line => line.step), [...STEPS])
+  t.strictSame(lines.map(line => line.index), STEPS.map((_, position) => position + 1))
+  t.ok(lines.every(line => line.of === STEPS.length && line.elapsedMs >= 0 && line.message.length > 0))
+  t.strictSame(begun(), ACQUIRED)
+  await undo.run()
+  t.strictSame(begun().slice(ACQUIRED.length), GIVEN_BACK, 'and gives them back in reverse: processes die before the firewall closes, the account goes last')
+})
+
+t.test('the build runs beside the display, Chromium waits for the display, and the session for all of them', async t => {
+  const built = Promise.withResolvers<void>()
+  const { make, calls } = notingMachine(call => call === 'dev-server' ? built.promise : undefined)
+  const reading = Array.fromAsync(createSession(make, creation()))
+  while (!calls.includes('browser done')) await turn()
+  for (let i = 0; i < 10; i++) await turn()
+  t.ok(calls.indexOf('dev-server') < calls.indexOf('display done'), 'the build began before the display was up')
+  t.ok(calls.indexOf('display done') < calls.indexOf('browser'), 'Chromium has its display')
+  t.notOk(calls.includes('extension'), 'without the build the session is not ready')
+  built.resolve()
+  await reading
+  t.ok(calls.indexOf('dev-server done') < calls.indexOf('extension'))
+})
+
+t.test('whichever step fails, before or after it acquired, exactly what may have been made is undone', async t => {
+  for (const step of STEPS) {
+    for (const side of ['before', 'after'] as const) {
+      const { make, begun } = notingMachine()
+      const undo = new UndoStack()
+      const seen: Step[] = []
+      await t.rejects(async () => {
+        for await (const line of createSession(make, creation({ undo, failpoint: `${step}:${side}:throw` }))) seen.push(line.step)
+      }, { name: 'InjectedFailure' })
+      t.equal(seen.at(-1), step, 'its line was the last')
+      const made = begun().filter(call => !call.startsWith('-'))
+      await undo.run()
+      const undone = begun().filter(call => call.startsWith('-'))
+      const wanted = GIVEN_BACK.filter(call => made.includes({ '-writer': 'template', '-processes': 'template' }[call] ?? call.slice(1)))
+      t.strictSame(undone, wanted, `${step}:${side}`)
+    }
+  }
+})
+
+t.test('a step that fails half-way is undone as well, for it may have made something', async t => {
+  const { make, begun } = notingMachine(call => { if (call === 'sandbox') throw new Error('no') })
+  const undo = new UndoStack()
+  await t.rejects(Array.fromAsync(createSession(make, creation({ undo }))), /no/)
+  await undo.run()
+  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-home', '-user'])
+})
+
+t.test('a build that fails beside the display fails the creation, and no rejection is left unheard', async t => {
+  const { make, begun } = notingMachine(call => { if (call === 'dev-server') throw new Error('no build') })
+  await t.rejects(Array.fromAsync(createSession(make, creation())), /no build/)
+  t.notOk(begun().includes('extension'))
+})
+
+t.test('a client that goes away stops the creation at its next step, and the running one hears of it', async t => {
+  const gone = new AbortController()
+  const { make, begun, signals } = notingMachine(async call => { if (call === 'firewall') gone.abort(new Error('the client went away')) })
+  await t.rejects(Array.fromAsync(createSession(make, creation({ signal: gone.signal }))), /the client went away/)
+  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', 'firewall'], 'nothing was begun after it')
+  t.ok(signals.get('firewall')?.aborted)
+})
+
+t.test('a client that goes away at the very last step has no session either', async t => {
+  const gone = new AbortController()
+  const { make } = notingMachine(async call => { if (call === 'extension') gone.abort(new Error('the client went away')) })
+  await t.rejects(Array.fromAsync(createSession(make, creation({ signal: gone.signal }))), /the client went away/)
+})
+
+t.test('of a session that an earlier server left, everything is undone in the same order', async t => {
+  const { make, begun } = notingMachine()
+  const undo = new UndoStack()
+  pushEveryUndo(make, FACTS, undo)
+  await undo.run()
+  t.strictSame(begun().toSorted(), GIVEN_BACK.toSorted(), 'each once')
+  const position = (call: string) => begun().indexOf(call)
+  t.ok(position('-processes') < position('-firewall') && position('-processes') < position('-home') && position('-home') < position('-user'))
+})

@@ -1,0 +1,195 @@
+import { execFileSync } from 'node:child_process'
+import t, { type Test } from 'tap'
+import { STEPS } from '../../src/domain/steps.ts'
+import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { listMachine } from '../support/machine.ts'
+import { inside } from '../support/sandbox.ts'
+import { createSession, endSession, eventually, launch, type Server } from '../support/server.ts'
+
+const ROUNDS = 3
+const SIDE_BY_SIDE = 5
+
+t.test('whichever step fails, before or after it acquired, the client hears of it and nothing is left', async t => {
+  for (const step of STEPS) {
+    for (const side of ['before', 'after']) {
+      await t.test(`${side} ${step}`, async t => {
+        const server = await serve(t, { EX10_FAILPOINT: `${step}:${side}:throw` })
+        const before = await listMachine(server)
+        const creation = await beginCreation(server)
+        const lines = await creation.end()
+        t.strictSame(lines.map(line => line.status), [...STEPS.slice(0, STEPS.indexOf(step) + 1).map(() => 'running'), 'error'])
+        t.strictSame(lines.at(-1)?.data, { message: 'The session could not be made: the server\'s log says why', code: 'EX10_STEP_FAILED' })
+        t.strictSame(await listMachine(server), before, 'when the error line comes, the machine is as before')
+        t.strictSame(await listSessions(server), [])
+        t.match(server.output(), `failpoint ${step}:${side}:throw`, 'the operator reads why in the log')
+        await assertEndsClean(t, server)
+      })
+    }
+  }
+})
+
+t.test('one server, many ends', async t => {
+  const server = await serve(t)
+  const before = await listMachine(server)
+
+  await t.test('a client that goes away at any line before the last leaves nothing', async t => {
+    for (let lines = 1; lines <= STEPS.length; lines++) {
+      const creation = await beginCreation(server)
+      for (let read = 0; read < lines; read++) await creation.next()
+      creation.leave()
+      await assertAsBefore(t, server, before, `gone after line ${lines}, ${STEPS[lines - 1]}`)
+    }
+    t.strictSame(await listSessions(server), [])
+  })
+
+  await t.test('a session that is deleted while it is being made is undone, for all who ask, and its client hears of it', async t => {
+    for (const step of ['user', 'sandbox', 'template', 'browser']) {
+      const creation = await beginCreation(server)
+      await creation.until(step)
+      const [session] = await listSessions(server)
+      t.match(session, { state: 'creating' })
+      const answers = await Promise.all([endSession(server, session!.id), endSession(server, session!.id)])
+      t.strictSame(answers.map(answer => answer.status), [200, 200], `during ${step}`)
+      const machine = await listMachine(server)
+      t.strictSame(machine, before, `during ${step}: when the answer comes, the machine is as before`)
+      t.equal((await creation.end()).at(-1)?.status, 'error')
+      t.equal((await endSession(server, session!.id)).status, 404)
+      await assertAsBefore(t, server, before, `and later, deleted during ${step}`)
+    }
+  })
+
+  await t.test('two deletes at the same time join one teardown, and a later one finds nothing', async t => {
+    const { id } = await createSession(server)
+    const answers = await Promise.all(['session', 'sessions', 'session'].map(path => fetch(`${server.url}/${path}/${id}`, { method: 'DELETE' })))
+    for (const answer of answers) {
+      t.equal(answer.status, 200)
+      t.match(await answer.json(), { success: true, message: String })
+    }
+    t.strictSame(await listMachine(server), before, 'when the answers come, the machine is as before')
+    const late = await endSession(server, id)
+    t.equal(late.status, 404)
+    t.match(await late.json(), { success: false, code: 'EX10_SESSION_NOT_FOUND' })
+  })
+
+  await t.test('a client that does not wait for the answer of its delete has ended the session all the same', async t => {
+    const { id } = await createSession(server)
+    const impatient = new AbortController()
+    const asked = fetch(`${server.url}/session/${id}`, { method: 'DELETE', signal: impatient.signal })
+    await eventually('an end that began', async () => (await listSessions(server))[0]?.state !== 'ready')
+    impatient.abort()
+    await asked.catch(() => {})
+    await assertAsBefore(t, server, before, 'the answer was not read')
+  })
+
+  await t.test('a sandbox whose init is killed takes its own session with it and no other', async t => {
+    const killed = await createSession(server)
+    const other = await createSession(server)
+    process.kill((await inside(t, server, killed)).init, 'SIGKILL')
+    await eventually('an end of the session', async () => (await fetch(`${server.url}/sessions/${killed.id}`)).status === 404, 60_000)
+    const { account } = (await inside(t, server, other)).facts
+    const left = await listMachine(server)
+    t.strictSame(left.filter(line => line.startsWith('passwd: ')), [`passwd: ${account.name}`], 'one account is left, the other session\'s')
+    t.notOk(left.some(line => line.includes(killed.id)), 'and nothing that names the ended one')
+    t.match(await (await fetch(`${server.url}/sessions/${other.id}`)).json(), { state: 'ready', health: 'ok' })
+    t.equal((await endSession(server, other.id)).status, 200)
+    await assertAsBefore(t, server, before, 'both are gone')
+  })
+
+  await t.test('five creations side by side, then five deletes, round after round', async t => {
+    for (let round = 1; round <= ROUNDS; round++) {
+      const sessions = await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => createSession(server)))
+      const facts = await Promise.all(sessions.map(async session => (await inside(t, server, session)).facts))
+      t.equal(new Set(facts.flatMap(({ slot, account }) => [slot.index, account.uid])).size, 2 * SIDE_BY_SIDE, `round ${round}: each has its own slot and uid`)
+      const answers = await Promise.all(sessions.map(({ id }) => endSession(server, id)))
+      t.ok(answers.every(answer => answer.status === 200), `round ${round}: all ended`)
+      t.strictSame(await listMachine(server), before, `round ${round}: the machine is as before`)
+    }
+  })
+  await assertEndsClean(t, server)
+})
+
+t.test('SIGTERM ends all sessions, also one that is being made, and the server exits with 0', async t => {
+  const server = await serve(t)
+  await Promise.all([createSession(server), createSession(server)])
+  const creation = await beginCreation(server)
+  await creation.until('display')
+  t.equal((await listSessions(server)).length, 3)
+  const lines = creation.end().catch(() => {}) // the server may close the connection before its last line is read
+  const exit = server.stop('SIGTERM')
+  await lines
+  t.equal(await exit, 0)
+  await assertEndsClean(t, server)
+})
+
+t.test('SIGINT does the same', async t => {
+  const server = await serve(t)
+  await createSession(server)
+  t.equal(await server.stop('SIGINT'), 0)
+  await assertEndsClean(t, server)
+})
+
+t.test('what a killed server left, ready or half-made, the next start ends', async t => {
+  let server = await serve(t)
+  const before = await listMachine(server)
+  for (const step of ['user', 'sandbox', 'browser']) {
+    const { id } = await createSession(server)
+    const creation = await beginCreation(server)
+    await creation.until(step)
+    await server.stop('SIGKILL')
+    await creation.end().catch(() => {}) // broken off
+    const left = await listMachine(server)
+    t.ok(left.some(line => line === `record: ${id} ready`) && left.some(line => line.includes('s6-svscan')), 'the ready session runs on without its server')
+    t.equal(left.filter(line => line.startsWith('record: ')).length, 2, `the other one was half-made, at ${step}`)
+    server = await next(t, server)
+    t.strictSame(await listMachine(server), before, `killed at ${step}: when the next server is ready, the machine is as before`)
+    t.strictSame(await listSessions(server), [])
+  }
+  const { id } = await createSession(server)
+  t.equal((await endSession(server, id)).status, 200, 'and it serves')
+  await assertEndsClean(t, server)
+})
+
+/** Starts the killed server again, with the same settings. */
+async function next (t: Test, killed: Server): Promise<Server> {
+  const server = await launch(killed.env)
+  t.teardown(async () => { await server.stop() })
+  return server
+}
+
+t.test('without its rules in force the server makes no session: 503, and no account', async t => {
+  const server = await serve(t)
+  const nft = (...words: string[]) => execFileSync('nft', words, { encoding: 'utf8' })
+  const { instance: table } = server
+  const session = await createSession(server)
+  // the browser of the session that lives starts and ends processes as it likes; all of them are in its cgroup
+  const made = (lines: string[]) => lines.filter(line => !/^(table|process|listener)/.test(line))
+  const before = made(await listMachine(server))
+
+  async function assertRefused (what: string) {
+    const answer = await fetch(`${server.url}/createSession`)
+    t.equal(answer.status, 503, what)
+    t.match(await answer.json(), { success: false, code: 'EX10_FIREWALL', message: String, statusCode: 503 })
+    t.equal((await fetch(`${server.url}/ready`)).status, 503, `${what}: nor is it ready`)
+    t.strictSame(made(await listMachine(server)), before, `${what}: nothing was made`)
+    t.equal((await listSessions(server)).length, 1)
+  }
+
+  t.equal((await fetch(`${server.url}/ready`)).status, 200)
+  nft('insert', 'rule', 'inet', table, 'session', 'accept')
+  await assertRefused('a rule was added')
+  const handle = /\taccept # handle (\d+)/.exec(nft('-a', 'list', 'chain', 'inet', table, 'session'))![1]!
+  nft('delete', 'rule', 'inet', table, 'session', 'handle', handle)
+  t.equal((await fetch(`${server.url}/ready`)).status, 200, 'without that rule all is well again')
+
+  nft('add', 'element', 'inet', table, 'res4', '{ 198.51.100.1 }')
+  await assertRefused('an address was let through')
+  nft('delete', 'element', 'inet', table, 'res4', '{ 198.51.100.1 }')
+  t.equal((await fetch(`${server.url}/ready`)).status, 200)
+
+  nft('flush', 'chain', 'inet', table, 'output')
+  await assertRefused('the rules were flushed')
+  nft('delete', 'table', 'inet', table)
+  await assertRefused('the table was deleted')
+  t.equal((await endSession(server, session.id)).status, 200, 'a session that was there can still be ended')
+  await assertEndsClean(t, server)
+})

@@ -1,0 +1,77 @@
+import { rmSync } from 'node:fs'
+import type { Test } from 'tap'
+import type { ProgressLine } from '../../src/schemas/progress.ts'
+import { listMachine } from './machine.ts'
+import { eventually, launch, readLines, testEnv, type Server } from './server.ts'
+
+/** A creation that is under way. */
+export interface Creation {
+  /** Reads on until the line that says that this step began, and returns the lines so far. */
+  until (step: string): Promise<ProgressLine[]>
+  /** Reads one line. */
+  next (): Promise<ProgressLine | undefined>
+  /** Reads to the end, and returns all lines. */
+  end (): Promise<ProgressLine[]>
+  /** Closes the connection. */
+  leave (): void
+}
+
+/** Begins a creation and leaves it to the test how far its lines are read. */
+export async function beginCreation (server: Server): Promise<Creation> {
+  const connection = new AbortController()
+  const response = await fetch(`${server.url}/createSession`, { signal: connection.signal })
+  if (!response.ok) throw new Error(`not begun: ${response.status} ${await response.text()}`)
+  const lines = readLines(response)
+  const seen: ProgressLine[] = []
+  const next = async () => {
+    const { value, done } = await lines.next()
+    if (done) return undefined
+    seen.push(value)
+    return value
+  }
+  return {
+    next,
+    async until (step: string) {
+      for (let line = await next(); line; line = await next()) {
+        if (line.status === 'running' && line.data.step === step) return seen
+        if (line.status !== 'running') break
+      }
+      throw new Error(`no line of the step ${step}: ${JSON.stringify(seen.at(-1))}\n${server.output().slice(-3000)}`)
+    },
+    async end () {
+      while (await next());
+      return seen
+    },
+    leave: () => connection.abort()
+  }
+}
+
+/** Waits until the server holds no slot, then compares the whole machine with an earlier listing. */
+export async function assertAsBefore (t: Test, server: Server, before: string[], what: string): Promise<void> {
+  await eventually('an end of all sessions', async () => {
+    const health = await (await fetch(`${server.url}/health`)).json() as { sessions: number }
+    return health.sessions === 0
+  }, 60_000)
+  t.strictSame(await listMachine(server), before, `${what}: the machine is as before`)
+}
+
+/** Starts a server of this test's own. The test says itself, by `assertEndsClean`, that nothing is left: after it, it is too late to. */
+export async function serve (t: Test, overrides: Record<string, string> = {}): Promise<Server> {
+  const server = await launch(testEnv(overrides))
+  t.teardown(async () => {
+    if (await server.stop() === 0) rmSync(server.dataDir, { recursive: true, force: true })
+  })
+  return server
+}
+
+/** Ends a server: it exits with 0, and nothing of it is left. */
+export async function assertEndsClean (t: Test, server: Server): Promise<void> {
+  t.equal(await server.stop(), 0, 'the server exits with 0')
+  t.strictSame(await listMachine(server), [], 'nothing of the server or of its sessions is left on the machine')
+}
+
+/** The ids of the sessions that the server knows, with their states. */
+export async function listSessions (server: Server): Promise<{ id: string, state: string, version: number, url: string }[]> {
+  const { sessions } = await (await fetch(`${server.url}/sessions`)).json() as { sessions: { id: string, state: string, version: number, url: string }[] }
+  return sessions
+}

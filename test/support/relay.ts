@@ -1,0 +1,41 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** A network between viewers and the server that can be cut, at an address that stays the same. */
+export interface Relay {
+  url: string
+  cut (): Promise<void>
+  mend (): Promise<void>
+}
+
+export async function startRelay (t: Test, upstream: string): Promise<Relay> {
+  const sockets = new Set<Socket>()
+  let port = 0
+  let listener = await listen()
+  t.teardown(cut)
+
+  async function listen () {
+    const server = createServer(near => {
+      const far = connect(Number(new URL(upstream).port), '127.0.0.1')
+      near.pipe(far).pipe(near)
+      for (const socket of [near, far]) {
+        sockets.add(socket)
+        socket.on('error', () => {}).on('close', () => { near.destroy(); far.destroy(); sockets.delete(socket) })
+      }
+    })
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+    return server
+  }
+
+  async function cut (): Promise<void> {
+    if (!listener.listening) return
+    listener.close()
+    for (const socket of sockets) socket.destroy()
+    await once(listener, 'close')
+  }
+
+  return { url: `http://127.0.0.1:${port}`, cut, mend: async () => { listener = await listen() } }
+}

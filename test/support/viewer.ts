@@ -1,0 +1,39 @@
+import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Test } from 'tap'
+import { eventually } from './server.ts'
+
+/** The person's browser. */
+export async function launchViewer (t: Test): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  return browser
+}
+
+/** Opens a session's display page and waits for its first picture. */
+export async function openDisplay (browser: Browser, url: string, { width = 1200, height = 750 } = {}): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width, height } })
+  await page.goto(url)
+  await showsPicture(page)
+  return page
+}
+
+/** What the page says over the picture; empty while there is nothing to say. */
+export async function statusOf (page: Page): Promise<string> {
+  return page.evaluate('document.getElementById("status")?.textContent ?? "no page"').catch(() => 'no page') as Promise<string>
+}
+
+export async function showsPicture (page: Page, ms = 60_000): Promise<void> {
+  await eventually('a picture of the session', async () => await statusOf(page) === '' && await countColours(page) > 1, ms)
+}
+
+/** How many colours the picture has, of a coarse sample: one says that it is blank. */
+export async function countColours (page: Page): Promise<number> {
+  return page.evaluate(`(() => {
+    const canvas = document.querySelector('.window canvas')
+    if (!canvas) return 0
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    const colours = new Set()
+    for (let i = 0; i < data.length; i += 4 * 7) colours.add(data[i] << 16 | data[i + 1] << 8 | data[i + 2])
+    return colours.size
+  })()`) as Promise<number>
+}

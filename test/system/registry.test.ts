@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import t, { type Test } from 'tap'
+import type { SessionFacts } from '../../src/domain/session.ts'
+import { openRegistry } from '../../src/system/registry.ts'
+
+function facts (id: string, createdAt = new Date('2026-01-01T00:00:00Z')): SessionFacts {
+  return {
+    id,
+    slot: { index: 3, displayPort: 9003, devServerPort: 8003, devToolsPort: 10003 },
+    account: { name: 'ex10_user_0a0b0c0d', uid: 65601, gid: 990, home: '/var/lib/ex10/homes/ex10_user_0a0b0c0d' },
+    template: 'vanilla',
+    width: 1280,
+    height: 800,
+    createdAt
+  }
+}
+
+function open (t: Test) {
+  const folder = mkdtempSync(`${tmpdir()}/ex10-registry-`)
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return { file: `${folder}/registry.db`, store: openRegistry(`${folder}/registry.db`) }
+}
+
+t.test('a session that was recorded is known with all that is needed to undo it, also by the next server', async t => {
+  const { file, store } = open(t)
+  store.record(facts('a'))
+  t.strictSame(store.get('a'), { ...facts('a'), state: 'creating', version: 0 })
+  store.setState('a', 'ready')
+  const next = openRegistry(file) // the first one was killed: it never closed
+  t.strictSame(next.live(), [{ ...facts('a'), state: 'ready', version: 0 }])
+  next.close()
+  store.close()
+})
+
+t.test('ended and failed sessions are not shown, stopping ones are', async t => {
+  const { store } = open(t)
+  for (const [i, id] of ['a', 'b', 'c', 'd'].entries()) store.record(facts(id, new Date(4 - i)))
+  store.setState('a', 'ended', 'deleted')
+  store.setState('b', 'failed', 'failed')
+  store.setState('c', 'stopping', 'deleted')
+  t.strictSame(store.live().map(({ id, state }) => [id, state]), [['d', 'creating'], ['c', 'stopping']], 'oldest first')
+  t.equal(store.get('a'), undefined)
+  t.equal(store.get('b'), undefined)
+  t.equal(store.get('never'), undefined)
+  store.close()
+})
+
+t.test('an id is recorded once', async t => {
+  const { store } = open(t)
+  store.record(facts('a'))
+  t.throws(() => store.record(facts('a')), /UNIQUE/)
+  store.close()
+})
+
+t.test('pushes are counted, each session\'s by itself', async t => {
+  const { store } = open(t)
+  store.record(facts('a'))
+  store.record(facts('b'))
+  t.strictSame([store.addVersion('a'), store.addVersion('a'), store.addVersion('b')], [1, 2, 1])
+  t.equal(store.get('a')?.version, 2)
+  store.close()
+})
+
+t.test('the uid counter outlives the server', async t => {
+  const { file, store } = open(t)
+  t.equal(store.getCounter('next-uid'), undefined)
+  store.setCounter('next-uid', 65601)
+  store.setCounter('next-uid', 65602)
+  store.close()
+  const next = openRegistry(file)
+  t.equal(next.getCounter('next-uid'), 65602)
+  next.close()
+})
+
+t.test('what ended long ago is forgotten, what lives is not', async t => {
+  const { store } = open(t)
+  for (const id of ['a', 'b']) store.record(facts(id))
+  store.setState('a', 'ended', 'deleted')
+  store.prune(new Date(Date.now() + 1000))
+  store.record(facts('a'))
+  t.strictSame(store.live().map(({ id }) => id).toSorted(), ['a', 'b'])
+  store.close()
+})
+
+t.test('nobody but root can read the registry, which names every session', async t => {
+  const { file, store } = open(t)
+  store.record(facts('a'))
+  for (const path of [file, `${file}-wal`]) t.equal(statSync(path).mode & 0o077, 0, path.slice(-12))
+  store.close()
+})
