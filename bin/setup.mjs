@@ -1,10 +1,10 @@
-// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dependencies, the group.
+// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dependencies.
 // Needs nothing but Node 20. A second run finds everything there: it does no work and needs no network.
 //   node bin/setup.mjs [--test]     --test: what the tests need as well
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installPackages } from './debian.mjs'
 
@@ -47,23 +47,37 @@ function installTemplates () {
 }
 
 /**
- * Copies the template's dev server, installs its dependencies and builds the extension once. Live sessions may use the
- * store: a changed one is made aside and takes the old one's place.
+ * Copies the template's dev server to a store that is named by its contents, installs its dependencies there and builds
+ * the extension once; `link` then leads to it. A store that a live session uses stays as it is.
  */
-function installTemplate (template, store) {
-  const stamp = join(store, STAMP)
-  const wanted = hashFolder(template)
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+function installTemplate (template, link) {
+  const store = `${link}-${hashFolder(template).slice(0, 16)}`
+  if (existsSync(join(link, 'built')) && readlinkSync(link) === basename(store)) return
   const made = `${store}.new`
   rmSync(made, { recursive: true, force: true })
   cpSync(join(template, 'dev-server'), made, { recursive: true, filter: path => !path.includes('node_modules') })
   const problem = installModules(made) ?? build(template, made)
   if (problem) return problem
-  writeFileSync(join(made, STAMP), wanted)
-  rmSync(`${store}.old`, { recursive: true, force: true })
-  if (existsSync(store)) renameSync(store, `${store}.old`)
+  rmSync(store, { recursive: true, force: true })
   renameSync(made, store)
-  rmSync(`${store}.old`, { recursive: true, force: true })
+  rmSync(`${link}.new`, { force: true })
+  symlinkSync(basename(store), `${link}.new`)
+  renameSync(`${link}.new`, link)
+  removeOldStores(link, store)
+}
+
+/** Removes the template's other stores, but for those that are mounted in some session's sandbox. */
+function removeOldStores (link, store) {
+  const mounts = readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(pid => {
+    try {
+      return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+    } catch {
+      return '' // it ended meanwhile
+    }
+  })
+  for (const name of readdirSync(dirname(link)).filter(name => name.startsWith(`${basename(link)}-`) && name !== basename(store))) {
+    if (!mounts.some(text => text.includes(`/${name} `))) rmSync(join(dirname(link), name), { recursive: true, force: true })
+  }
 }
 
 function build (template, store) {

@@ -72,7 +72,7 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     }),
     createHome,
     removeHome,
-    remove: (account: Account, signal: AbortSignal) => inTurn(() => removeAccount(account, signal))
+    remove: (account: Account) => inTurn(() => removeAccount(account))
   })
 }
 

@@ -1,6 +1,5 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Ports } from '../src/domain/capabilities.ts'
 import type { Slot } from '../src/domain/session.ts'
 import { slotAt } from '../src/domain/slots.ts'
 import { failure } from '../src/errors.ts'
@@ -8,14 +7,18 @@ import { isPortFree } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    ports: Ports & {
+    ports: {
       /**
        * Takes a slot whose three ports are free; it is taken before the first await, so that no two requests get one.
        * @throws {Ex10Error} EX10_NO_SLOT
        */
       reserve (): Promise<Slot>
-      /** How many slots are taken. */
-      taken (): number
+      /** Takes a slot for a session that an earlier server made. */
+      hold (slotIndex: number): void
+      /** Frees the slot for the next session. */
+      release (slotIndex: number): void
+      /** How many slots are taken, and how many are free. */
+      count (): { taken: number, free: number }
     }
   }
 }
@@ -30,8 +33,10 @@ async function ports (app: FastifyInstance): Promise<void> {
     try {
       for (;;) {
         const slot = slotAt(take(), portBase)
-        if (await areFree(slot)) return slot
         busy.push(slot.index)
+        if (!await areFree(slot)) continue
+        busy.pop()
+        return slot
       }
     } finally {
       for (const index of busy) taken.delete(index)
@@ -52,8 +57,9 @@ async function ports (app: FastifyInstance): Promise<void> {
 
   app.decorate('ports', {
     reserve,
+    hold: (index: number) => { taken.add(index) },
     release: (index: number) => { taken.delete(index) },
-    taken: () => taken.size
+    count: () => ({ taken: taken.size, free: slots - taken.size })
   })
 }
 

@@ -19,11 +19,16 @@ const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
 async function registry (app: FastifyInstance): Promise<void> {
   const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
   const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
-  app.addHook('onClose', async () => claim.release())
 
   await prepareDataFolder(dataDir)
   const store = openRegistry(join(dataDir, 'registry.db'))
-  app.addHook('onClose', async () => store.close())
+  app.addHook('onClose', async () => {
+    const isLeft = store.live().length > 0
+    store.close()
+    // what could not be undone keeps the claim, so that nobody else takes its uids and ports
+    if (isLeft) claim.keep()
+    else claim.release()
+  })
   store.prune(new Date(Date.now() - KEEP_ENDED_MS))
   app.decorate('registry', store)
 }

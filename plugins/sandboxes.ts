@@ -3,10 +3,10 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
-import { detectCgroups, removeParents, sessionGroups } from '../src/system/cgroups.ts'
+import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
 import { createSandbox, isSandboxAlive, killSandbox, removeSandbox } from '../src/system/sandbox.ts'
-import { readLog, readService, startService, stopService, type Service, type ServiceState } from '../src/system/services.ts'
+import { isServiceUp, readLog, startService, stopService, type Service } from '../src/system/services.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +16,7 @@ declare module 'fastify' {
       startService (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
       /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
       stopService (facts: SessionFacts, name: string, signal: AbortSignal, quietly?: boolean): Promise<void>
-      serviceState (facts: SessionFacts, name: string, signal: AbortSignal): Promise<ServiceState | undefined>
+      isServiceUp (facts: SessionFacts, name: string): Promise<boolean>
       serviceLog (facts: SessionFacts, name: string, tail: number): Promise<string[]>
       fileWriter (facts: SessionFacts): FileWriter
     }
@@ -38,8 +38,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
-  const groupsOf = ({ id }: SessionFacts) => sessionGroups(cgroups, id)
-  const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), groupsOf(facts), facts.account.uid, signal)
+  const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), facts.account.uid, signal)
 
   /** Looks every second whether the init lives. A poll serves a sandbox that this server did not start as well. */
   function watch (facts: SessionFacts, died: () => void): () => void {
@@ -68,14 +67,14 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     kill,
     async remove (facts: SessionFacts, signal: AbortSignal) {
       await kill(facts, signal)
-      await removeSandbox(dirOf(facts), groupsOf(facts), signal)
+      await removeSandbox(dirOf(facts), signal)
     },
     watch,
     startService: (facts, service, signal) => startService(dirOf(facts), facts.account, service, signal),
     stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
-    serviceState: (facts, name, signal) => readService(dirOf(facts), name, signal),
+    isServiceUp: (facts, name) => isServiceUp(dirOf(facts), name),
     serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),
-    fileWriter: facts => new FileWriter(dirOf(facts), groupsOf(facts), facts.account)
+    fileWriter: facts => new FileWriter(dirOf(facts), facts.account)
   } satisfies FastifyInstance['sandboxes'])
 
   app.addHook('onClose', async () => {

@@ -56,14 +56,16 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
   async function upgrade (request: IncomingMessage, viewer: Duplex, head: Buffer): Promise<void> {
     app.origins.checkHost(request.headers)
-    const url = new URL(request.url ?? '', 'http://localhost')
-    const id = /^\/session\/([0-9a-f]{32})\//.exec(url.pathname)?.[1]
-    if (!id) throw failure('NOT_FOUND')
+    // the display page has an opaque origin, which is called null: its ticket speaks for it
+    if (request.headers.origin !== 'null') app.origins.checkChange(request.headers)
+    const url = URL.parse(request.url ?? '', 'http://localhost')
+    const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
+    if (!url || !id) throw failure('NOT_FOUND')
     const session = app.sessions.ready(id)
     if (!redeem(url.searchParams.get('ticket') ?? '', id)) throw failure('BAD_TICKET')
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
-    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => {}))
+    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort))
   }
 
   /** Keeps the viewer's socket known for as long as it is open. */
@@ -92,6 +94,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     rewritePrefix: '/',
     upstream: '',
     httpMethods: ['GET'],
+    proxyPayloads: false, // a GET has none
     preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
       const params = request.params as SessionParams & { '*'?: string }
       app.sessions.ready(params.id)
@@ -101,7 +104,9 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
       getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
       rewriteRequestHeaders: (_request, headers) => pick(headers, REQUEST_HEADERS),
       rewriteHeaders: headers => ({ ...pick(headers, RESPONSE_HEADERS), ...REPLY_HEADERS }),
-      onError: (_reply, { error }) => { throw failure('BAD_GATEWAY', { cause: error }) }
+      // sent, not thrown: this is called from the proxy's own callbacks, where nobody catches
+      onError: (reply, { error }) => { (reply as FastifyReply).send(failure('BAD_GATEWAY', { cause: error })) },
+      retryDelay: () => null // the session does not decide how long its reader waits
     },
     undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
   })

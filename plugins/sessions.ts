@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { Capabilities } from '../src/domain/capabilities.ts'
 import { createSession, pushEveryUndo, type StepStarted } from '../src/domain/create-session.ts'
 import { withHeartbeat } from '../src/domain/heartbeat.ts'
 import type { EndReason, Session, SessionFacts, Template } from '../src/domain/session.ts'
@@ -55,14 +54,14 @@ interface Live {
 }
 
 const HEARTBEAT_MS = 5000
-const UNDO_MS = 10_000
+const UNDO_MS = 20_000
 const SERVICES = ['xvfb', 'xpra', 'browser', 'dev-server']
 
 async function sessions (app: FastifyInstance): Promise<void> {
-  const make: Capabilities = app
   const { registry } = app
   const failpoint = parseFailpoint(app.config.failpoint)
   const live = new Map<string, Live>()
+  const creating = new Set<Promise<void>>()
   const shutdown = new AbortController()
 
   function newUndoStack (sessionId: string): UndoStack {
@@ -88,22 +87,27 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController() }
     live.set(facts.id, session)
+    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+    creating.add(over)
     const signal = AbortSignal.any([gone, shutdown.signal, session.abort.signal])
     let committed = false
     try {
-      const steps = createSession(make, { facts, template, undo: session.undo, signal, failpoint })
+      const steps = createSession(app, { facts, template, undo: session.undo, signal, failpoint })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       commit(session)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
       yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
     } catch (err) {
+      const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
       log.warn({ err, sessionId: facts.id }, 'session failed')
       await undoFailed(facts.id, gone.aborted ? 'client-gone' : 'failed')
-      yield toErrorLine(err, gone)
+      yield line
     } finally {
       // a reader that stopped reading ends this generator at a yield, without an error
       if (!committed) await undoFailed(facts.id, 'client-gone')
+      creating.delete(over)
+      isOver()
     }
   }
 
@@ -128,7 +132,10 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function end (id: string, reason: EndReason): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
-    session.ending ??= tearDown(session, reason)
+    session.ending ??= tearDown(session, reason).catch(error => {
+      delete session.ending // who asks again tries again
+      throw error
+    })
     return session.ending
   }
 
@@ -138,14 +145,17 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const startedAt = performance.now()
     session.abort.abort(failure('SESSION_NOT_FOUND'))
     session.unwatch?.()
-    registry.setState(facts.id, 'stopping', reason)
+    try {
+      registry.setState(facts.id, 'stopping', reason)
+    } catch (err) {
+      app.log.error({ err, sessionId: facts.id }, 'record not written') // a full disk does not keep the session alive
+    }
     try {
       await undo.run()
     } catch (error) {
-      // the slot stays taken and the record open; who asks again tries again, with every undo
+      // the slot stays taken and the record open; another try runs every undo
       session.undo = newUndoStack(facts.id)
-      pushEveryUndo(make, facts, session.undo)
-      delete session.ending
+      pushEveryUndo(app, facts, session.undo)
       throw error
     }
     app.ports.release(facts.slot.index)
@@ -168,8 +178,8 @@ async function sessions (app: FastifyInstance): Promise<void> {
   }
 
   async function health (session: Session): Promise<'ok' | 'degraded'> {
-    const states = await Promise.all(SERVICES.map(name => app.sandboxes.serviceState(session, name, AbortSignal.timeout(2000))))
-    return states.every(state => state?.up) ? 'ok' : 'degraded'
+    const areUp = await Promise.all(SERVICES.map(name => app.sandboxes.isServiceUp(session, name)))
+    return areUp.every(Boolean) ? 'ok' : 'degraded'
   }
 
   async function endAll (reason: EndReason): Promise<void> {
@@ -185,12 +195,16 @@ async function sessions (app: FastifyInstance): Promise<void> {
   for (const { state, version, ...facts } of registry.live()) {
     app.log.warn({ sessionId: facts.id, state, version }, 'session of an earlier server: ending it')
     const undo = newUndoStack(facts.id)
-    pushEveryUndo(make, facts, undo)
+    pushEveryUndo(app, facts, undo)
     live.set(facts.id, { facts, undo, abort: new AbortController() })
+    app.ports.hold(facts.slot.index)
   }
   await endAll('recovered')
 
-  app.addHook('preClose', async () => shutdown.abort(failure('SHUTTING_DOWN')))
+  app.addHook('preClose', async () => {
+    shutdown.abort(failure('SHUTTING_DOWN'))
+    await Promise.all(creating) // their last lines are written before the connections are closed
+  })
   app.addHook('onClose', () => endAll('shutdown'))
 }
 
@@ -199,8 +213,8 @@ function toLine (step: StepStarted): ProgressLine {
   return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
 }
 
-function toErrorLine (error: unknown, gone: AbortSignal): ProgressLine {
-  const shown = gone.aborted ? failure('CLIENT_GONE') : shownTo(error)
+function toErrorLine (error: unknown): ProgressLine {
+  const shown = shownTo(error)
   return { status: 'error', data: { message: shown.message, code: shown.code } }
 }
 

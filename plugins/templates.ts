@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { failure } from '../src/errors.ts'
+import { failure, StartRefused } from '../src/errors.ts'
 import { loadTemplates, type LoadedTemplate } from '../src/system/templates.ts'
 
 declare module 'fastify' {
@@ -29,7 +29,9 @@ async function templates (app: FastifyInstance): Promise<void> {
     throw failure('UNKNOWN_TEMPLATE', { message: `There is no such template; there are: ${names.join(', ')}`, details: { templates: names } })
   }
 
-  get() // an unknown EX10_TEMPLATE stops the start
+  if (!known.has(app.config.template)) {
+    throw new StartRefused(`EX10_TEMPLATE=${app.config.template} cannot be used: there are ${[...known.keys()].join(', ')}`)
+  }
   app.decorate('templates', { get })
 }
 

@@ -2,6 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config.ts'
 import apiDocs from '../plugins/api-docs.ts'
+import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
@@ -39,7 +40,13 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
     loggerInstance,
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,
-    requestTimeout: 30_000,
+    requestTimeout: 120_000, // a push of 20 MiB takes its time on a slow line
+    pluginTimeout: 0, // the start undoes whatever an earlier server left, however much that is
+    http: {
+      headersTimeout: 10_000,
+      // of the upgrades, only WebSockets are ours: a request that offers HTTP/2 is answered as it is
+      shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket'
+    },
     ajv: { customOptions: { removeAdditional: false } },
     schemaController: { compilersFactory: { buildValidator } },
     // a URL that cannot be decoded, an id that is too long: like any other that names nothing
@@ -59,6 +66,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(config, { config: settings })
   await app.register(errorReplies)
   await app.register(origins)
+  await app.register(bodies)
 
   // closed in reverse: sessions end first, while all that they need still stands
   await app.register(registry)

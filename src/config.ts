@@ -2,6 +2,8 @@ import { isIP } from 'node:net'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { portRanges } from './domain/slots.ts'
+import { parseFailpoint } from './domain/steps.ts'
+import { StartRefused } from './errors.ts'
 
 const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
 const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })
@@ -34,10 +36,8 @@ export const Config = Type.Object({
 }, { additionalProperties: false })
 export type Config = Static<typeof Config>
 
-/** A setting that cannot be used: its message is the one line that the operator reads. */
-export class BadSetting extends Error {
-  override readonly name = 'BadSetting'
-}
+/** A setting that cannot be used: its message names the variable. */
+export class BadSetting extends StartRefused {}
 
 /** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. */
 export function variableName (key: string): string {
@@ -85,8 +85,35 @@ function checkTogether (config: Config): void {
     throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
   }
   checkPort(config)
+  for (const origin of config.origins) checkOrigin('EX10_ORIGINS', origin)
+  if (config.publicUrl) checkOrigin('EX10_PUBLIC_URL', config.publicUrl)
+  for (const range of config.trustProxy) checkRange(range)
+  checkFailpoint(config.failpoint)
   if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
+  }
+}
+
+/** Refuses what no browser would ever send as an origin: it would match nothing, or everything. */
+function checkOrigin (name: string, text: string): void {
+  const url = URL.parse(text)
+  if (url && /^https?:$/.test(url.protocol) && url.origin === text) return
+  const hint = url && /^https?:$/.test(url.protocol) ? `such as ${url.origin}` : 'such as https://example.com'
+  throw new BadSetting(`${name}=${text} cannot be used: give scheme and host, and a port that is not the usual one, ${hint}`)
+}
+
+function checkRange (range: string): void {
+  const [address = '', bits] = range.split('/')
+  const family = isIP(address)
+  if (family !== 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))) return
+  throw new BadSetting(`EX10_TRUST_PROXY=${range} cannot be used: give addresses or CIDR ranges, such as 10.0.0.0/8`)
+}
+
+function checkFailpoint (failpoint: string): void {
+  try {
+    parseFailpoint(failpoint)
+  } catch (cause) {
+    throw new BadSetting(`EX10_FAILPOINT=${failpoint} cannot be used: ${(cause as Error).message}`, { cause })
   }
 }
 

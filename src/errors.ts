@@ -72,6 +72,11 @@ export class Ex10Error extends Error {
   }
 }
 
+/** The server cannot start: the message is the one line that the operator reads. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused'
+}
+
 /** Makes the error called `name` in the table above; throw it. */
 export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
   return new Ex10Error(name, context)

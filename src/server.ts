@@ -1,10 +1,11 @@
 import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
 import pino from 'pino'
 import { buildApp } from './app.ts'
-import { BadSetting, readConfig, type Config } from './config.ts'
-import { ClaimRefused } from './system/instances.ts'
+import { readConfig, type Config } from './config.ts'
+import { StartRefused } from './errors.ts'
 
-const SHUTDOWN_MS = 30_000
+const SHUTDOWN_MS = 60_000
 
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */
 async function main (): Promise<void> {
@@ -16,8 +17,20 @@ async function main (): Promise<void> {
     if (err) log.fatal({ err }, 'uncaught error')
     else await app.close()
   })
-  const address = await app.listen({ host: config.host, port: config.port })
-  printAddress(config, address)
+  printAddress(config, await listen(app, config))
+}
+
+/** Returns the address that it listens on; a server that cannot listen gives back what it has claimed. */
+async function listen (app: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    await app.close()
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') throw new StartRefused(`EX10_PORT=${port} cannot be used: somebody listens there; end that, or give another port`, { cause })
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartRefused(`EX10_HOST=${host} cannot be used: it is no address of this machine`, { cause })
+    throw cause
+  }
 }
 
 function printAddress (config: Config, address: string): void {
@@ -27,7 +40,6 @@ function printAddress (config: Config, address: string): void {
 try {
   await main()
 } catch (error) {
-  const oneLine = error instanceof BadSetting || error instanceof ClaimRefused
-  process.stderr.write(`ex10: ${oneLine ? error.message : (error as Error).stack}\n`)
+  process.stderr.write(`ex10: ${error instanceof StartRefused ? error.message : (error as Error).stack}\n`)
   process.exit(1)
 }

@@ -4,7 +4,7 @@ import t from 'tap'
 
 /** Room -> rooms that it may import. A file of a room may import its own room, except where it says otherwise. */
 const MAY_IMPORT: Record<string, string[]> = {
-  'src/server': ['src/app', 'src/config', 'src/system'],
+  'src/server': ['src/app', 'src/config', 'src/errors'],
   'src/app': ['plugins', 'src/routes', 'src/config', 'src/validator'],
   'src/routes': ['src/routes', 'src/schemas', 'src/domain', 'src/errors', 'src/version', 'src/display-page', 'src/home-page'],
   plugins: ['src/domain', 'src/system', 'src/schemas', 'src/errors', 'src/config', 'src/version', 'src/display-page', 'src/home-page'],
@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/domain': ['src/domain', 'src/errors'],
   'src/system': ['src/system', 'src/domain', 'src/errors', 'src/display-page'],
   'src/schemas': ['src/schemas', 'src/domain'],
-  'src/config': ['src/domain'],
+  'src/config': ['src/domain', 'src/errors'],
   'src/errors': [],
   'src/validator': [],
   'src/version': []

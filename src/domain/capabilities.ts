@@ -1,12 +1,12 @@
-import type { Account, SessionFacts, Session, SessionState, EndReason, Template } from './session.ts'
+import type { Account, SessionFacts, Template } from './session.ts'
 
 /**
- * What a creation needs of the machine: one interface a plugin. All `remove…`, `stop…` and `release` are idempotent,
- * verify that the thing is gone before they resolve, and need nothing but the session's facts, so that they serve
- * a half-made session and one left by an earlier server as well. Signals abort the wait, and the work where it can be.
+ * What a creation needs of the machine: one interface a plugin. All that undo (`remove…`, `close`, `kill`, `stop`,
+ * `release`) are idempotent and need nothing but the session's facts, so that they serve a half-made session and one
+ * left by an earlier server as well. They verify that the thing is gone before they resolve; only `stop` leaves that to
+ * the kill of the sandbox, which follows. Signals abort the wait, and the work where it can be.
  */
 export interface Capabilities {
-  ports: Ports
   linuxUsers: LinuxUsers
   firewall: Firewall
   sandboxes: Sandboxes
@@ -17,11 +17,6 @@ export interface Capabilities {
   registry: Registry
 }
 
-export interface Ports {
-  /** Frees the slot for the next session. */
-  release (slotIndex: number): void
-}
-
 export interface LinuxUsers {
   /** Makes the account: locked password, nologin, no subuids. */
   create (account: Account, signal: AbortSignal): Promise<void>
@@ -29,7 +24,7 @@ export interface LinuxUsers {
   createHome (account: Account): Promise<void>
   /** Removes the home; call it only when no process of the uid is left. */
   removeHome (account: Account, signal: AbortSignal): Promise<void>
-  remove (account: Account, signal: AbortSignal): Promise<void>
+  remove (account: Account): Promise<void>
 }
 
 export interface Firewall {
@@ -79,6 +74,4 @@ export interface CodeUpdates {
 export interface Registry {
   /** Writes the intent, durably, before anything is made. */
   record (facts: SessionFacts): void
-  setState (id: string, state: SessionState, reason?: EndReason): void
-  get (id: string): Session | undefined
 }

@@ -88,7 +88,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
 
 function undoing (make: Capabilities, facts: SessionFacts): Partial<Record<Step, Undo>> {
   return {
-    user: signal => make.linuxUsers.remove(facts.account, signal),
+    user: () => make.linuxUsers.remove(facts.account),
     home: signal => make.linuxUsers.removeHome(facts.account, signal),
     sandbox: signal => make.sandboxes.remove(facts, signal),
     firewall: signal => make.firewall.close(facts, signal),

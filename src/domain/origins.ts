@@ -16,7 +16,10 @@ export interface OriginRules { origins: string[], publicUrl: string }
  */
 export function isKnownHost (host: string | undefined, { publicUrl }: OriginRules): boolean {
   if (host === undefined) return false
-  if (publicUrl && host === new URL(publicUrl).host) return true
+  return (publicUrl !== '' && host === new URL(publicUrl).host) || isAddress(host)
+}
+
+function isAddress (host: string): boolean {
   const name = host.replace(/:\d+$/, '')
   return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }
@@ -30,7 +33,8 @@ export function mayChange (caller: Caller, rules: OriginRules): boolean {
   return caller.secFetchSite === undefined || caller.secFetchSite === 'same-origin' || caller.secFetchSite === 'none'
 }
 
-function isOwnOrigin ({ origin, host, secFetchSite }: Caller, { publicUrl }: OriginRules): boolean {
-  if (publicUrl) return origin === publicUrl
-  return origin === `http://${host}` && (secFetchSite === undefined || secFetchSite === 'same-origin')
+/** At the public address, and at the server's own, by which an operator may call it behind the proxy's back. */
+function isOwnOrigin ({ origin, host = '', secFetchSite }: Caller, { publicUrl }: OriginRules): boolean {
+  if (publicUrl && origin === publicUrl) return true
+  return isAddress(host) && origin === `http://${host}` && (secFetchSite === undefined || secFetchSite === 'same-origin')
 }

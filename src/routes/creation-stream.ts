@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { failure } from '../errors.ts'
 import type { ProgressLine } from '../schemas/progress.ts'
 import type { CreateSessionOptions } from '../schemas/session.ts'
 
@@ -15,7 +15,8 @@ export async function streamCreation (app: FastifyInstance, options: CreateSessi
   const admission = await app.sessions.admit(options)
   const lines = new PassThrough()
   const gone = new AbortController()
-  lines.once('close', () => gone.abort(new Error('the client went away')))
+  lines.once('close', () => gone.abort(failure('CLIENT_GONE')))
+  watchReader(reply, gone)
   write(app.sessions.create(admission, gone.signal, request.log), lines).catch(err => {
     request.log.warn({ err }, 'progress stream broke off')
     lines.destroy()
@@ -26,7 +27,18 @@ export async function streamCreation (app: FastifyInstance, options: CreateSessi
 async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Promise<void> {
   for await (const line of lines) {
     if (out.destroyed) continue // the creation learns it from its signal, undoes itself, and ends
-    if (!out.write(JSON.stringify(line) + '\n')) await once(out, 'drain', { signal: AbortSignal.timeout(UNREAD_MS) })
+    out.write(JSON.stringify(line) + '\n') // a creation's lines are few: what nobody reads fits in memory
   }
   out.end()
+}
+
+/** Counts a reader as gone that has taken nothing for 10 s although there is something to take. */
+function watchReader (reply: FastifyReply, gone: AbortController): void {
+  let takenAt = performance.now()
+  const timer = setInterval(() => {
+    if (reply.raw.writableLength === 0) takenAt = performance.now()
+    else if (performance.now() - takenAt > UNREAD_MS) gone.abort(failure('CLIENT_GONE'))
+  }, 1000)
+  timer.unref()
+  reply.raw.once('close', () => clearInterval(timer))
 }

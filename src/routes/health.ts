@@ -22,7 +22,7 @@ const health: FastifyPluginAsyncTypebox = async app => {
     status: 'ok' as const,
     version,
     instance: app.config.instance,
-    sessions: app.ports.taken(),
+    sessions: app.ports.count().taken,
     isolation: { firewall: 'nftables', ...app.sandboxes.isolation }
   }))
 }

@@ -1,4 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { failure } from '../errors.ts'
 import { errors } from '../schemas/common.ts'
 
 /** GET /ready: whether a session could be created now. */
@@ -12,7 +13,7 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     }
   }, async () => {
     await app.firewall.verify()
-    app.ports.release((await app.ports.reserve()).index)
+    if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
     return { ready: true as const }
   })
 }

@@ -1,22 +1,12 @@
-import { finished } from 'node:stream/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { CodeUpdate, CodeUpdated, type PushedFile } from '../schemas/code-update.ts'
-import { failure } from '../errors.ts'
 import { errors } from '../schemas/common.ts'
 
 const REQUEST_BYTES = 20 * 1024 * 1024
-const DRAINED_BYTES = 5 * REQUEST_BYTES
 
 const updateCode: FastifyPluginAsyncTypebox = async app => {
   app.post('/updateCode', {
     bodyLimit: REQUEST_BYTES,
-    // read to its end before it is refused: a client that still writes would see a broken connection, and no answer
-    onRequest: async request => {
-      const length = Number(request.headers['content-length'])
-      if (!(length > REQUEST_BYTES && length < DRAINED_BYTES)) return
-      await finished(request.raw.resume())
-      throw failure('TOO_LARGE')
-    },
     schema: {
       operationId: 'updateCode',
       summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
@@ -27,8 +17,8 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const session = app.sessions.ready(request.body.sessionId)
     const version = await app.codeUpdates.push(session, toFiles(request.body))
-    const fileFinished = 'code' in request.body ? request.body.code.file_finished : undefined
-    return { success: true as const, message: 'Code updated', version, ...(fileFinished !== undefined && { file_finished: fileFinished }) }
+    const finished = 'code' in request.body ? request.body.code.file_finished : undefined
+    return { success: true as const, message: 'Code updated', version, ...(finished !== undefined && { file_finished: finished }) }
   })
 }
 

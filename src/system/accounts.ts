@@ -2,9 +2,12 @@ import { chown, lstat, mkdir, readFile, stat } from 'node:fs/promises'
 import type { Account } from '../domain/session.ts'
 import { CommandFailed, run } from './run.ts'
 
-/** The group of all session accounts; set-up makes it. */
+/** The group of all session accounts. */
 export const GROUP = 'ex10'
 export const ACCOUNT_PREFIX = 'ex10_user_'
+
+/** useradd and userdel wait up to 15 s for the lock on the account files. */
+const LOCK_MS = 20_000
 
 /** The gid of the group `ex10`, which is made if it is missing. */
 export async function ensureGroup (): Promise<number> {
@@ -44,14 +47,15 @@ export async function accountUids (): Promise<Set<number>> {
  * the firewall's uid match (measured: an account with subuids reached ports that its own uid was refused).
  */
 export async function createAccount (account: Account, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted() // and not later: killed half-way, useradd leaves locks and half an account behind
   await run(['useradd', '--no-log-init', '-M', '-N', '-g', String(account.gid), '-u', String(account.uid), '-d', account.home,
-    '-s', '/usr/sbin/nologin', '-K', 'SUB_UID_COUNT=0', '-K', 'SUB_GID_COUNT=0', '--', account.name], { signal, timeoutMs: 20_000 })
+    '-s', '/usr/sbin/nologin', '-K', 'SUB_UID_COUNT=0', '-K', 'SUB_GID_COUNT=0', '--', account.name], { timeoutMs: LOCK_MS })
 }
 
 /** Removes the account and verifies that it is gone. One that is not there, or not with this uid, is left alone. */
-export async function removeAccount (account: Account, signal: AbortSignal): Promise<void> {
+export async function removeAccount (account: Account): Promise<void> {
   if ((await readAccounts()).get(account.name)?.uid !== account.uid) return
-  await run(['userdel', '--', account.name], { signal, timeoutMs: 20_000 })
+  await run(['userdel', '--', account.name], { timeoutMs: LOCK_MS })
   if ((await readAccounts()).has(account.name)) throw new Error(`userdel left the account ${account.name}`)
 }
 

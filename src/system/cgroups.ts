@@ -1,6 +1,6 @@
 import { access, chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { until } from './processes.ts'
+import { kill, until } from './processes.ts'
 
 /** Limits of one session. */
 export interface Limits { memoryMiB: number, pids: number, cpuCores: number }
@@ -27,7 +27,8 @@ export async function detectCgroups (instance: string): Promise<CgroupHost> {
   for (const mount of mounts) {
     const membership = mount.v2 ? own.get('') : mount.controllers.map(controller => own.get(controller)).find(path => path !== undefined)
     if (membership === undefined) continue
-    const base = join(mount.path, within(membership, mount.root))
+    // a server started from a session of this one's operator is in the leaf that this one made
+    const base = join(mount.path, within(membership, mount.root).replace(`/${instance}.server`, ''))
     const controllers = mount.v2 ? await enableControllers(base, instance) : mount.controllers.filter(controller => WANTED.includes(controller))
     if (!mount.v2 && controllers.length === 0) continue
     const path = join(base, instance)
@@ -39,17 +40,12 @@ export async function detectCgroups (instance: string): Promise<CgroupHost> {
   return { version, controllers, parents }
 }
 
-/** Makes the session's groups with their limits, and returns their folders. */
-export async function createGroups (host: CgroupHost, name: string, limits: Limits): Promise<string[]> {
-  const groups = sessionGroups(host, name)
-  for (const [index, path] of groups.entries()) {
-    const parent = host.parents[index]
-    await mkdir(path)
-    for (const controller of parent?.controllers ?? []) {
-      for (const [file, value] of limitFiles(controller, parent?.v2 === true, limits)) await writeFile(join(path, file), value)
-    }
+/** Makes the session's groups with their limits. */
+export async function createGroups (host: CgroupHost, name: string, limits: Limits): Promise<void> {
+  for (const { path, controllers, v2 } of host.parents) {
+    await mkdir(join(path, name))
+    for (const [file, value] of controllers.flatMap(controller => limitFiles(controller, v2, limits))) await writeFile(join(path, name, file), value)
   }
-  return groups
 }
 
 /** The folders of a session's groups, made or not. */
@@ -133,7 +129,7 @@ async function enableControllers (base: string, instance: string): Promise<strin
   const available = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(' ').filter(controller => WANTED.includes(controller))
   if (available.length === 0) return []
   const leaf = join(base, `${instance}.server`)
-  await makeGroup(leaf)
+  if (!await makeGroup(leaf)) return []
   for (const pid of (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter(Boolean)) {
     await ifThere(() => writeFile(join(leaf, 'cgroup.procs'), pid), 'ESRCH', 'EINVAL') // ended meanwhile, or the kernel's own
   }
@@ -155,14 +151,6 @@ async function makeGroup (path: string): Promise<boolean> {
   } catch (error) {
     if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // said in /health
     throw error
-  }
-}
-
-function kill (pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

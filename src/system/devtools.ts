@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import WebSocket from 'ws'
 import { loopbackJson } from './loopback-json.ts'
 import { until } from './processes.ts'
 
@@ -29,12 +30,12 @@ export async function waitForServiceWorker (port: number, id: string, signal: Ab
 export async function connectDevTools (port: number, signal: AbortSignal): Promise<DevTools> {
   const { webSocketDebuggerUrl } = Value.Decode(Version, await loopbackJson(port, '/json/version', { maxBytes: MAX_BYTES, signal }))
   // only its path is believed: the address is ours
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(webSocketDebuggerUrl).pathname}`)
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(webSocketDebuggerUrl).pathname}`, { maxPayload: MAX_BYTES, perMessageDeflate: false })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const abort = () => { socket.close(); reject(signal.reason) }
+  const abort = () => { socket.terminate(); reject(signal.reason) }
   signal.addEventListener('abort', abort)
-  socket.addEventListener('open', () => resolve())
-  socket.addEventListener('error', () => reject(new Error('DevTools refused the connection')))
+  socket.on('open', resolve)
+  socket.on('error', cause => reject(new Error('DevTools refused the connection', { cause })))
   try {
     await promise
   } finally {
@@ -45,6 +46,8 @@ export async function connectDevTools (port: number, signal: AbortSignal): Promi
 
 export interface DevToolsEvent { method?: string, params?: { targetInfo?: { type?: string, url?: string } } }
 
+interface Message extends DevToolsEvent { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
+
 /** A DevTools connection: commands, their answers, and events. */
 export class DevTools {
   readonly #socket: WebSocket
@@ -54,9 +57,9 @@ export class DevTools {
 
   constructor (socket: WebSocket) {
     this.#socket = socket
-    socket.addEventListener('message', ({ data }) => this.#receive(String(data)))
-    socket.addEventListener('close', () => this.#fail(new Error('DevTools closed the connection')))
-    socket.addEventListener('error', () => this.#fail(new Error('the DevTools connection failed')))
+    socket.on('message', data => this.#receive(data.toString()))
+    socket.on('close', () => this.#fail(new Error('DevTools closed the connection')))
+    socket.on('error', cause => this.#fail(new Error('the DevTools connection failed', { cause })))
   }
 
   /** Sends a command, to the browser or to an attached target, and resolves with its result. */
@@ -82,12 +85,15 @@ export class DevTools {
   }
 
   close (): void {
-    this.#socket.close()
+    this.#socket.terminate()
   }
 
   #receive (text: string): void {
-    if (text.length > MAX_BYTES) return this.close()
-    const message = JSON.parse(text) as DevToolsEvent & { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
+    const message = parseMessage(text)
+    if (!message) {
+      this.#fail(new Error('what DevTools sent makes no sense'))
+      return this.#socket.terminate()
+    }
     if (message.id === undefined) return this.#hear(message)
     const answer = this.#waiting.get(message.id)
     if (!answer) return // nobody waits for it any more
@@ -97,5 +103,15 @@ export class DevTools {
 
   #fail (error: Error): void {
     for (const answer of this.#waiting.values()) answer.reject(error)
+  }
+}
+
+/** A message of the protocol; undefined when it is none: whoever listens on the port may send anything. */
+function parseMessage (text: string): Message | undefined {
+  try {
+    const message: unknown = JSON.parse(text)
+    return typeof message === 'object' && message !== null ? message : undefined
+  } catch {
+    return undefined // no JSON
   }
 }

@@ -19,17 +19,21 @@ export class DisplayUnreachable extends Error {
 /**
  * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
  * From then on, the display's bytes go to the viewer as they are, and the viewer's messages to the display one by one:
- * whole, unencrypted and uncompressed Xpra packets that a viewer may send, of which `onPacket` hears the name. Both ends are pinged, and both
- * are closed when either is.
+ * whole, unencrypted and uncompressed Xpra packets that a viewer may send. Both ends are pinged, and both are closed
+ * when either is.
  * @param key the viewer's Sec-WebSocket-Key
  * @throws {DisplayUnreachable} before anything was sent to the viewer
  */
-export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, onPacket: (name: string) => void): Promise<void> {
+export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number): Promise<void> {
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
+  if (viewer.destroyed) { // it went away meanwhile
+    display.destroy()
+    return
+  }
   viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
-  splice(viewer, display, onPacket)
+  splice(viewer, display)
   if (first.length > 0) display.emit('data', first)
   if (head.length > 0) viewer.emit('data', head)
 }
@@ -63,7 +67,7 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
   }
 }
 
-function splice (viewer: Duplex, display: Socket, onPacket: (name: string) => void): void {
+function splice (viewer: Duplex, display: Socket): void {
   const frames = new ClientFrames(MAX_MESSAGE)
   const boundaries = new FrameBoundaries()
   let viewerHeard = Date.now()
@@ -80,7 +84,9 @@ function splice (viewer: Duplex, display: Socket, onPacket: (name: string) => vo
     viewerHeard = Date.now()
     try {
       for (const frame of frames.read(chunk)) {
-        if (passes(frame, onPacket) && !display.write(frame.raw)) viewer.pause()
+        if (passes(frame) && !display.write(frame.raw)) viewer.pause()
+        // Xpra closes without an answer: the viewer gets its own close code back from us
+        if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))
       }
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error
@@ -97,7 +103,10 @@ function splice (viewer: Duplex, display: Socket, onPacket: (name: string) => vo
     display.write(controlFrame(OPCODE.ping, undefined, true))
   }, PING_MS)
 
+  let isClosing = false
   function closeBoth (): void {
+    if (isClosing) return
+    isClosing = true
     clearInterval(pings)
     display.destroy()
     // what was written last (a close frame with its code) still goes out
@@ -112,12 +121,10 @@ function splice (viewer: Duplex, display: Socket, onPacket: (name: string) => vo
 }
 
 /** Whether the viewer's frame goes on to the display. Its pongs are answers to us. */
-function passes (frame: Frame, onPacket: (name: string) => void): boolean {
+function passes (frame: Frame): boolean {
   if (frame.opcode === OPCODE.pong) return false
   if (frame.opcode === OPCODE.ping || frame.opcode === OPCODE.close) return true
-  const name = packetName(frame)
-  if (!isViewerPacket(name)) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
-  onPacket(name)
+  if (!isViewerPacket(packetName(frame))) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
   return true
 }
 

@@ -27,15 +27,13 @@ const Answer = Type.Union([
  */
 export class FileWriter {
   readonly #dir: string
-  readonly #groups: string[]
   readonly #account: Account
   #child: Child | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
-  /** `dir` is the session's root-owned folder, `groups` its cgroups. */
-  constructor (dir: string, groups: string[], account: Account) {
+  /** `dir` is the session's root-owned folder. */
+  constructor (dir: string, account: Account) {
     this.#dir = dir
-    this.#groups = groups
     this.#account = account
   }
 
@@ -70,24 +68,21 @@ export class FileWriter {
   }
 
   async #ask (request: string) {
-    const child = await this.#running()
-    const timeout = setTimeout(() => child.stdout.destroy(new Error('the file writer did not answer')), ANSWER_MS)
     try {
+      const child = await this.#running()
       child.stdin.write(request)
-      const answer: unknown = JSON.parse(await readLine(child.stdout))
+      const answer: unknown = JSON.parse(await readLine(child.stdout, AbortSignal.timeout(ANSWER_MS)))
       if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
       return answer
     } catch (cause) {
       this.stop()
       throw failure('WRITER_FAILED', { cause })
-    } finally {
-      clearTimeout(timeout)
     }
   }
 
   async #running (): Promise<Child> {
-    if (this.#child?.exitCode === null && this.#child.signalCode === null) return this.#child
-    const child = await enterSandbox(this.#dir, this.#groups, this.#account, ['python3', '-I', '-S', '-c', PROGRAM])
+    if (this.#child?.exitCode === null && this.#child.signalCode === null && !this.#child.stdout.destroyed) return this.#child
+    const child = await enterSandbox(this.#dir, this.#account, ['python3', '-I', '-S', '-c', PROGRAM])
     child.on('error', () => {}) // not started: reading its answer fails, which is handled
     child.stdin.on('error', () => {}) // died while being written to: likewise
     child.unref()
@@ -97,7 +92,7 @@ export class FileWriter {
 }
 
 /** Reads one line of at most 16 KiB. */
-async function readLine (stream: Readable): Promise<string> {
+async function readLine (stream: Readable, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   let text = ''
   const onData = (chunk: Buffer) => {
@@ -106,10 +101,13 @@ async function readLine (stream: Readable): Promise<string> {
     else if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
   }
   const onEnd = () => reject(new Error('the file writer ended'))
+  const onAbort = () => reject(signal.reason)
   stream.on('data', onData).on('close', onEnd).on('error', reject)
+  signal.addEventListener('abort', onAbort)
   try {
     return await promise
   } finally {
+    signal.removeEventListener('abort', onAbort)
     stream.off('data', onData).off('close', onEnd).off('error', reject)
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { StartRefused } from '../errors.ts'
 import { parseStat } from './processes.ts'
 
 /** What an instance takes of the machine. */
@@ -13,17 +14,15 @@ export interface Claim {
 
 const FOLDER = '/run/ex10'
 
-/** Another server on this machine already has what this one wants. */
-export class ClaimRefused extends Error {
-  override readonly name = 'ClaimRefused'
-}
+/** Something else on this machine already has what this server wants. */
+export class ClaimRefused extends StartRefused {}
 
 /**
  * Claims the machine for this instance, or refuses in one line. A claim lasts until it is released: one of a server
  * that was killed still covers the sessions that it left, and only the same instance may take it over.
  * @throws {ClaimRefused}
  */
-export function claimInstance (claim: Claim): { release: () => void } {
+export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
   mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
   const database = new DatabaseSync(`${FOLDER}/instances.db`)
   database.exec('PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
@@ -42,6 +41,10 @@ export function claimInstance (claim: Claim): { release: () => void } {
     throw error
   }
   return {
+    /** Leaves the claim standing, for the next start of this instance. */
+    keep () {
+      database.close()
+    },
     release () {
       database.prepare('DELETE FROM claims WHERE instance = ? AND pid = ?').run(claim.instance, process.pid)
       database.close()

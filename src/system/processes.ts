@@ -11,22 +11,27 @@ export function parseStat (line: string): ProcessId & { state: string } {
 }
 
 /** Whether this very process runs; a zombie does not. */
-export async function isAlive (process: ProcessId): Promise<boolean> {
-  const line = await readProc(`${process.pid}/stat`)
+export async function isAlive (known: ProcessId): Promise<boolean> {
+  const line = await readProc(`${known.pid}/stat`)
   if (line === undefined) return false
   const { state, startTime } = parseStat(line)
-  return startTime === process.startTime && state !== 'Z' && state !== 'X'
+  return startTime === known.startTime && state !== 'Z' && state !== 'X'
 }
 
 /** Kills this very process and resolves when it is dead. */
-export async function killProcess (process: ProcessId, signal: AbortSignal): Promise<void> {
-  if (!await isAlive(process)) return
+export async function killProcess (known: ProcessId, signal: AbortSignal): Promise<void> {
+  if (!await isAlive(known)) return
+  kill(known.pid)
+  await until(async () => !await isAlive(known), signal)
+}
+
+/** Sends SIGKILL to a process, if there still is one. */
+export function kill (pid: number): void {
   try {
-    globalThis.process.kill(process.pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
-  await until(async () => !await isAlive(process), signal)
 }
 
 /** The pids of all processes with this uid as real, effective or saved one, zombies left out. */

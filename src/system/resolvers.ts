@@ -7,6 +7,6 @@ export async function readResolvers (): Promise<{ resolvers4: string[], resolver
     if (error.code === 'ENOENT') return '' // no resolver: names are not resolved, addresses still work
     throw error
   })
-  const addresses = text.split('\n').map(line => /^\s*nameserver\s+(\S+)/.exec(line)?.[1]).filter(address => address !== undefined)
+  const addresses = text.split('\n').map(line => /^\s*nameserver\s+([^\s%]+)/.exec(line)?.[1]).filter(address => address !== undefined)
   return { resolvers4: addresses.filter(isIPv4), resolvers6: addresses.filter(address => isIPv6(address)) }
 }

@@ -12,7 +12,7 @@ export interface RunOptions {
   cwd?: string
 }
 
-/** A command that could not be started, was stopped, or exited with anything but 0. */
+/** A command that could not be started, died, or exited with anything but 0. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
   readonly command: string
@@ -20,7 +20,7 @@ export class CommandFailed extends Error {
   readonly stderr: string
 
   constructor (command: string, exitCode: number | null, stderr: string, cause?: unknown) {
-    super(`${command} ${exitCode === null ? 'was stopped or could not start' : `exited with ${exitCode}`}: ${stderr.trim().slice(-500) || (cause as Error | undefined)?.message || 'no output'}`, { cause })
+    super(`${command} ${exitCode === null ? 'died or could not start' : `exited with ${exitCode}`}: ${stderr.trim().slice(-500) || (cause as Error | undefined)?.message || 'no output'}`, { cause })
     this.command = command
     this.exitCode = exitCode
     this.stderr = stderr
@@ -30,13 +30,15 @@ export class CommandFailed extends Error {
 /**
  * Runs a command, without a shell, and resolves with what it printed. It is killed after `timeoutMs` (10 s), when
  * `signal` aborts, or when it prints more than 16 MiB.
- * @throws {CommandFailed}
+ * @throws {CommandFailed}, or the signal's reason
  */
 export async function run (argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> {
   const [command, ...args] = argv
   const signals = [AbortSignal.timeout(options.timeoutMs ?? 10_000), options.signal].filter(signal => signal !== undefined)
+  const signal = AbortSignal.any(signals)
+  signal.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const child = spawn(command, args, { env: CLEAN_ENV, cwd: options.cwd ?? '/', signal: AbortSignal.any(signals), killSignal: 'SIGKILL', stdio: 'pipe' })
+  const child = spawn(command, args, { env: CLEAN_ENV, cwd: options.cwd ?? '/', signal, killSignal: 'SIGKILL', stdio: 'pipe' })
   const output: Buffer[] = []
   const errors: Buffer[] = []
   let bytes = 0
@@ -48,7 +50,7 @@ export async function run (argv: readonly [string, ...string[]], options: RunOpt
   child.stdout.on('data', collect(output))
   child.stderr.on('data', collect(errors))
   child.stdin.on('error', () => {}) // a command that exits without reading its input says so by its exit code
-  child.on('error', cause => reject(new CommandFailed(command, null, '', cause)))
+  child.on('error', cause => reject(signal.aborted ? signal.reason : new CommandFailed(command, null, '', cause)))
   child.on('close', exitCode => {
     if (exitCode === 0) resolve(Buffer.concat(output).toString())
     else reject(new CommandFailed(command, exitCode, Buffer.concat(errors).toString()))

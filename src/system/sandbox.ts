@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
-import { createGroups, killGroups, removeGroups, type CgroupHost, type Limits } from './cgroups.ts'
-import { isAlive, killProcess, parseStat, processesOf, until, type ProcessId } from './processes.ts'
+import { createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { isAlive, kill, killProcess, parseStat, processesOf, until, type ProcessId } from './processes.ts'
 import { CLEAN_ENV } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
@@ -31,7 +31,10 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   const { id, dir, account, node, template } = options
   await mkdir(join(dir, 'services'), { recursive: true, mode: 0o700 })
   await mkdir(join(dir, 'logs'), { mode: 0o700 })
-  const groups = await createGroups(options.cgroups, id, options.limits)
+  const groups = sessionGroups(options.cgroups, id)
+  // a later server may itself be in other groups, and would look for these in another place
+  await writeFile(join(dir, 'cgroups'), groups.map(group => group + '\n').join(''))
+  await createGroups(options.cgroups, id, options.limits)
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
     const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, dir, String(account.uid), String(account.gid), account.home, node, template, ...groups],
@@ -79,8 +82,18 @@ async function started (child: ReturnType<typeof spawn>, signal: AbortSignal): P
 
 /** The sandbox's init as the host sees it, or undefined when it never started. */
 export async function readInit (dir: string): Promise<ProcessId | undefined> {
+  const line = await readIfThere(join(dir, 'init'))
+  return line === undefined ? undefined : parseStat(line)
+}
+
+/** The folders of the sandbox's cgroups, made or not. */
+async function readGroups (dir: string): Promise<string[]> {
+  return (await readIfThere(join(dir, 'cgroups')) ?? '').split('\n').filter(Boolean)
+}
+
+async function readIfThere (path: string): Promise<string | undefined> {
   try {
-    return parseStat(await readFile(join(dir, 'init'), 'utf8'))
+    return await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
@@ -97,29 +110,21 @@ export async function isSandboxAlive (dir: string): Promise<boolean> {
  * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
  * the uid. Resolves when no process of the uid is left on the machine.
  */
-export async function killSandbox (dir: string, groups: string[], uid: number, signal: AbortSignal): Promise<void> {
+export async function killSandbox (dir: string, uid: number, signal: AbortSignal): Promise<void> {
   const init = await readInit(dir)
   if (init) await killProcess(init, signal)
-  await killGroups(groups, signal)
+  await killGroups(await readGroups(dir), signal)
   await until(async () => {
     const pids = await processesOf(uid)
-    for (const pid of pids) killStray(pid)
+    for (const pid of pids) kill(pid)
     return pids.length === 0
   }, signal)
 }
 
 /** Removes what `createSandbox` made, once it is dead. */
-export async function removeSandbox (dir: string, groups: string[], signal: AbortSignal): Promise<void> {
-  await removeGroups(groups, signal)
+export async function removeSandbox (dir: string, signal: AbortSignal): Promise<void> {
+  await removeGroups(await readGroups(dir), signal)
   await rm(dir, { recursive: true, force: true })
-}
-
-function killStray (pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
 
 /**
@@ -157,9 +162,10 @@ async function upTo (wanted: number, limit: string): Promise<number> {
 }
 
 /** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox. */
-export async function enterSandbox (dir: string, groups: string[], account: Account, argv: readonly string[]) {
+export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
   const init = await readInit(dir)
   if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
+  const groups = await readGroups(dir)
   return spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), String(groups.length), ...groups, ...confined(account, argv)],
     { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
 }

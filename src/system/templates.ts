@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Template } from '../domain/session.ts'
+import { StartRefused } from '../errors.ts'
 
 const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to the home' })
 
@@ -46,7 +47,7 @@ async function loadTemplate (folder: string, stores: string, name: string): Prom
     ])
     return { name, sourceDir, extensionDir, ...template, files: [...sources, ...built] }
   } catch (cause) {
-    throw new Error(`the template ${name} is not installed: run "npm start" as root, which sets it up`, { cause })
+    throw new StartRefused(`the template ${name} is not installed: run "npm start" as root, which sets it up`, { cause })
   }
 }
 

@@ -30,7 +30,6 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
   }
   const sync = (name: string) => () => { calls.push(name) }
   const make: Capabilities = {
-    ports: { release: sync('ports.release') },
     linuxUsers: { create: note('user'), createHome: note('home'), removeHome: note('-home'), remove: note('-user') },
     firewall: { open: note('firewall'), close: note('-firewall') },
     sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox'), watch: () => () => {} },
@@ -38,7 +37,7 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
     browser: { start: note('browser'), waitForExtension: note('extension'), stop: note('-browser') },
     devServer: { start: note('dev-server'), stop: note('-dev-server') },
     codeUpdates: { install: note('template'), stop: sync('-writer') },
-    registry: { record: sync('record'), setState: () => {}, get: () => undefined }
+    registry: { record: sync('record') }
   }
   const begun = () => calls.filter(call => !call.endsWith(' done'))
   return { make, calls, begun, signals }

@@ -57,7 +57,8 @@ function toItem ({ id, url, state, health, createdAt }) {
   end.textContent = 'End'
   end.addEventListener('click', async () => {
     end.disabled = true
-    await fetch(`/session/${id}`, { method: 'DELETE' })
+    const response = await fetch(`/session/${id}`, { method: 'DELETE' })
+    if (!response.ok) addLine('error', (await response.json()).message)
     await listSessions()
   })
   const item = document.createElement('li')
