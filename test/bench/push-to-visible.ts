@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { connectDevTools, type DevTools } from '../../src/system/devtools.ts'
+import { readFacts } from '../support/sandbox.ts'
 import { eventually, pushCode, type Server } from '../support/server.ts'
 
 const CONTENT_SCRIPT = readFileSync('templates/vanilla/extension/content-script.js', 'utf8')
@@ -12,7 +12,7 @@ const CONTENT_SCRIPT = readFileSync('templates/vanilla/extension/content-script.
  */
 export async function contentScriptSeen (server: Server, id: string): Promise<number> {
   const signal = AbortSignal.timeout(60_000)
-  const devTools = await connectDevTools(devToolsPort(server, id), signal)
+  const devTools = await connectDevTools(readFacts(server, id).slot.devToolsPort, signal)
   try {
     const tab = await openTab(devTools, signal)
     const token = randomBytes(6).toString('hex')
@@ -23,13 +23,6 @@ export async function contentScriptSeen (server: Server, id: string): Promise<nu
   } finally {
     devTools.close()
   }
-}
-
-function devToolsPort (server: Server, id: string): number {
-  const database = new DatabaseSync(`${server.dataDir}/registry.db`, { readOnly: true })
-  const row = database.prepare('SELECT facts FROM sessions WHERE id = ?').get(id)
-  database.close()
-  return JSON.parse(String(row?.facts)).slot.devToolsPort
 }
 
 /** An http page that the test itself answers, through DevTools: it needs no network. */

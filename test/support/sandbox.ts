@@ -94,7 +94,7 @@ export async function inside (t: Test, server: Server, session: CreatedSession):
   }
 }
 
-function readFacts (server: Server, id: string): SessionFacts {
+export function readFacts (server: Server, id: string): SessionFacts {
   const database = new DatabaseSync(`${server.dataDir}/registry.db`, { readOnly: true })
   try {
     return JSON.parse(String(database.prepare('SELECT facts FROM sessions WHERE id = ?').get(id)?.facts))

@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import t from 'tap'
+import { readFacts } from '../support/sandbox.ts'
+import { createSession, endSession, eventually, launch, pushCode, startServer, testEnv } from '../support/server.ts'
+
+t.test('a session whose parts are dead or lie harms nobody but itself', async t => {
+  const server = await startServer(t)
+  const session = await createSession(server)
+  const services = `${server.dataDir}/sessions/${session.id}/services`
+  const health = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { health: string }).health
+
+  await t.test('without its Xpra, its pages are a clear error, and the server goes on', async t => {
+    t.equal((await fetch(`${session.url}Status`)).status !== 502, true, 'before, Xpra answers')
+    execFileSync('s6-svc', ['-wD', '-d', `${services}/xpra`])
+    const answer = await fetch(`${session.url}Status`)
+    t.match({ status: answer.status, body: await answer.json() }, { status: 502, body: { success: false, code: 'EX10_BAD_GATEWAY' } })
+    t.equal(await health(), 'degraded')
+    t.equal((await fetch(`${server.url}/health`)).status, 200)
+    execFileSync('s6-svc', ['-u', `${services}/xpra`])
+    await eventually('Xpra is back', async () => (await fetch(`${session.url}Status`)).status !== 502, 30_000)
+  })
+
+  await t.test('an Xpra that answers nonsense is a clear error, too', async t => {
+    execFileSync('s6-svc', ['-wD', '-d', `${services}/xpra`])
+    const { slot } = readFacts(server, session.id)
+    const answers = ['HTTP/1.1 099 X\r\n\r\n', 'garbage\r\n\r\n', 'HTTP/1.1 200 OK\r\nX: a\u0001\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello', '']
+    for (const text of answers) {
+      const liar = createServer(socket => { socket.on('error', () => {}); socket.end(text) })
+      await once(liar.listen(slot.displayPort, '127.0.0.1'), 'listening')
+      const answer = await fetch(`${session.url}Status`).catch(() => undefined)
+      t.ok(answer === undefined || answer.status < 500 || answer.status === 502, JSON.stringify(text))
+      liar.close()
+      t.equal((await fetch(`${server.url}/health`)).status, 200, 'the server goes on')
+    }
+    execFileSync('s6-svc', ['-u', `${services}/xpra`])
+  })
+
+  await t.test('with a browser that is gone, a push is written and the person hears that it was not reloaded', async t => {
+    execFileSync('s6-svc', ['-wD', '-d', `${services}/browser`])
+    const pushed = await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.token = 1' })
+    t.equal(pushed.status, 200)
+    await eventually('the problem is shown', async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { problem?: string }).problem, 60_000)
+    execFileSync('s6-svc', ['-u', `${services}/browser`])
+  })
+
+  t.equal((await endSession(server, session.id)).status, 200)
+})
+
+t.test('a server that cannot listen says why in one line, and leaves nothing behind', async t => {
+  const taken = createServer()
+  await once(taken.listen(0, '127.0.0.1'), 'listening')
+  const { port } = taken.address() as { port: number }
+  await t.rejects(launch(testEnv({ EX10_PORT: String(port) })), { message: /ended with 1: ex10: EX10_PORT=\d+ cannot be used: [^\n]+\n$/ })
+  taken.close()
+  t.notMatch(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }), new RegExp(`ex10t${process.env.EX10_TEST_SPAN ?? 0}_1\\b`))
+})
+
+t.test('a setting that cannot be used stops the start with one line that names it', async t => {
+  for (const [name, value] of [['EX10_TEMPLATE', 'nope'], ['EX10_HOST', '192.0.2.1'], ['EX10_FAILPOINT', 'nope:before:throw'], ['EX10_ORIGINS', '*'], ['EX10_TRUST_PROXY', 'foo']] as const) {
+    await t.rejects(launch(testEnv({ [name]: value, EX10_ALLOW_INSECURE: '1' })), { message: new RegExp(`ended with 1: ex10: ${name}=[^\\n]+\\n$`) }, name)
+  }
+})
