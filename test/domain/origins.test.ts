@@ -44,7 +44,8 @@ t.test('only a person, a program, a page of ours and a page on the list may chan
     ['the list\'s name in capitals', { origin: 'HTTPS://EDITOR.EXAMPLE' }, LISTED, false],
     ['a listed page\'s link, without an Origin', { secFetchSite: 'cross-site' }, LISTED, false],
     ['the public address', { origin: 'https://ex10.example', secFetchSite: 'same-origin' }, PUBLIC, true],
-    ['the inner address, when there is a public one', { origin: own, secFetchSite: 'same-origin' }, PUBLIC, false]
+    ['the inner address, when there is a public one', { origin: own, secFetchSite: 'same-origin' }, PUBLIC, true],
+    ['a page at the same inner address of another machine', { origin: own, secFetchSite: 'cross-site' }, PUBLIC, false]
   ]
   for (const [who, caller, rules, allowed] of table) {
     t.equal(mayChange({ host, origin: undefined, secFetchSite: undefined, ...caller }, rules), allowed, who)
