@@ -94,6 +94,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     try {
       const steps = createSession(app, { facts, template, undo: session.undo, signal, failpoint })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
+      signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
       commit(session)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
