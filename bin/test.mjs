@@ -43,7 +43,8 @@ async function runTests () {
   if (status !== 0 && bad.length === 0) failed++
 }
 
-/** The data folders of servers that a failed test left; the templates' stores stay, for the next run. */
+/** The data folders of servers that a failed test of this run left; the templates' stores stay, for the next run. */
 function removeLeftovers () {
-  for (const name of readdirSync(TEST_DATA).filter(name => name.startsWith('data-'))) rmSync(`${TEST_DATA}/${name}`, { recursive: true, force: true })
+  const prefix = `data-${process.env.EX10_TEST_SPAN ?? 0}-`
+  for (const name of readdirSync(TEST_DATA).filter(name => name.startsWith(prefix))) rmSync(`${TEST_DATA}/${name}`, { recursive: true, force: true })
 }

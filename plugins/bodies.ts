@@ -8,7 +8,7 @@ const DRAINED_BYTES = 100 * 1024 * 1024
 /** How the bodies of requests are read. */
 async function bodies (app: FastifyInstance): Promise<void> {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
+  app.removeContentTypeParser(['application/json', 'text/plain']) // bodies are JSON
   // an empty body is no body, also when it is announced as JSON: front ends send that header with every request
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)

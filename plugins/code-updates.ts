@@ -5,6 +5,7 @@ import { coalesce } from '../src/domain/coalesce.ts'
 import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
 import { toChanges } from '../src/domain/file-changes.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
+import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
 import { ExtensionRefused } from '../src/system/extension-reload.ts'
 import type { FileWriter } from '../src/system/file-writer.ts'
@@ -16,7 +17,7 @@ declare module 'fastify' {
       /**
        * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
        * this one. Then, in the background, they are built and the browser reloads what is concerned.
-       * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_DISK_FULL, EX10_WRITER_FAILED
+       * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
       push (facts: SessionFacts, files: PushedFile[]): Promise<number>
       /** What is wrong with the code that was pushed last, if anything. */
@@ -28,6 +29,8 @@ declare module 'fastify' {
 /** A session's way from pushed files to the reloaded browser. */
 interface Pipeline {
   writer: FileWriter
+  /** Pushes that the writer has not written yet. */
+  waiting: number
   /** Builds and reloads; several pushes at a time share it. */
   sync: () => Promise<void>
   /** The build that the browser has. */
@@ -38,6 +41,7 @@ interface Pipeline {
   ended: AbortController
 }
 
+const MAX_WAITING = 16
 const SYNC_MS = 40_000
 const BUILD_MS = 25_000
 
@@ -51,7 +55,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     const known = pipelines.get(facts.id)
     if (known) return known
     const pipeline: Pipeline = {
-      writer: app.sandboxes.fileWriter(facts), sync: coalesce(() => sync(facts, pipeline)), loaded: 0, unsure: false, ended: new AbortController()
+      writer: app.sandboxes.fileWriter(facts), waiting: 0, sync: coalesce(() => sync(facts, pipeline)), loaded: 0, unsure: false, ended: new AbortController()
     }
     pipelines.set(facts.id, pipeline)
     return pipeline
@@ -94,7 +98,15 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     async push (facts: SessionFacts, files: PushedFile[]) {
       const { sourceDir } = app.templates.get(facts.template)
       const pipeline = pipelineOf(facts)
-      await pipeline.writer.push(sourceDir, toChanges(files))
+      const changes = toChanges(files)
+      // each holds its files in memory, and a session can keep its writer from writing
+      if (pipeline.waiting >= MAX_WAITING) throw failure('BUSY', { retryAfterSeconds: 1 })
+      pipeline.waiting++
+      try {
+        await pipeline.writer.push(sourceDir, changes)
+      } finally {
+        pipeline.waiting--
+      }
       const version = app.registry.addVersion(facts.id)
       pipeline.sync().catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
       return version

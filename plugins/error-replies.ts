@@ -37,7 +37,8 @@ function toShown (error: FastifyError): Ex10Error {
     // where several forms are allowed, the error that lies deepest is of the form that was meant
     const [first] = error.validation.toSorted((a, b) => depth(b) - depth(a))
     const field = [first?.instancePath.slice(1).replaceAll('/', '.'), first?.params.missingProperty ?? first?.params.additionalProperty].filter(Boolean).join('.')
-    return failure('BAD_REQUEST', { message: error.message, details: { in: error.validationContext, field } })
+    const message = `${error.validationContext}${first?.instancePath.replaceAll('/', '.')} ${first?.message}`
+    return failure('BAD_REQUEST', { message, details: { in: error.validationContext, field } })
   }
   // malformed JSON, an unsupported media type: Fastify's own words, which are safe to show
   if (error.statusCode !== undefined && error.statusCode < 500) return failure('BAD_REQUEST', { message: error.message })

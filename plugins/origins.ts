@@ -38,7 +38,7 @@ async function origins (app: FastifyInstance): Promise<void> {
     if (!safe) checkChange(request.headers)
     if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
   })
-  await app.register(cors, { origin: rules.origins, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['Retry-After'] })
+  await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['Retry-After'] })
 
   app.decorate('origins', { checkHost, checkChange })
 }

@@ -55,6 +55,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
 
   /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
   async function upgrade (request: IncomingMessage, viewer: Duplex, head: Buffer): Promise<void> {
+    if (request.method !== 'GET') throw failure('NOT_FOUND')
     app.origins.checkHost(request.headers)
     // the display page has an opaque origin, which is called null: its ticket speaks for it
     if (request.headers.origin !== 'null') app.origins.checkChange(request.headers)

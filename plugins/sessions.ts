@@ -159,9 +159,9 @@ async function sessions (app: FastifyInstance): Promise<void> {
       pushEveryUndo(app, facts, session.undo)
       throw error
     }
-    app.ports.release(facts.slot.index)
     registry.setState(facts.id, reason === 'failed' || reason === 'client-gone' ? 'failed' : 'ended')
     live.delete(facts.id)
+    app.ports.release(facts.slot.index)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
   }
 

@@ -33,6 +33,7 @@ const table = {
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],
   NO_SLOT: [503, 'No slot is free: try again later'],
   FIREWALL: [503, 'The firewall is not in force, so no session may start: ask the operator'],
+  BUSY: [503, 'The session still writes earlier pushes: try again'],
   SHUTTING_DOWN: [503, 'The server is shutting down'],
   CLIENT_GONE: [499, 'The client went away before the session was ready'],
   DISK_FULL: [507, 'The session\'s disk is full'],

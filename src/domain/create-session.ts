@@ -89,7 +89,10 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
 function undoing (make: Capabilities, facts: SessionFacts): Partial<Record<Step, Undo>> {
   return {
     user: () => make.linuxUsers.remove(facts.account),
-    home: signal => make.linuxUsers.removeHome(facts.account, signal),
+    home: async signal => {
+      await make.sandboxes.kill(facts, signal) // an earlier undo may have failed: the home stays while a process is left
+      await make.linuxUsers.removeHome(facts.account, signal)
+    },
     sandbox: signal => make.sandboxes.remove(facts, signal),
     firewall: signal => make.firewall.close(facts, signal),
     // the first process of the uid comes with the template: all die before the firewall closes behind them

@@ -7,6 +7,9 @@ export interface Caller {
   secFetchSite: string | undefined
 }
 
+/** A host and perhaps a port: what the display page's policy can name. */
+const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
+
 /** Who may call: the origins on the list, and the address that people use. */
 export interface OriginRules { origins: string[], publicUrl: string }
 
@@ -16,11 +19,11 @@ export interface OriginRules { origins: string[], publicUrl: string }
  */
 export function isKnownHost (host: string | undefined, { publicUrl }: OriginRules): boolean {
   if (host === undefined) return false
-  return (publicUrl !== '' && host === new URL(publicUrl).host) || isAddress(host)
+  return HOST.test(host) && ((publicUrl !== '' && host.toLowerCase() === new URL(publicUrl).host) || isAddress(host))
 }
 
 function isAddress (host: string): boolean {
-  const name = host.replace(/:\d+$/, '')
+  const name = host.toLowerCase().replace(/:\d+$/, '')
   return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }
 

@@ -12,7 +12,7 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
       summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
       tags: ['code'],
       body: CodeUpdate,
-      response: { 200: CodeUpdated, ...errors(400, 403, 404, 409, 413, 421, 502, 507) }
+      response: { 200: CodeUpdated, ...errors(400, 403, 404, 409, 413, 421, 502, 503, 507) }
     }
   }, async request => {
     const session = app.sessions.ready(request.body.sessionId)

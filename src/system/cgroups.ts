@@ -58,11 +58,18 @@ export async function killGroups (groups: string[], signal: AbortSignal): Promis
   for (const group of groups) {
     await ifThere(() => writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' })) // v1 has no such file
     await until(async () => {
-      const pids = await ifThere(() => readFile(join(group, 'cgroup.procs'), 'utf8')) ?? ''
-      for (const pid of pids.split('\n').filter(Boolean)) kill(Number(pid))
-      return pids === ''
+      const pids = await pidsIn(group)
+      for (const pid of pids) kill(pid)
+      return pids.length === 0
     }, signal)
   }
+}
+
+/** Lets every stopped process of the groups go on. */
+export async function continueGroups (groups: string[]): Promise<void> {
+  const [group] = groups // each process is in all of them
+  if (group === undefined) return
+  for (const pid of await pidsIn(group)) kill(pid, 'SIGCONT')
 }
 
 /** Removes the groups, which have no process any more; those that are not there do not matter. */
@@ -83,6 +90,11 @@ export async function removeGroups (groups: string[], signal: AbortSignal): Prom
 /** Removes the instance's own groups, at the end of the server. */
 export async function removeParents (host: CgroupHost, signal: AbortSignal): Promise<void> {
   await removeGroups(host.parents.map(parent => parent.path), signal)
+}
+
+async function pidsIn (group: string): Promise<number[]> {
+  const text = await ifThere(() => readFile(join(group, 'cgroup.procs'), 'utf8')) ?? ''
+  return text.split('\n').filter(Boolean).map(Number)
 }
 
 function limitFiles (controller: string, v2: boolean, limits: Limits): [string, string][] {

@@ -54,6 +54,7 @@ export class FileWriter {
   stop (): void {
     this.#child?.stdin.destroy()
     this.#child?.stdout.destroy()
+    this.#child?.kill('SIGCONT') // it stopped when the session stopped the writer
     this.#child = undefined
   }
 

@@ -18,17 +18,10 @@ export async function isAlive (known: ProcessId): Promise<boolean> {
   return startTime === known.startTime && state !== 'Z' && state !== 'X'
 }
 
-/** Kills this very process and resolves when it is dead. */
-export async function killProcess (known: ProcessId, signal: AbortSignal): Promise<void> {
-  if (!await isAlive(known)) return
-  kill(known.pid)
-  await until(async () => !await isAlive(known), signal)
-}
-
-/** Sends SIGKILL to a process, if there still is one. */
-export function kill (pid: number): void {
+/** Sends a signal to a process, if there still is one. */
+export function kill (pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }

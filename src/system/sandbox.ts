@@ -4,8 +4,8 @@ import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
-import { createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
-import { isAlive, kill, killProcess, parseStat, processesOf, until, type ProcessId } from './processes.ts'
+import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
 import { CLEAN_ENV } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
@@ -112,8 +112,16 @@ export async function isSandboxAlive (dir: string): Promise<boolean> {
  */
 export async function killSandbox (dir: string, uid: number, signal: AbortSignal): Promise<void> {
   const init = await readInit(dir)
-  if (init) await killProcess(init, signal)
-  await killGroups(await readGroups(dir), signal)
+  const groups = await readGroups(dir)
+  if (init && await isAlive(init)) {
+    kill(init.pid)
+    // the way in stops with a file writer that the session stopped; until it goes on and reaps that, the init cannot end
+    await until(async () => {
+      await continueGroups(groups)
+      return !await isAlive(init)
+    }, signal)
+  }
+  await killGroups(groups, signal)
   await until(async () => {
     const pids = await processesOf(uid)
     for (const pid of pids) kill(pid)

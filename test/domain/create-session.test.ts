@@ -54,7 +54,12 @@ function creation (overrides: { undo?: UndoStack, signal?: AbortSignal, failpoin
 }
 
 const ACQUIRED = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'dev-server', 'display', 'browser', 'extension']
-const GIVEN_BACK = ['-browser', '-display', '-dev-server', '-writer', '-processes', '-firewall', '-sandbox', '-home', '-user']
+/** Every undo, and the step that it belongs to. */
+const UNDOS = [
+  ['-browser', 'browser'], ['-display', 'display'], ['-dev-server', 'dev-server'], ['-writer', 'template'], ['-processes', 'template'],
+  ['-firewall', 'firewall'], ['-sandbox', 'sandbox'], ['-processes', 'home'], ['-home', 'home'], ['-user', 'user']
+] as const
+const GIVEN_BACK = UNDOS.map(([call]) => call)
 
 t.test('a creation reports every step once, in order and numbered, and makes things in that order', async t => {
   const { make, begun } = notingMachine()
@@ -95,7 +100,7 @@ t.test('whichever step fails, before or after it acquired, exactly what may have
       const made = begun().filter(call => !call.startsWith('-'))
       await undo.run()
       const undone = begun().filter(call => call.startsWith('-'))
-      const wanted = GIVEN_BACK.filter(call => made.includes({ '-writer': 'template', '-processes': 'template' }[call] ?? call.slice(1)))
+      const wanted = UNDOS.filter(([, step]) => made.includes(step)).map(([call]) => call)
       t.strictSame(undone, wanted, `${step}:${side}`)
     }
   }
@@ -106,7 +111,7 @@ t.test('a step that fails half-way is undone as well, for it may have made somet
   const undo = new UndoStack()
   await t.rejects(Array.fromAsync(createSession(make, creation({ undo }))), /no/)
   await undo.run()
-  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-home', '-user'])
+  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-processes', '-home', '-user'])
 })
 
 t.test('a build that fails beside the display fails the creation, and no rejection is left unheard', async t => {

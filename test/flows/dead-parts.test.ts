@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import { readFacts } from '../support/sandbox.ts'
+import { inside, readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, launch, pushCode, startServer, testEnv } from '../support/server.ts'
 
 t.test('a session whose parts are dead or lie harms nobody but itself', async t => {
@@ -61,4 +61,15 @@ t.test('a setting that cannot be used stops the start with one line that names i
   for (const [name, value] of [['EX10_TEMPLATE', 'nope'], ['EX10_HOST', '192.0.2.1'], ['EX10_FAILPOINT', 'nope:before:throw'], ['EX10_ORIGINS', '*'], ['EX10_TRUST_PROXY', 'foo']] as const) {
     await t.rejects(launch(testEnv({ [name]: value, EX10_ALLOW_INSECURE: '1' })), { message: new RegExp(`ended with 1: ex10: ${name}=[^\\n]+\\n$`) }, name)
   }
+})
+
+t.test('a session that stops every process of its own still ends at once', async t => {
+  const server = await startServer(t)
+  const session = await createSession(server)
+  const own = await inside(t, server, session)
+  // the shell stops all that it may signal, itself left out
+  await own.run(['sh', '-c', 'kill -STOP -1'])
+  const stopped = await pushCode(server, { sessionId: session.id, filePath: 'a.js', content: 'x' })
+  t.match({ status: stopped.status, body: await stopped.json() }, { status: 502, body: { code: 'EX10_WRITER_FAILED' } }, 'a push is a clear error')
+  t.equal((await endSession(server, session.id)).status, 200)
 })

@@ -29,7 +29,7 @@ export interface Server extends Place {
 /** The settings of an instance that no other test has. */
 export function testEnv (overrides: Record<string, string> = {}): Record<string, string> {
   mkdirSync(TEST_DATA, { recursive: true, mode: 0o711 })
-  const dataDir = mkdtempSync(`${TEST_DATA}/data-`)
+  const dataDir = mkdtempSync(`${TEST_DATA}/data-${SPAN}-`)
   symlinkSync('../templates', `${dataDir}/templates`)
   const place = count++
   return {

@@ -24,6 +24,7 @@ mount -t tmpfs -o size=64m,nr_inodes=16k,mode=1777,nosuid,nodev tmpfs /var/tmp
 mount -t tmpfs -o size=512m,nr_inodes=16k,mode=1777,nosuid,nodev tmpfs /dev/shm
 mount -t tmpfs -o size=16m,nr_inodes=4k,mode=755,nosuid,nodev tmpfs /run
 mount -t proc -o nosuid,nodev,noexec proc /proc
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,max=64,nosuid,noexec devpts /dev/pts # the host has 4096 in all
 mkdir -m 1777 /tmp/.X11-unix
 mkdir -p /run/lock /run/user /run/ex10/template
 mkdir -m 700 "/run/user/$uid"
