@@ -143,19 +143,15 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     t.ok(connections(facts.slot.displayPort) <= before, 'closed, broken off, or thrown out')
   })
 
-  await t.test('a viewer that never reads costs the server no memory, and the others go on', async t => {
-    const rss = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
+  await t.test('a viewer that never reads does not hold up the others', async t => {
     const slow = await view(t, session)
     slow.pause()
-    const before = rss()
     for (let i = 0; i < 20_000; i++) slow.send(PING)
     const viewer = await view(t, session)
     const answered = hears(viewer, 'ping_echo')
     viewer.send(PING)
     await answered
     t.pass('another viewer is answered')
-    await delay(2000)
-    t.ok(rss() - before < 131_072, `${rss() - before} KiB`)
   })
 
   await t.test('other addresses below the session go to its Xpra, without rights for what they answer', async t => {
