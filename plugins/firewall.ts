@@ -26,7 +26,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
   const { rules } = await readTable(table)
 
   async function verify (signal?: AbortSignal): Promise<LoadedTable> {
-    const loaded = await refusedAs('FIREWALL', () => readTable(table, signal))
+    const loaded = await orRefused(() => readTable(table, signal))
     if (loaded.rules !== rules) throw failure('FIREWALL', { cause: new Error(`the table inet ${table} is not as it was loaded`) })
     return loaded
   }
@@ -35,7 +35,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
     verify,
     async open (facts: SessionFacts, signal: AbortSignal) {
       const own = ownPorts(facts)
-      await refusedAs('FIREWALL', () => addOwnPorts(table, own, signal))
+      await orRefused(() => addOwnPorts(table, own, signal))
       const loaded = await verify(signal)
       const has = [...loaded.own].filter(key => key.startsWith(`${facts.account.uid} . `))
       if (has.length !== own.length || !own.every(port => loaded.own.has(ownKey(port)))) {
@@ -47,9 +47,9 @@ async function firewall (app: FastifyInstance): Promise<void> {
       try {
         await deleteOwnPorts(table, own, signal)
       } catch (error) {
-        // somebody deleted the table: then there is nothing to close, which is for the reading below to see
-        if (!(error instanceof CommandFailed && /No such file or directory/.test(error.stderr))) throw error
-        return
+        // somebody deleted the table: then there is nothing to close
+        if (error instanceof CommandFailed && /No such file or directory/.test(error.stderr)) return
+        throw error
       }
       const left = (await readTable(table, signal)).own
       if (own.some(port => left.has(ownKey(port)))) throw new Error('the session\'s ports are still open')
@@ -66,11 +66,12 @@ function ownPorts ({ slot, account: { uid } }: SessionFacts): OwnPort[] {
   return [slot.displayPort, slot.devServerPort, slot.devToolsPort].map(port => ({ uid, port }))
 }
 
-async function refusedAs<T> (name: 'FIREWALL', work: () => Promise<T>): Promise<T> {
+/** When nft is missing, refuses, or says what makes no sense, no session may start. */
+async function orRefused<T> (work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof CommandFailed || cause instanceof SyntaxError) throw failure(name, { cause })
+    if (cause instanceof CommandFailed || cause instanceof SyntaxError) throw failure('FIREWALL', { cause })
     throw cause
   }
 }

@@ -54,6 +54,15 @@ async function hears (socket: WebSocket, name: string): Promise<void> {
   await promise.finally(() => { clearTimeout(timer); socket.off('message', onMessage).off('close', onClose) })
 }
 
+/** A new viewer of the session is greeted, and its ping is answered. */
+async function assertAnswered (t: Test, session: CreatedSession, message: string): Promise<void> {
+  const viewer = await view(t, session)
+  const answered = hears(viewer, 'ping_echo')
+  viewer.send(PING)
+  await answered
+  t.pass(message)
+}
+
 /** Established connections to the display's port, as the kernel lists them. */
 function connections (port: number): number {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
@@ -87,11 +96,7 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
   })
 
   await t.test('Xpra greets a viewer and answers its pings', async t => {
-    const viewer = await view(t, session)
-    const answered = hears(viewer, 'ping_echo')
-    viewer.send(PING)
-    await answered
-    t.pass('both')
+    await assertAnswered(t, session, 'both')
   })
 
   await t.test('what could hide a packet, or is none of a viewer\'s, closes the connection', async t => {
@@ -147,11 +152,7 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     const slow = await view(t, session)
     slow.pause()
     for (let i = 0; i < 20_000; i++) slow.send(PING)
-    const viewer = await view(t, session)
-    const answered = hears(viewer, 'ping_echo')
-    viewer.send(PING)
-    await answered
-    t.pass('another viewer is answered')
+    await assertAnswered(t, session, 'another viewer is answered')
   })
 
   await t.test('other addresses below the session go to its Xpra, without rights for what they answer', async t => {
