@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { portRanges } from './domain/slots.ts'
-import { parseFailpoint } from './domain/steps.ts'
+import { parseFailpoint } from './domain/failpoint.ts'
 import { StartRefused } from './errors.ts'
 
 const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
@@ -31,8 +31,10 @@ export const Config = Type.Object({
   sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
   sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
   sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
+  stepTimeout: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'How long one step of a creation or of a teardown may take, seconds' }),
+  onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
-  failpoint: Type.String({ default: '', pattern: '^([a-z-]+:(before|after):throw)?$', description: 'For tests: `<step>:<before|after>:throw` makes that step of a creation fail' })
+  failpoint: Type.String({ default: '', description: 'For tests: `<step>:<before|after>:<throw|hang|kill9|enospc>` makes that step of a creation or a teardown go wrong, once' })
 }, { additionalProperties: false })
 export type Config = Static<typeof Config>
 

@@ -40,8 +40,6 @@ export interface Sandboxes {
   kill (facts: SessionFacts, signal: AbortSignal): Promise<void>
   /** `kill`, then removes cgroups and the session's folder under the data folder. */
   remove (facts: SessionFacts, signal: AbortSignal): Promise<void>
-  /** Calls `died` once if the sandbox's init dies before the returned function is called. */
-  watch (facts: SessionFacts, died: () => void): () => void
 }
 
 export interface Xpra {
@@ -72,6 +70,8 @@ export interface CodeUpdates {
 }
 
 export interface Registry {
-  /** Writes the intent, durably, before anything is made. */
+  /** Writes the intent, durably, before anything is made: the record, and in the session's folder what it was made from. */
   record (facts: SessionFacts): void
+  /** Removes the session's folder. The record itself stays: it says how the session ended. */
+  forget (facts: SessionFacts): void
 }

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { Capabilities } from './capabilities.ts'
+import type { Failpoint } from './failpoint.ts'
 import type { SessionFacts, Template } from './session.ts'
-import { STEPS, stepMessage, type Failpoint, type Step } from './steps.ts'
+import { STEPS, stepMessage, UNDONE_STEPS, type Step, type UndoneStep } from './steps.ts'
 import type { Undo, UndoStack } from './undo-stack.ts'
 
 /** A step that has begun. */
@@ -18,30 +19,31 @@ export interface Creation {
   template: Template
   undo: UndoStack
   signal: AbortSignal
+  /** How long one step may take. */
+  stepMs: number
   failpoint: Failpoint
 }
-
-const STEP_TIMEOUT_MS = 30_000
 
 /**
  * Makes a session, step by step, and yields each step as it begins. Every undo is pushed before its acquisition
  * starts, so that a half-made thing is undone too. Nothing is undone here: on any error the caller runs the stack.
  */
 export async function * createSession (make: Capabilities, creation: Creation): AsyncGenerator<StepStarted, void, undefined> {
-  const { facts, template, undo, signal, failpoint } = creation
+  const { facts, template, undo, signal, stepMs, failpoint } = creation
   const startedAt = performance.now()
   const acquisitions = acquiring(make, facts, template)
-  const undos = undoing(make, facts)
+  const undos = undoing(make, facts, failpoint)
   const begun = new Map<Step, Promise<void>>()
+  const withinStep = () => AbortSignal.any([signal, AbortSignal.timeout(stepMs)])
 
   function begin (step: Step): Promise<void> {
     const earlier = begun.get(step)
     if (earlier) return earlier
-    const revert = undos[step]
+    const revert = undos.get(step)
     let work = Promise.resolve()
     // what is still being made cannot be undone: its signal has told it to stop
     if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) })
-    work = Promise.resolve(acquisitions[step]?.(AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)])))
+    work = Promise.resolve(acquisitions[step]?.(withinStep()))
     work.catch(() => {}) // a creation that fails before it awaits this step has its own error
     begun.set(step, work)
     return work
@@ -50,10 +52,10 @@ export async function * createSession (make: Capabilities, creation: Creation): 
   for (const [position, step] of STEPS.entries()) {
     signal.throwIfAborted()
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
-    failpoint(step, 'before')
+    await failpoint(step, 'before', withinStep())
     if (step === 'display') begin('dev-server').catch(() => {}) // on one core while Xpra starts on the other; Chromium loads what set-up built
     await begin(step)
-    failpoint(step, 'after')
+    await failpoint(step, 'after', withinStep())
   }
   signal.throwIfAborted()
 }
@@ -62,12 +64,8 @@ export async function * createSession (make: Capabilities, creation: Creation): 
  * Pushes the undo of every step: the whole teardown of a session of which no more than its facts is known, such as
  * one that an earlier server left. Undos are idempotent, so steps that never ran do not matter.
  */
-export function pushEveryUndo (make: Capabilities, facts: SessionFacts, undo: UndoStack): void {
-  const undos = undoing(make, facts)
-  for (const step of STEPS) {
-    const revert = undos[step]
-    if (revert) undo.push(step, revert)
-  }
+export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoint: Failpoint, undo: UndoStack): void {
+  for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert)
 }
 
 function acquiring (make: Capabilities, facts: SessionFacts, template: Template): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
@@ -86,8 +84,10 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
   }
 }
 
-function undoing (make: Capabilities, facts: SessionFacts): Partial<Record<Step, Undo>> {
-  return {
+/** The undos, in the order of their steps. */
+function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint): Map<Step, Undo> {
+  const reverts: Record<UndoneStep, Undo> = {
+    record: () => make.registry.forget(facts),
     user: () => make.linuxUsers.remove(facts.account),
     home: async signal => {
       await make.sandboxes.kill(facts, signal) // an earlier undo may have failed: the home stays while a process is left
@@ -104,4 +104,9 @@ function undoing (make: Capabilities, facts: SessionFacts): Partial<Record<Step,
     browser: signal => make.browser.stop(facts, signal),
     'dev-server': signal => make.devServer.stop(facts, signal)
   }
+  return new Map(UNDONE_STEPS.map(step => [step, async signal => {
+    await failpoint(`undo-${step}`, 'before', signal)
+    await reverts[step](signal)
+    await failpoint(`undo-${step}`, 'after', signal)
+  }]))
 }

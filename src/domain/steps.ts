@@ -5,6 +5,16 @@ export const STEPS = [
 
 export type Step = typeof STEPS[number]
 
+/** The steps whose acquisition has an undo: a teardown runs them in the reverse order. */
+export const UNDONE_STEPS = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser', 'dev-server'] as const satisfies Step[]
+
+export type UndoneStep = typeof UNDONE_STEPS[number]
+
+/** The steps of a teardown, in their order: the state is written first and last. */
+export const TEARDOWN_STEPS = ['stopping', ...UNDONE_STEPS.map(step => `undo-${step}` as const).reverse(), 'ended'] as const
+
+export type TeardownStep = 'stopping' | `undo-${UndoneStep}` | 'ended'
+
 const messages: Record<Step, string> = {
   reserve: 'Reserving a slot',
   record: 'Recording the session',
@@ -22,25 +32,4 @@ const messages: Record<Step, string> = {
 /** What a person reads while the step runs. */
 export function stepMessage (step: Step): string {
   return messages[step]
-}
-
-/** Where a failpoint strikes: before a step acquires anything, or right after. */
-export type Failpoint = (step: Step, when: 'before' | 'after') => void
-
-/** The error that a failpoint throws. */
-export class InjectedFailure extends Error {
-  override readonly name = 'InjectedFailure'
-}
-
-/**
- * Reads `<step>:<before|after>:throw` (`EX10_FAILPOINT`); an empty text strikes nowhere.
- * @throws {RangeError} when the step is unknown
- */
-export function parseFailpoint (text: string): Failpoint {
-  if (!text) return () => {}
-  const [step, when] = text.split(':')
-  if (!STEPS.includes(step as Step)) throw new RangeError(`unknown step "${step}": the steps are ${STEPS.join(', ')}`)
-  return (reached, side) => {
-    if (reached === step && side === when) throw new InjectedFailure(`failpoint ${text}`)
-  }
 }

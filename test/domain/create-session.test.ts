@@ -2,9 +2,11 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Capabilities } from '../../src/domain/capabilities.ts'
 import { createSession, pushEveryUndo } from '../../src/domain/create-session.ts'
+import { parseFailpoint } from '../../src/domain/failpoint.ts'
 import type { SessionFacts, Template } from '../../src/domain/session.ts'
-import { parseFailpoint, STEPS, type Step } from '../../src/domain/steps.ts'
+import { STEPS, type Step } from '../../src/domain/steps.ts'
 import { UndoStack } from '../../src/domain/undo-stack.ts'
+import { failpointOf } from '../../src/system/failpoint.ts'
 
 const FACTS: SessionFacts = {
   id: 'a'.repeat(32),
@@ -32,12 +34,12 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
   const make: Capabilities = {
     linuxUsers: { create: note('user'), createHome: note('home'), removeHome: note('-home'), remove: note('-user') },
     firewall: { open: note('firewall'), close: note('-firewall') },
-    sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox'), watch: () => () => {} },
+    sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox') },
     xpra: { start: note('display'), stop: note('-display') },
     browser: { start: note('browser'), waitForExtension: note('extension'), stop: note('-browser') },
     devServer: { start: note('dev-server'), stop: note('-dev-server') },
     codeUpdates: { install: note('template'), stop: sync('-writer') },
-    registry: { record: sync('record') }
+    registry: { record: sync('record'), forget: sync('-record') }
   }
   const begun = () => calls.filter(call => !call.endsWith(' done'))
   return { make, calls, begun, signals }
@@ -49,7 +51,8 @@ function creation (overrides: { undo?: UndoStack, signal?: AbortSignal, failpoin
     template: TEMPLATE,
     undo: overrides.undo ?? new UndoStack(),
     signal: overrides.signal ?? new AbortController().signal,
-    failpoint: parseFailpoint(overrides.failpoint ?? '')
+    stepMs: 30_000,
+    failpoint: failpointOf(parseFailpoint(overrides.failpoint ?? ''))
   }
 }
 
@@ -57,7 +60,7 @@ const ACQUIRED = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', '
 /** Every undo, and the step that it belongs to. */
 const UNDOS = [
   ['-browser', 'browser'], ['-display', 'display'], ['-dev-server', 'dev-server'], ['-writer', 'template'], ['-processes', 'template'],
-  ['-firewall', 'firewall'], ['-sandbox', 'sandbox'], ['-processes', 'home'], ['-home', 'home'], ['-user', 'user']
+  ['-firewall', 'firewall'], ['-sandbox', 'sandbox'], ['-processes', 'home'], ['-home', 'home'], ['-user', 'user'], ['-record', 'record']
 ] as const
 const GIVEN_BACK = UNDOS.map(([call]) => call)
 
@@ -111,7 +114,7 @@ t.test('a step that fails half-way is undone as well, for it may have made somet
   const undo = new UndoStack()
   await t.rejects(Array.fromAsync(createSession(make, creation({ undo }))), /no/)
   await undo.run()
-  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-processes', '-home', '-user'])
+  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-processes', '-home', '-user', '-record'])
 })
 
 t.test('a build that fails beside the display fails the creation, and no rejection is left unheard', async t => {
@@ -137,7 +140,7 @@ t.test('a client that goes away at the very last step has no session either', as
 t.test('of a session that an earlier server left, everything is undone in the same order', async t => {
   const { make, begun } = notingMachine()
   const undo = new UndoStack()
-  pushEveryUndo(make, FACTS, undo)
+  pushEveryUndo(make, FACTS, async () => {}, undo)
   await undo.run()
   t.strictSame(begun().toSorted(), GIVEN_BACK.toSorted(), 'each once')
   const position = (call: string) => begun().indexOf(call)

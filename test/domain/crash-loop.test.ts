@@ -1,0 +1,29 @@
+import t from 'tap'
+import { CrashLoop } from '../../src/domain/crash-loop.ts'
+import { CRASH_LIMITS } from '../../src/domain/session-services.ts'
+
+t.test('a dev server that dies again and again stays down for 1, 2, 4 … 30 s, and is given up after ten deaths', async t => {
+  const loop = new CrashLoop(CRASH_LIMITS['dev-server'])
+  let now = 0
+  const pauses = Array.from({ length: 11 }, () => {
+    const pause = loop.died(now)
+    now += (pause ?? 0) + 100
+    return pause
+  })
+  t.strictSame(pauses, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, undefined])
+})
+
+t.test('a display comes back at once, five times in a row', async t => {
+  const loop = new CrashLoop(CRASH_LIMITS.xpra)
+  t.strictSame([1, 2, 3, 4, 5, 6].map(now => loop.died(now)), [0, 0, 0, 0, 0, undefined])
+})
+
+t.test('what has run for half a minute, or is forgiven, starts anew', async t => {
+  const loop = new CrashLoop(CRASH_LIMITS['dev-server'])
+  t.strictSame([loop.died(0), loop.died(1100)], [1000, 2000])
+  t.equal(loop.died(1100 + 2000 + 29_000), 4000, 'it had run for 29 s')
+  t.equal(loop.died(32_100 + 4000 + 31_000), 1000, 'and then for 31 s')
+  loop.died(80_000)
+  loop.forgive()
+  t.equal(loop.died(81_000), 1000)
+})
