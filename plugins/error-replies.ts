@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
-import { Ex10Error, failure } from '../src/errors.ts'
+import { Ex10Error, failure, shownAs } from '../src/errors.ts'
 import type { ErrorReply } from '../src/schemas/common.ts'
 
 /** Answers every error in the one form; what no caller can act on is logged, and shown only as having happened. */
@@ -42,7 +42,7 @@ function toShown (error: FastifyError): Ex10Error {
   }
   // malformed JSON, an unsupported media type: Fastify's own words, which are safe to show
   if (error.statusCode !== undefined && error.statusCode < 500) return failure('BAD_REQUEST', { message: error.message })
-  return failure('INTERNAL', { cause: error })
+  return shownAs(error, 'INTERNAL')
 }
 
 export default fp(errorReplies, { name: 'error-replies' })

@@ -4,12 +4,18 @@ import type { FastifyInstance } from 'fastify'
 import { prepareDataFolder } from '../src/system/data-folder.ts'
 import { claimInstance } from '../src/system/instances.ts'
 import { openRegistry, type RegistryStore } from '../src/system/registry.ts'
+import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '../src/system/session-folder.ts'
+import type { Registry } from '../src/domain/capabilities.ts'
+import type { SessionFacts } from '../src/domain/session.ts'
 import { portRanges } from '../src/domain/slots.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The durable record of sessions. */
-    registry: RegistryStore
+    registry: RegistryStore & Registry & {
+      /** Notes, durably, that the session's creation came to its end. */
+      commit (facts: SessionFacts): void
+    }
   }
 }
 
@@ -21,7 +27,11 @@ async function registry (app: FastifyInstance): Promise<void> {
   const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
 
   await prepareDataFolder(dataDir)
-  const store = openRegistry(join(dataDir, 'registry.db'))
+  const folders = join(dataDir, 'sessions')
+  const folderOf = ({ id }: SessionFacts) => join(folders, id)
+  const store = openRegistry(join(dataDir, 'registry.db'), to => {
+    app.log.error({ plugin: 'registry', movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
+  })
   app.addHook('onClose', async () => {
     const isLeft = store.live().length > 0
     store.close()
@@ -30,7 +40,22 @@ async function registry (app: FastifyInstance): Promise<void> {
     else claim.release()
   })
   store.prune(new Date(Date.now() - KEEP_ENDED_MS))
-  app.decorate('registry', store)
+  for (const { facts, state } of readSessionFolders(folders)) {
+    if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
+  }
+
+  app.decorate('registry', {
+    ...store,
+    record (facts: SessionFacts) {
+      makeSessionFolder(folderOf(facts), facts)
+      store.record(facts)
+    },
+    commit (facts: SessionFacts) {
+      markReady(folderOf(facts))
+      store.setState(facts.id, 'ready')
+    },
+    forget: (facts: SessionFacts) => removeSessionFolder(folderOf(facts))
+  })
 }
 
 export default fp(registry, { name: 'registry', dependencies: ['config'] })

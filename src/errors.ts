@@ -28,15 +28,19 @@ const table = {
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
   TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can'],
+  TOO_MANY_STREAMS: [429, 'The session has as many readers of its events as it can'],
   INTERNAL: [500, 'Something went wrong: the server\'s log says what'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log says why'],
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],
   NO_SLOT: [503, 'No slot is free: try again later'],
   FIREWALL: [503, 'The firewall is not in force, so no session may start: ask the operator'],
   BUSY: [503, 'The session still writes earlier pushes: try again'],
+  REGISTRY: [503, 'The registry cannot be written: try again, or ask the operator'],
+  OVERLOADED: [503, 'The server has no more processes, files or memory: try again later'],
   SHUTTING_DOWN: [503, 'The server is shutting down'],
   CLIENT_GONE: [499, 'The client went away before the session was ready'],
   DISK_FULL: [507, 'The session\'s disk is full'],
+  NO_DISK: [507, 'The server\'s disk cannot hold a session now: try again later'],
   WRITER_FAILED: [502, 'The session did not take the files: try again'],
   STEP_TIMEOUT: [504, 'A step took too long, so the session was undone']
 } as const satisfies Record<string, readonly [number, string]>
@@ -81,6 +85,22 @@ export class StartRefused extends Error {
 /** Makes the error called `name` in the table above; throw it. */
 export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
   return new Ex10Error(name, context)
+}
+
+/** What the machine lacks, by the codes of Node and the numbers of SQLite: sqlite.org/rescode.html. */
+const LACKS: Record<string, ErrorName> = {
+  ENOSPC: 'NO_DISK', EDQUOT: 'NO_DISK', 13: 'NO_DISK', 5: 'REGISTRY', EMFILE: 'OVERLOADED', ENFILE: 'OVERLOADED', EAGAIN: 'OVERLOADED', ENOMEM: 'OVERLOADED'
+}
+
+/** What a caller is told of any error: itself where it is one to act on, or what the machine lacked; else `otherwise`. */
+export function shownAs (error: unknown, otherwise: ErrorName): Ex10Error {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof Ex10Error) return cause
+    const { code, errcode } = cause as { code?: string, errcode?: number }
+    const lack = LACKS[errcode ?? code ?? '']
+    if (lack) return failure(lack, { cause: error, retryAfterSeconds: 10 })
+  }
+  return failure(otherwise, { cause: error })
 }
 
 /** Whether `name`, from an untrusted answer, is one of the table's path errors. */

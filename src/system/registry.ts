@@ -1,11 +1,12 @@
-import { chmodSync, closeSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { EndReason, Session, SessionFacts, SessionState } from '../domain/session.ts'
+import { StartRefused } from '../errors.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
-  PRAGMA busy_timeout = 2000;
+  PRAGMA busy_timeout = 500; -- the server waits with it, all of it
   CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL,
@@ -22,14 +23,28 @@ const SCHEMA = `
 /** The durable record of sessions, and of the uid counter. */
 export type RegistryStore = ReturnType<typeof openRegistry>
 
-/** Opens the registry in `file`, which only root can read, and makes it if it is missing. */
-export function openRegistry (file: string) {
-  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
-  chmodSync(file, 0o600)
-  const database = new DatabaseSync(file)
-  database.exec(SCHEMA)
+/** Numbers of sqlite.org/rescode.html. */
+const BUSY = 5
+const CORRUPT = [11, 26] // malformed, not a database
+
+/**
+ * Opens the registry in `file`, which only root can read, and makes it if it is missing. One that is damaged is moved
+ * aside first; `movedAside` hears where to.
+ * @throws {StartRefused} while somebody else holds its lock
+ */
+export function openRegistry (file: string, movedAside: (to: string) => void = () => {}) {
+  let database: DatabaseSync
+  try {
+    database = openSound(file)
+  } catch (cause) {
+    const { errcode = 0 } = cause as { errcode?: number }
+    if (errcode === BUSY) throw new StartRefused(`the registry ${file} is locked: end the program that uses it, then start again`, { cause })
+    if (!CORRUPT.includes(errcode)) throw cause
+    movedAside(moveAside(file))
+    database = openSound(file)
+  }
   const statements = {
-    insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, \'creating\', ?, ?)'),
+    insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING'),
     setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(?, reason), ended_at = ? WHERE id = ?'),
     get: database.prepare('SELECT * FROM sessions WHERE id = ? AND state NOT IN (\'ended\', \'failed\')'),
     live: database.prepare('SELECT * FROM sessions WHERE state NOT IN (\'ended\', \'failed\') ORDER BY created_at'),
@@ -42,7 +57,11 @@ export function openRegistry (file: string) {
   return {
     /** Writes the intent, before anything is made. */
     record (facts: SessionFacts): void {
-      statements.insert.run(facts.id, JSON.stringify(facts), facts.createdAt.toISOString())
+      statements.insert.run(facts.id, 'creating', JSON.stringify(facts), facts.createdAt.toISOString())
+    },
+    /** Records a session that is found on the machine, unless it is known, ended ones included. Returns whether it was not. */
+    restore (facts: SessionFacts, state: SessionState): boolean {
+      return Number(statements.insert.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString()).changes) > 0
     },
     setState (id: string, state: SessionState, reason?: EndReason): void {
       const endedAt = state === 'ended' || state === 'failed' ? new Date().toISOString() : null
@@ -76,6 +95,31 @@ export function openRegistry (file: string) {
       database.close()
     }
   }
+}
+
+/** @throws {Error} with SQLite's `errcode` when the file cannot be used as it is */
+function openSound (file: string): DatabaseSync {
+  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  chmodSync(file, 0o600)
+  const database = new DatabaseSync(file)
+  try {
+    database.exec(SCHEMA)
+    const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
+    if (found !== 'ok') throw Object.assign(new Error(`the registry is damaged: ${found}`), { errcode: CORRUPT[0] })
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Renames the registry and the files that belong to it, and returns its new name. */
+function moveAside (file: string): string {
+  const to = `${file}.damaged-${new Date().toISOString().replaceAll(':', '-')}`
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, to + suffix)
+  }
+  return to
 }
 
 function toSession (row: Record<string, SQLOutputValue>): Session {

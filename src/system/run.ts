@@ -18,12 +18,15 @@ export class CommandFailed extends Error {
   readonly command: string
   readonly exitCode: number | null
   readonly stderr: string
+  /** As of Node's own errors, where the command says that it met one. */
+  readonly code: string | undefined
 
   constructor (command: string, exitCode: number | null, stderr: string, cause?: unknown) {
     super(`${command} ${exitCode === null ? 'died or could not start' : `exited with ${exitCode}`}: ${stderr.trim().slice(-500) || (cause as Error | undefined)?.message || 'no output'}`, { cause })
     this.command = command
     this.exitCode = exitCode
     this.stderr = stderr
+    this.code = /no space left on device/i.test(stderr) ? 'ENOSPC' : undefined
   }
 }
 

@@ -1,0 +1,35 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { SessionFacts, SessionState } from '../domain/session.ts'
+
+// What a session was made from stands in its folder as well as in the registry: a registry that was lost is rebuilt
+// from the folders, so that sessions that live are taken over and all others undone.
+
+const FACTS = 'facts.json'
+const READY = 'ready'
+
+/** Makes the session's folder, root's own, and writes the facts into it. */
+export function makeSessionFolder (dir: string, facts: SessionFacts): void {
+  mkdirSync(dir, { mode: 0o700 })
+  writeFileSync(join(dir, `${FACTS}.new`), JSON.stringify(facts), { mode: 0o600, flush: true })
+  renameSync(join(dir, `${FACTS}.new`), join(dir, FACTS))
+}
+
+/** Notes that the creation came to its end. */
+export function markReady (dir: string): void {
+  writeFileSync(join(dir, READY), '', { mode: 0o600 })
+}
+
+export function removeSessionFolder (dir: string): void {
+  rmSync(dir, { recursive: true, force: true })
+}
+
+/** What the folders below `sessions` tell of sessions. A folder without facts has nothing but itself: it was never used. */
+export function readSessionFolders (sessions: string): { facts: SessionFacts, state: SessionState }[] {
+  return readdirSync(sessions).flatMap(id => {
+    const dir = join(sessions, id)
+    if (!existsSync(join(dir, FACTS))) return []
+    const facts = JSON.parse(readFileSync(join(dir, FACTS), 'utf8')) as SessionFacts
+    return [{ facts: { ...facts, createdAt: new Date(facts.createdAt) }, state: existsSync(join(dir, READY)) ? 'ready' as const : 'creating' as const }]
+  })
+}
