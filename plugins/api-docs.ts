@@ -4,13 +4,14 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { CodeUpdate } from '../src/schemas/code-update.ts'
 import { ErrorReply } from '../src/schemas/common.ts'
+import { SessionEvent } from '../src/schemas/event.ts'
 import { ProgressLine } from '../src/schemas/progress.ts'
 import { SessionView } from '../src/schemas/session.ts'
 import { version } from '../src/version.ts'
 
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
-  for (const schema of [ErrorReply, SessionView, ProgressLine, CodeUpdate]) app.addSchema(schema)
+  for (const schema of [ErrorReply, SessionView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -5,12 +5,15 @@ import type { SessionFacts, Template } from '../src/domain/session.ts'
 import { displayEnv, PROFILE_DIR } from '../src/domain/display.ts'
 import { extensionId, waitForServiceWorker } from '../src/system/devtools.ts'
 import { reloadExtension, type Reload } from '../src/system/extension-reload.ts'
-import { waitForHttp } from '../src/system/tcp.ts'
+import { answersHttp, waitForHttp } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Chromium, with the person's extension loaded. */
     browser: Browser & {
+      /** Starts Chromium again if it is down, on the same profile; resolves when DevTools answers. */
+      raise (facts: SessionFacts, signal: AbortSignal): Promise<void>
+      answers (facts: SessionFacts, signal: AbortSignal): Promise<boolean>
       /**
        * Makes the open browser use the extension as it was built last. False when its service worker did not start.
        * @throws {ExtensionRefused} when Chromium does not take it
@@ -20,12 +23,19 @@ declare module 'fastify' {
   }
 }
 
+const VERSION = '/json/version'
+
 async function browser (app: FastifyInstance): Promise<void> {
   app.decorate('browser', {
     async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
       await app.sandboxes.startService(facts, { name: 'browser', argv: chromiumArgv(facts, template), env: displayEnv(facts), cwd: facts.account.home }, signal)
-      await waitForHttp(facts.slot.devToolsPort, '/json/version', signal)
+      await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
     },
+    async raise (facts: SessionFacts, signal: AbortSignal) {
+      await app.sandboxes.raiseService(facts, 'browser', signal)
+      await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
+    },
+    answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devToolsPort, VERSION, signal),
     waitForExtension: (facts: SessionFacts, template: Template, signal: AbortSignal) =>
       waitForServiceWorker(facts.slot.devToolsPort, extensionId(extensionPath(facts, template)), signal),
     reload: (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal) =>

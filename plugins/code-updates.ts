@@ -75,6 +75,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
 
   /** Returns what is wrong with the person's code, if anything. */
   async function buildAndReload (facts: SessionFacts, pipeline: Pipeline, signal: AbortSignal): Promise<string | undefined> {
+    await app.supervision.retry(facts.id) // the code may be what it died of
     const { version, ok, error, worker = false, changed } = await app.devServer.build(facts, pipeline.loaded, AbortSignal.any([signal, AbortSignal.timeout(BUILD_MS)]))
     if (!ok) return error ?? 'The build failed'
     let started = true
@@ -121,4 +122,4 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['sandboxes', 'registry', 'templates', 'browser', 'dev-server'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'supervision'] })

@@ -6,12 +6,15 @@ import type { DevServer } from '../src/domain/capabilities.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
 import { loopbackJson } from '../src/system/loopback-json.ts'
 import { IN_SANDBOX } from '../src/system/sandbox.ts'
-import { waitForHttp } from '../src/system/tcp.ts'
+import { answersHttp, waitForHttp } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The template's dev server, which builds what Chromium loads, and again when code is pushed. */
     devServer: DevServer & {
+      /** Starts the dev server again if it is down; resolves when it answers. */
+      raise (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+      answers (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<boolean>
       /** Has everything built that was written before the call, and tells what changed since build `after`. */
       build (facts: SessionFacts, after: number, signal: AbortSignal): Promise<Build>
     }
@@ -38,10 +41,16 @@ async function devServer (app: FastifyInstance): Promise<void> {
       await app.sandboxes.startService(facts, {
         name: 'dev-server',
         argv: template.dev.map(word => word.replace(/\$[A-Z]+/g, name => words[name] ?? name)),
-        cwd: facts.account.home
+        cwd: facts.account.home,
+        once: true
       }, signal)
       await waitForHttp(port, template.ready, signal)
     },
+    async raise (facts: SessionFacts, template: Template, signal: AbortSignal) {
+      await app.sandboxes.raiseService(facts, 'dev-server', signal)
+      await waitForHttp(facts.slot.devServerPort, template.ready, signal)
+    },
+    answers: (facts: SessionFacts, template: Template, signal: AbortSignal) => answersHttp(facts.slot.devServerPort, template.ready, signal),
     async build (facts: SessionFacts, after: number, signal: AbortSignal) {
       const answer = await loopbackJson(facts.slot.devServerPort, `/build?after=${after}`, { method: 'POST', maxBytes: BUILD_BYTES, signal })
       return Value.Decode(Build, answer)

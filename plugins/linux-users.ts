@@ -13,6 +13,8 @@ declare module 'fastify' {
     linuxUsers: LinuxUsers & {
       /** A new random name and a uid that no session had before it; nothing is made yet. */
       allocate (): Promise<Account>
+      /** Whether the account is there, with a uid of the range that the firewall confines. */
+      exists (account: Account): Promise<boolean>
     }
   }
 }
@@ -65,6 +67,9 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
       const uid = await allocateUid()
       const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
       return { name, uid, gid, home: join(homes, name) }
+    },
+    async exists ({ name, uid }: Account) {
+      return uid >= uidMin && uid <= uidMax && (await readAccounts()).get(name)?.uid === uid
     },
     create: (account: Account, signal: AbortSignal) => inTurn(async () => {
       if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Slot } from '../src/domain/session.ts'
@@ -15,6 +16,8 @@ declare module 'fastify' {
       reserve (): Promise<Slot>
       /** Takes a slot for a session that an earlier server made. */
       hold (slotIndex: number): void
+      /** Whether these are the ports of a slot of this server. */
+      isSlot (slot: Slot): boolean
       /** Frees the slot for the next session. */
       release (slotIndex: number): void
       /** How many slots are taken, and how many are free. */
@@ -58,6 +61,7 @@ async function ports (app: FastifyInstance): Promise<void> {
   app.decorate('ports', {
     reserve,
     hold: (index: number) => { taken.add(index) },
+    isSlot: (slot: Slot) => slot.index < slots && isDeepStrictEqual(slot, slotAt(slot.index, portBase)),
     release: (index: number) => { taken.delete(index) },
     count: () => ({ taken: taken.size, free: slots - taken.size })
   })

@@ -5,18 +5,28 @@ import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
-import { createSandbox, isSandboxAlive, killSandbox, removeSandbox } from '../src/system/sandbox.ts'
-import { isServiceUp, readLog, startService, stopService, type Service } from '../src/system/services.ts'
+import { createSandbox, killSandbox, removeSandbox } from '../src/system/sandbox.ts'
+import { SandboxWatch } from '../src/system/sandbox-watch.ts'
+import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '../src/system/services.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     sandboxes: Sandboxes & {
       /** What confines sessions on this host, for people to read. */
       isolation: Isolation
+      watch (facts: SessionFacts): SandboxWatch
       startService (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
+      /** Starts a service that is down; with `notifies`, resolves when it says that it is ready. */
+      raiseService (facts: SessionFacts, name: string, signal: AbortSignal, notifies?: boolean): Promise<void>
+      /** Kills the service, which is then started again. */
+      killService (facts: SessionFacts, name: string, signal: AbortSignal): Promise<void>
+      /** Kills the service and leaves it down. */
+      downService (facts: SessionFacts, name: string, signal: AbortSignal): Promise<void>
       /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
       stopService (facts: SessionFacts, name: string, signal: AbortSignal, quietly?: boolean): Promise<void>
       isServiceUp (facts: SessionFacts, name: string): Promise<boolean>
+      /** Whether a signal has stopped the service's program. */
+      isServiceStopped (facts: SessionFacts, name: string): Promise<boolean>
       serviceLog (facts: SessionFacts, name: string, tail: number): Promise<string[]>
       fileWriter (facts: SessionFacts): FileWriter
     }
@@ -29,8 +39,6 @@ export interface Isolation {
   limits: string[]
 }
 
-const WATCH_MS = 1000
-
 async function sandboxes (app: FastifyInstance): Promise<void> {
   const { dataDir, instance, sessionMemory, sessionPids, sessionCpu } = app.config
   const cgroups = await detectCgroups(instance)
@@ -39,19 +47,6 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
   const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), facts.account.uid, signal)
-
-  /** Looks every second whether the init lives. A poll serves a sandbox that this server did not start as well. */
-  function watch (facts: SessionFacts, died: () => void): () => void {
-    const timer = setInterval(() => {
-      isSandboxAlive(dirOf(facts)).then(alive => {
-        if (alive) return
-        clearInterval(timer)
-        died()
-      }, err => app.log.error({ err, sessionId: facts.id }, 'sandbox not seen'))
-    }, WATCH_MS)
-    timer.unref()
-    return () => clearInterval(timer)
-  }
 
   app.decorate('sandboxes', {
     isolation: { namespaces: ['mount', 'pid', 'ipc', 'uts'], cgroup: cgroups.version, limits: cgroups.controllers },
@@ -69,9 +64,13 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       await kill(facts, signal)
       await removeSandbox(dirOf(facts), signal)
     },
-    watch,
+    watch: facts => new SandboxWatch(dirOf(facts)),
     startService: (facts, service, signal) => startService(dirOf(facts), facts.account, service, signal),
     stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
+    raiseService: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
+    killService: (facts, name, signal) => killService(dirOf(facts), name, signal),
+    downService: (facts, name, signal) => downService(dirOf(facts), name, signal),
+    isServiceStopped: (facts, name) => isServiceStopped(dirOf(facts), name),
     isServiceUp: (facts, name) => isServiceUp(dirOf(facts), name),
     serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),
     fileWriter: facts => new FileWriter(dirOf(facts), facts.account)

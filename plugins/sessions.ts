@@ -1,15 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { createSession, pushEveryUndo, type StepStarted } from '../src/domain/create-session.ts'
-import { withHeartbeat } from '../src/domain/heartbeat.ts'
-import type { EndReason, Session, SessionFacts, Template } from '../src/domain/session.ts'
-import { parseFailpoint } from '../src/domain/steps.ts'
+import type { FastifyInstance } from 'fastify'
+import { pushEveryUndo } from '../src/domain/create-session.ts'
+import { parseFailpoint, type Failpoint } from '../src/domain/failpoint.ts'
+import type { EndReason, Session, SessionFacts } from '../src/domain/session.ts'
 import { UndoStack } from '../src/domain/undo-stack.ts'
-import { Ex10Error, failure } from '../src/errors.ts'
-import type { ProgressLine } from '../src/schemas/progress.ts'
-import type { CreateSessionOptions } from '../src/schemas/session.ts'
+import { failure } from '../src/errors.ts'
+import { failpointOf } from '../src/system/failpoint.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,32 +14,33 @@ declare module 'fastify' {
   }
 }
 
-/** A creation that was let in: it has its slot. `create` must follow. */
-export interface Admission { facts: SessionFacts, template: Template }
+/** A session that is being made. */
+export interface Begun {
+  undo: UndoStack
+  failpoint: Failpoint
+  /** Aborts when somebody ends the session. */
+  signal: AbortSignal
+  /** The session is ready: from now on it is watched, and takes code and viewers. */
+  commit (): void
+  /** Undoes the session, unless that has been done. What cannot be undone is for the operator: it is logged. */
+  fail (reason: EndReason): Promise<void>
+}
 
 export interface Sessions {
-  /**
-   * Refuses what can be refused before anything is made, and reserves a slot.
-   * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_SLOT, EX10_SHUTTING_DOWN
-   */
-  admit (options: CreateSessionOptions): Promise<Admission>
-  /**
-   * Makes the session; yields progress, and last one `complete` or one `error` line. By then a failed session has
-   * been undone, and so has one whose client went away, as `gone` tells.
-   */
-  create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+  /** Takes charge of a session that is going to be made: from now on it can be ended. */
+  begin (facts: SessionFacts): Begun
   /** A session that has not ended. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
   get (id: string): Session
   /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
   ready (id: string): Session
   list (): Session[]
-  /** `degraded` while one of the session's services is down. */
-  health (session: Session): Promise<'ok' | 'degraded'>
   /**
    * Ends the session; resolves when nothing of it is left on the machine. Calls at the same time join one teardown.
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
    */
   end (id: string, reason: EndReason): Promise<void>
+  /** Ends again what could not be ended. */
+  retryEnds (): Promise<void>
 }
 
 interface Live {
@@ -51,83 +49,60 @@ interface Live {
   abort: AbortController
   unwatch?: () => void
   ending?: Promise<void>
+  /** Why the session was to end when that failed. */
+  failed?: EndReason
 }
 
-const HEARTBEAT_MS = 5000
-const UNDO_MS = 20_000
-const SERVICES = ['xvfb', 'xpra', 'browser', 'dev-server']
-
+/** The sessions that live: what was made is in their charge until it has been undone. */
 async function sessions (app: FastifyInstance): Promise<void> {
   const { registry } = app
-  const failpoint = parseFailpoint(app.config.failpoint)
+  const stepMs = app.config.stepTimeout * 1000
+  const failpoint = failpointOf(parseFailpoint(app.config.failpoint))
   const live = new Map<string, Live>()
-  const creating = new Set<Promise<void>>()
-  const shutdown = new AbortController()
 
   function newUndoStack (sessionId: string): UndoStack {
-    return new UndoStack(UNDO_MS, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
+    return new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
   }
 
-  async function admit ({ template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
-    if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
-    const template = app.templates.get(wanted)
-    const slot = await app.ports.reserve()
-    try {
-      const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
-      const id = randomBytes(16).toString('hex')
-      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date() } }
-    } catch (error) {
-      app.ports.release(slot.index)
-      throw error
-    }
+  function undoEverything (facts: SessionFacts): UndoStack {
+    const undo = newUndoStack(facts.id)
+    pushEveryUndo(app, facts, failpoint, undo)
+    return undo
   }
 
-  async function * create ({ facts, template }: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
-    const startedAt = performance.now()
-    const elapsedMs = () => Math.round(performance.now() - startedAt)
+  function begin (facts: SessionFacts): Begun {
     const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController() }
     live.set(facts.id, session)
-    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
-    creating.add(over)
-    const signal = AbortSignal.any([gone, shutdown.signal, session.abort.signal])
-    let committed = false
-    try {
-      const steps = createSession(app, { facts, template, undo: session.undo, signal, failpoint })
-      for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
-      signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
-      commit(session)
-      committed = true
-      log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
-      yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
-    } catch (err) {
-      const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
-      log.warn({ err, sessionId: facts.id }, 'session failed')
-      await undoFailed(facts.id, gone.aborted ? 'client-gone' : 'failed')
-      yield line
-    } finally {
-      // a reader that stopped reading ends this generator at a yield, without an error
-      if (!committed) await undoFailed(facts.id, 'client-gone')
-      creating.delete(over)
-      isOver()
+    return {
+      undo: session.undo,
+      failpoint,
+      signal: session.abort.signal,
+      commit () {
+        registry.commit(facts)
+        app.events.open(facts)
+        app.events.publish(facts, { type: 'ready', message: 'Session ready' })
+        watch(session)
+      },
+      fail: async reason => {
+        if (live.has(facts.id)) await endOrLog(facts.id, reason)
+      }
     }
   }
 
-  /** Undoes a creation. What could not be undone is for the operator: the client hears of the first failure. */
-  async function undoFailed (id: string, reason: EndReason): Promise<void> {
+  function watch (session: Live): void {
+    const { facts } = session
+    session.unwatch = app.supervision.watch(facts, app.templates.get(facts.template), () => {
+      app.log.error({ sessionId: facts.id }, 'sandbox died')
+      endOrLog(facts.id, 'crashed').catch(err => app.log.fatal({ err }, 'not logged'))
+    })
+  }
+
+  async function endOrLog (id: string, reason: EndReason): Promise<void> {
     try {
-      if (live.has(id)) await end(id, reason)
+      await end(id, reason)
     } catch (err) {
       app.log.error({ err, sessionId: id }, 'session not undone')
     }
-  }
-
-  function commit (session: Live): void {
-    const { facts } = session
-    registry.setState(facts.id, 'ready')
-    session.unwatch = app.sandboxes.watch(facts, () => {
-      app.log.error({ sessionId: facts.id }, 'sandbox died')
-      end(facts.id, 'crashed').catch(err => app.log.error({ err, sessionId: facts.id }, 'session not undone'))
-    })
   }
 
   function end (id: string, reason: EndReason): Promise<void> {
@@ -135,6 +110,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
     session.ending ??= tearDown(session, reason).catch(error => {
       delete session.ending // who asks again tries again
+      session.failed = reason
       throw error
     })
     return session.ending
@@ -142,27 +118,35 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   /** The one teardown: of sessions that were deleted, failed, crashed, were left by an earlier server, or at the end of this one. */
   async function tearDown (session: Live, reason: EndReason): Promise<void> {
-    const { facts, undo } = session
+    const { facts } = session
     const startedAt = performance.now()
     session.abort.abort(failure('SESSION_NOT_FOUND'))
     session.unwatch?.()
+    await writeStopping(facts, reason)
     try {
-      registry.setState(facts.id, 'stopping', reason)
-    } catch (err) {
-      app.log.error({ err, sessionId: facts.id }, 'record not written') // a full disk does not keep the session alive
-    }
-    try {
-      await undo.run()
+      await session.undo.run()
     } catch (error) {
-      // the slot stays taken and the record open; another try runs every undo
-      session.undo = newUndoStack(facts.id)
-      pushEveryUndo(app, facts, session.undo)
+      session.undo = undoEverything(facts) // the slot stays taken and the record open; another try runs every undo
       throw error
     }
+    await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
     registry.setState(facts.id, reason === 'failed' || reason === 'client-gone' ? 'failed' : 'ended')
     live.delete(facts.id)
     app.ports.release(facts.slot.index)
+    app.events.publish(facts, { type: 'ended', reason, message: `The session has ended: ${reason}` })
+    app.events.close(facts)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
+    await failpoint('ended', 'after', AbortSignal.timeout(stepMs))
+  }
+
+  async function writeStopping ({ id }: SessionFacts, reason: EndReason): Promise<void> {
+    try {
+      await failpoint('stopping', 'before', AbortSignal.timeout(stepMs))
+      registry.setState(id, 'stopping', reason)
+      await failpoint('stopping', 'after', AbortSignal.timeout(stepMs))
+    } catch (err) {
+      app.log.error({ err, sessionId: id }, 'record not written') // a full disk does not keep the session alive
+    }
   }
 
   function get (id: string): Session {
@@ -178,54 +162,63 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return session
   }
 
-  async function health (session: Session): Promise<'ok' | 'degraded'> {
-    const areUp = await Promise.all(SERVICES.map(name => app.sandboxes.isServiceUp(session, name)))
-    return areUp.every(Boolean) ? 'ok' : 'degraded'
-  }
-
-  async function endAll (reason: EndReason): Promise<void> {
-    const results = await Promise.allSettled([...live.keys()].map(id => end(id, reason)))
-    for (const result of results) {
-      if (result.status === 'rejected') app.log.error({ err: result.reason }, 'session not undone')
+  /** Takes over what a server before this one left: what lives goes on, and all else is ended. */
+  async function takeOver (): Promise<void> {
+    const left = registry.live()
+    for (const { state, version, ...facts } of left) {
+      live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController() })
+      app.ports.hold(facts.slot.index)
     }
+    await Promise.all(left.map(async session => {
+      const problem = await whyNotAdopted(session)
+      if (problem === undefined) return adopt(live.get(session.id)!)
+      app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server: ending it')
+      await endOrLog(session.id, 'recovered')
+    }))
   }
 
-  app.decorate('sessions', { admit, create, get, ready, list: () => registry.live(), health, end })
-
-  // what a killed server left: its records say what to undo
-  for (const { state, version, ...facts } of registry.live()) {
-    app.log.warn({ sessionId: facts.id, state, version }, 'session of an earlier server: ending it')
-    const undo = newUndoStack(facts.id)
-    pushEveryUndo(app, facts, undo)
-    live.set(facts.id, { facts, undo, abort: new AbortController() })
-    app.ports.hold(facts.slot.index)
+  async function whyNotAdopted ({ state, ...facts }: Session): Promise<string | undefined> {
+    if (state !== 'ready') return `it was ${state}`
+    if (!app.sandboxes.watch(facts).isAlive()) return 'its sandbox is dead'
+    if (!await app.linuxUsers.exists(facts.account)) return 'its account is gone, or outside the range'
+    if (!app.ports.isSlot(facts.slot)) return 'its ports are not those of a slot any more'
+    if (!app.templates.has(facts.template)) return 'its template is gone'
   }
-  await endAll('recovered')
 
-  app.addHook('preClose', async () => {
-    shutdown.abort(failure('SHUTTING_DOWN'))
-    await Promise.all(creating) // their last lines are written before the connections are closed
+  async function adopt (session: Live): Promise<void> {
+    const { facts } = session
+    app.events.open(facts, await app.events.kept(facts))
+    app.events.publish(facts, { type: 'adopted', message: 'The server was started again, and goes on with the session' })
+    watch(session)
+    app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
+  }
+
+  async function shutDown (): Promise<void> {
+    const kept = app.config.onShutdown === 'keep' ? registry.live().filter(({ state }) => state === 'ready').map(({ id }) => id) : []
+    await Promise.all([...live.values()].map(async session => {
+      if (!kept.includes(session.facts.id)) return endOrLog(session.facts.id, 'shutdown')
+      session.unwatch?.()
+      app.codeUpdates.stop(session.facts)
+    }))
+  }
+
+  app.decorate('sessions', {
+    begin,
+    get,
+    ready,
+    list: () => registry.live(),
+    end,
+    async retryEnds () {
+      await Promise.all([...live.values()].map(async ({ facts, failed, ending }) => {
+        if (failed && !ending) await endOrLog(facts.id, failed)
+      }))
+    }
   })
-  app.addHook('onClose', () => endAll('shutdown'))
-}
-
-function toLine (step: StepStarted): ProgressLine {
-  const { message, index, of, elapsedMs } = step
-  return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
-}
-
-function toErrorLine (error: unknown): ProgressLine {
-  const shown = shownTo(error)
-  return { status: 'error', data: { message: shown.message, code: shown.code } }
-}
-
-/** Errors that callers can act on are shown as they are; of any other, only that it happened. */
-function shownTo (error: unknown): Ex10Error {
-  if (error instanceof Ex10Error) return error
-  return failure((error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
+  await takeOver()
+  app.addHook('onClose', shutDown)
 }
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server']
+  dependencies: ['registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
 })

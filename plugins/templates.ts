@@ -13,6 +13,7 @@ declare module 'fastify' {
        * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, listing the known ones
        */
       get (name?: string): LoadedTemplate
+      has (name: string): boolean
     }
   }
 }
@@ -32,7 +33,7 @@ async function templates (app: FastifyInstance): Promise<void> {
   if (!known.has(app.config.template)) {
     throw new StartRefused(`EX10_TEMPLATE=${app.config.template} cannot be used: there are ${[...known.keys()].join(', ')}`)
   }
-  app.decorate('templates', { get })
+  app.decorate('templates', { get, has: (name: string) => known.has(name) })
 }
 
 export default fp(templates, { name: 'templates', dependencies: ['config'] })

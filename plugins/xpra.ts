@@ -2,26 +2,39 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Xpra } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
-import { waitForHttp } from '../src/system/tcp.ts'
+import { answersHttp, waitForHttp } from '../src/system/tcp.ts'
 import { DISPLAY, displayEnv } from '../src/domain/display.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The session's display: an X server, and Xpra, which shows it to web pages. */
-    xpra: Xpra
+    xpra: Xpra & {
+      /** Starts the X server again if it is down; resolves when it takes clients. */
+      raiseServer (facts: SessionFacts, signal: AbortSignal): Promise<void>
+      /** Starts Xpra again if it is down, on the X server that is there; resolves when it answers. */
+      raise (facts: SessionFacts, signal: AbortSignal): Promise<void>
+      answers (facts: SessionFacts, signal: AbortSignal): Promise<boolean>
+    }
   }
 }
 
 /** The largest that a viewer's page can make the display: what lies outside is drawn, but cannot be clicked. */
 const MAXIMUM_SCREEN = '3840x2160x24+32'
+const PAGE = '/index.html'
 
 async function xpra (app: FastifyInstance): Promise<void> {
   app.decorate('xpra', {
     async start (facts: SessionFacts, signal: AbortSignal) {
       await app.sandboxes.startService(facts, { name: 'xvfb', argv: xvfbArgv(facts), env: displayEnv(facts), notifies: true }, signal)
       await app.sandboxes.startService(facts, { name: 'xpra', argv: xpraArgv(facts), env: { ...displayEnv(facts), XPRA_SYSTEM_CONF_DIRS: '/nonexistent' } }, signal)
-      await waitForHttp(facts.slot.displayPort, '/index.html', signal)
+      await waitForHttp(facts.slot.displayPort, PAGE, signal)
     },
+    raiseServer: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.raiseService(facts, 'xvfb', signal, true),
+    async raise (facts: SessionFacts, signal: AbortSignal) {
+      await app.sandboxes.raiseService(facts, 'xpra', signal)
+      await waitForHttp(facts.slot.displayPort, PAGE, signal)
+    },
+    answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.displayPort, PAGE, signal),
     async stop (facts: SessionFacts, signal: AbortSignal) {
       await app.sandboxes.stopService(facts, 'xpra', signal)
       await app.sandboxes.stopService(facts, 'xvfb', signal)

@@ -6,8 +6,10 @@ import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
+import creations from '../plugins/creations.ts'
 import devServer from '../plugins/dev-server.ts'
 import errorReplies, { notFoundReply } from '../plugins/error-replies.ts'
+import events from '../plugins/events.ts'
 import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
@@ -17,6 +19,7 @@ import registry from '../plugins/registry.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
 import sessions from '../plugins/sessions.ts'
+import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
 import xpra from '../plugins/xpra.ts'
 import addSession from './routes/add-session.ts'
@@ -24,6 +27,7 @@ import createSession from './routes/create-session.ts'
 import deleteSession from './routes/delete-session.ts'
 import getDisplayFile from './routes/get-display-file.ts'
 import getDisplayState from './routes/get-display-state.ts'
+import getEvents from './routes/get-events.ts'
 import getLogs from './routes/get-logs.ts'
 import getSession from './routes/get-session.ts'
 import health from './routes/health.ts'
@@ -78,14 +82,17 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(xpra)
   await app.register(browser)
   await app.register(devServer)
+  await app.register(events)
+  await app.register(supervision)
   await app.register(codeUpdates)
   await app.register(sessions)
+  await app.register(creations)
   await app.register(sessionProxy)
   await app.register(pages)
 
   await app.register(apiDocs)
   const routes = [
-    createSession, addSession, listSessions, getSession, deleteSession, getLogs, updateCode,
+    createSession, addSession, listSessions, getSession, deleteSession, getLogs, getEvents, updateCode,
     viewHome, viewSession, getDisplayFile, getDisplayState, health, ready
   ]
   for (const route of routes) await app.register(route)

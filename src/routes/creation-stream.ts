@@ -12,12 +12,12 @@ const UNREAD_MS = 10_000
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const admission = await app.sessions.admit(options)
+  const admission = await app.creations.admit(options)
   const lines = new PassThrough()
   const gone = new AbortController()
   lines.once('close', () => gone.abort(failure('CLIENT_GONE')))
   watchReader(reply, gone)
-  write(app.sessions.create(admission, gone.signal, request.log), lines).catch(err => {
+  write(app.creations.create(admission, gone.signal, request.log), lines).catch(err => {
     request.log.warn({ err }, 'progress stream broke off')
     lines.destroy()
   })

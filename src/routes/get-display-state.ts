@@ -2,6 +2,8 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { displayStateHeaders } from '../display-page/render.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
 
+const ANSWER_MS = 2000
+
 /** GET /session/:id/state: what the display page asks when it has lost its connection. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/state', {
@@ -10,11 +12,14 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
       summary: 'Whether the session still lives, for the display page',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Object({ state: Type.String() }), ...errors(404) }
+      response: { 200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }) }), ...errors(404) }
     },
     // before anything can be refused: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
-  }, async request => ({ state: app.sessions.get(request.params.id).state }))
+  }, async request => {
+    const session = app.sessions.get(request.params.id)
+    return { state: session.state, display: session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS)) }
+  })
 }
 
 export default getDisplayState

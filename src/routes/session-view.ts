@@ -8,7 +8,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
   return {
     id: session.id,
     state: session.state as SessionView['state'],
-    health: session.state === 'ready' ? await app.sessions.health(session) : 'ok',
+    health: session.state === 'ready' ? await app.supervision.health(session.id) : 'ok',
     url: `/session/${session.id}/`,
     template: session.template,
     version: session.version,

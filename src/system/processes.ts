@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -12,7 +13,20 @@ export function parseStat (line: string): ProcessId & { state: string } {
 
 /** Whether this very process runs; a zombie does not. */
 export async function isAlive (known: ProcessId): Promise<boolean> {
-  const line = await readProc(`${known.pid}/stat`)
+  return isThat(known, await readProc(`${known.pid}/stat`))
+}
+
+/** The same without a promise, for what is asked for every session twice a second. */
+export function isAliveNow (known: ProcessId): boolean {
+  try {
+    return isThat(known, readFileSync(`/proc/${known.pid}/stat`, 'utf8'))
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
+
+function isThat (known: ProcessId, line: string | undefined): boolean {
   if (line === undefined) return false
   const { state, startTime } = parseStat(line)
   return startTime === known.startTime && state !== 'Z' && state !== 'X'
@@ -50,8 +64,12 @@ async function readProc (path: string): Promise<string | undefined> {
   try {
     return await readFile(`/proc/${path}`, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined // it ended meanwhile
+    if (isGone(error)) return undefined
     throw error
   }
+}
+
+/** The process ended meanwhile. */
+function isGone (error: unknown): boolean {
+  return ['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

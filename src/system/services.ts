@@ -2,9 +2,9 @@ import { constants } from 'node:fs'
 import { access, copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { until } from './processes.ts'
+import { isAlive, parseStat, until } from './processes.ts'
 import { run } from './run.ts'
-import { confined } from './sandbox.ts'
+import { confined, readInit } from './sandbox.ts'
 import type { Account } from '../domain/session.ts'
 
 /** A program that s6 keeps running inside a sandbox, as the session's account. */
@@ -16,6 +16,8 @@ export interface Service {
   cwd?: string
   /** The program writes to descriptor 3 when it is ready. */
   notifies?: boolean
+  /** s6 does not start it again when it ends: whoever supervises the session does, later each time. */
+  once?: boolean
 }
 
 const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
@@ -31,7 +33,22 @@ export async function startService (dir: string, account: Account, service: Serv
   await defineService(dir, account, service)
   await run(['s6-svscanctl', '-a', join(dir, 'services')], { signal })
   await until(() => isSupervised(dir, service.name), signal, 2)
-  await run(['s6-svc', service.notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, service.name)], { signal, timeoutMs: 21_000 })
+  await raiseService(dir, service.name, service.notifies ?? false, signal)
+}
+
+/** Starts a service that is down. Resolves when its program was started, or with `notifies` when it says that it is ready. */
+export async function raiseService (dir: string, name: string, notifies: boolean, signal: AbortSignal): Promise<void> {
+  await run(['s6-svc', notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, name)], { signal, timeoutMs: 21_000 })
+}
+
+/** Kills the service's program, which s6 then starts again. */
+export async function killService (dir: string, name: string, signal: AbortSignal): Promise<void> {
+  await run(['s6-svc', '-k', serviceDir(dir, name)], { signal })
+}
+
+/** Kills the service's program and leaves it down; resolves when it is. */
+export async function downService (dir: string, name: string, signal: AbortSignal): Promise<void> {
+  await run(['s6-svc', '-dkwD', '-T', '5000', serviceDir(dir, name)], { signal })
 }
 
 /**
@@ -42,15 +59,29 @@ export async function stopService (dir: string, name: string, quietly: boolean, 
   if (await isSupervised(dir, name)) await run(['s6-svc', quietly ? '-O' : '-d', serviceDir(dir, name)], { signal })
 }
 
-/**
- * Whether the service's program runs: from the status file of s6 2.11 (s6_svstatus_unpack), 12 bytes of time, 12 of
- * readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
- */
+/** Whether the service's program runs. */
 export async function isServiceUp (dir: string, name: string): Promise<boolean> {
+  return await readPid(dir, name) !== undefined
+}
+
+/** Whether the service's program was stopped by a signal (SIGSTOP), and so does nothing although it runs. */
+export async function isServiceStopped (dir: string, name: string): Promise<boolean> {
+  const [init, pid] = await Promise.all([readInit(dir), readPid(dir, name)])
+  if (!init || pid === undefined || !await isAlive(init)) return false
+  // the sandbox's own /proc, by its init: there the pid means what it means to s6
+  const line = await readIfThere(`/proc/${init.pid}/root/proc/${pid}/stat`)
+  return line !== undefined && ['T', 't'].includes(parseStat(line.toString()).state)
+}
+
+/**
+ * The service's pid inside the sandbox, while its program runs: from the status file of s6 2.11 (s6_svstatus_unpack), 12
+ * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
+ */
+async function readPid (dir: string, name: string): Promise<number | undefined> {
   const status = await readIfThere(join(serviceDir(dir, name), 'supervise', 'status'))
-  if (status?.length !== 35) return false
+  if (status?.length !== 35) return undefined
   const isFinishing = ((status[34] ?? 0) & 2) !== 0
-  return status.readBigUInt64BE(24) !== 0n && !isFinishing
+  return isFinishing ? undefined : Number(status.readBigUInt64BE(24)) || undefined
 }
 
 /** The last lines of a service's output, cut at 8 KiB each and without control characters: they are the session's words. */
@@ -70,7 +101,7 @@ function readIfThere (path: string): Promise<Buffer | undefined> {
 
 function ifMissing<T> (value: T): (error: NodeJS.ErrnoException) => T {
   return error => {
-    if (error.code === 'ENOENT') return value
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return value // the second is a process's that ended
     throw error
   }
 }
@@ -105,7 +136,8 @@ async function defineService (dir: string, account: Account, service: Service): 
     writeWords(join(made, 'argv'), confined(account, service.argv, service.env, service.cwd)),
     writeWords(join(made, 'log', 'argv'), ['s6-log', '-b', `n${LOG_FILES}`, `s${LOG_BYTES}`, 'T', logs]),
     writeFile(join(made, 'down'), ''),
-    service.notifies && writeFile(join(made, 'notification-fd'), '3\n')
+    service.notifies && writeFile(join(made, 'notification-fd'), '3\n'),
+    service.once && writeFile(join(made, 'once'), '')
   ])
   await rename(made, serviceDir(dir, service.name))
 }

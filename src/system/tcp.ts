@@ -10,18 +10,18 @@ export async function isPortFree (port: number): Promise<boolean> {
   return promise
 }
 
-/**
- * Resolves when `http://127.0.0.1:port/path` answers 2xx. The body is not read: it is the session's.
- */
+/** Resolves when `http://127.0.0.1:port/path` answers 2xx. Rejects with the signal's reason. */
 export async function waitForHttp (port: number, path: string, signal: AbortSignal): Promise<void> {
-  await until(async () => {
-    try {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'manual' })
-      await response.body?.cancel()
-      return response.ok
-    } catch (error) {
-      if (signal.aborted) throw error
-      return false // not listening yet
-    }
-  }, signal, 10)
+  await until(() => answersHttp(port, path, signal), signal, 10)
+}
+
+/** Whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is not read: it is the session's. */
+export async function answersHttp (port: number, path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'manual' })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false // nobody listens, or what does is no HTTP server, or says nothing
+  }
 }

@@ -1,11 +1,11 @@
 // Notices that the connection is gone, however it went, and comes back by loading the page anew (for a new ticket) once
-// the session answers. The last picture stays on the screen meanwhile.
+// the session's display answers. The last picture stays on the screen meanwhile.
 
 const SILENCE = 20_000 // the server is pinged every 5 s and must answer
 const PROBE = 6_000 // how long an answer may take after sleep or when the network is back
 const TICK = 2_000
 const STABLE = 10_000
-const RETRY = [1_000, 1_500, 2_000, 3_000]
+const RETRY = [250, 250, 500, 500, 500, 1_000]
 const BACK_OFF = [0, 1_000, 3_000, 8_000, 15_000]
 
 const ENDED = new Set(['ended', 'failed'])
@@ -62,7 +62,7 @@ async function comeBack (show) {
   for (let attempt = 0; ; attempt++) {
     const state = await askState()
     if (ENDED.has(state)) return show('This session has ended.', 'veil')
-    if (state === 'ready') break
+    if (state === 'up') break
     show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
     await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })
   }
@@ -74,7 +74,9 @@ async function askState () {
   try {
     const response = await fetch('state', { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
     if (response.status === 404 || response.status === 410) return 'ended'
-    return response.ok ? (await response.json()).state : 'unreachable'
+    if (!response.ok) return 'unreachable'
+    const { state, display } = await response.json()
+    return display ? 'up' : state
   } catch {
     return 'unreachable'
   }

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import fp from 'fastify-plugin'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { createSession, type StepStarted } from '../src/domain/create-session.ts'
+import { withHeartbeat } from '../src/domain/heartbeat.ts'
+import type { SessionFacts, Template } from '../src/domain/session.ts'
+import { failure, shownAs } from '../src/errors.ts'
+import type { ProgressLine } from '../src/schemas/progress.ts'
+import type { CreateSessionOptions } from '../src/schemas/session.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How sessions come to be. */
+    creations: {
+      /**
+       * Refuses what can be refused before anything is made, and reserves a slot.
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_SLOT, EX10_SHUTTING_DOWN
+       */
+      admit (options: CreateSessionOptions): Promise<Admission>
+      /**
+       * Makes the session; yields progress, and last one `complete` or one `error` line. By then a failed session has
+       * been undone, and so has one whose client went away, as `gone` tells.
+       */
+      create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+    }
+  }
+}
+
+/** A creation that was let in: it has its slot. `create` must follow. */
+export interface Admission { facts: SessionFacts, template: Template }
+
+const HEARTBEAT_MS = 5000
+
+async function creations (app: FastifyInstance): Promise<void> {
+  const running = new Set<Promise<void>>()
+  const shutdown = new AbortController()
+
+  async function admit ({ template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
+    if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
+    const template = app.templates.get(wanted)
+    const slot = await app.ports.reserve()
+    try {
+      const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+      const id = randomBytes(16).toString('hex')
+      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date() } }
+    } catch (error) {
+      app.ports.release(slot.index)
+      throw error
+    }
+  }
+
+  async function * create ({ facts, template }: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const startedAt = performance.now()
+    const elapsedMs = () => Math.round(performance.now() - startedAt)
+    const session = app.sessions.begin(facts)
+    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+    running.add(over)
+    const signal = AbortSignal.any([gone, shutdown.signal, session.signal])
+    let committed = false
+    try {
+      const { undo, failpoint } = session
+      const steps = createSession(app, { facts, template, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
+      for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
+      signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
+      session.commit()
+      committed = true
+      log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
+      yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
+    } catch (err) {
+      const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
+      log.warn({ err, sessionId: facts.id }, 'session failed')
+      await session.fail(gone.aborted ? 'client-gone' : 'failed')
+      yield line
+    } finally {
+      // a reader that stopped reading ends this generator at a yield, without an error
+      if (!committed) await session.fail('client-gone')
+      running.delete(over)
+      isOver()
+    }
+  }
+
+  app.decorate('creations', { admit, create })
+
+  app.addHook('preClose', async () => {
+    shutdown.abort(failure('SHUTTING_DOWN'))
+    await Promise.all(running) // their last lines are written before the connections are closed
+  })
+}
+
+function toLine (step: StepStarted): ProgressLine {
+  const { message, index, of, elapsedMs } = step
+  return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
+}
+
+/** Errors that callers can act on are shown as they are; of any other, only that it happened. */
+function toErrorLine (error: unknown): ProgressLine {
+  const { message, code } = shownAs(error, (error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
+  return { status: 'error', data: { message, code } }
+}
+
+export default fp(creations, {
+  name: 'creations',
+  dependencies: ['ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+})

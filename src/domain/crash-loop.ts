@@ -1,0 +1,37 @@
+/** How often a program may die, and how long it stays down each time. */
+export interface CrashLimit {
+  /** It is given up when it has died so often in a row, each time before it had run for long. */
+  deaths: number
+  /** The pause after the first death, the second…; the last one holds from then on. */
+  pausesMs: readonly number[]
+}
+
+/** A program that runs so long is no longer in a crash loop. */
+const STABLE_MS = 30_000
+
+/** Decides what follows a death of one program. Times are of a monotonic clock, in milliseconds. */
+export class CrashLoop {
+  readonly #limit: CrashLimit
+  #deaths = 0
+  #raisedAt = -Infinity
+
+  constructor (limit: CrashLimit) {
+    this.#limit = limit
+  }
+
+  /** How long the program is to stay down now that it has died; undefined gives it up. */
+  died (now: number): number | undefined {
+    if (now - this.#raisedAt > STABLE_MS) this.#deaths = 0
+    this.#deaths++
+    if (this.#deaths > this.#limit.deaths) return undefined
+    const { pausesMs } = this.#limit
+    const pause = pausesMs[Math.min(this.#deaths, pausesMs.length) - 1] ?? 0
+    this.#raisedAt = now + pause
+    return pause
+  }
+
+  /** Forgets all deaths: somebody wants to try again. */
+  forgive (): void {
+    this.#deaths = 0
+  }
+}

@@ -1,0 +1,39 @@
+import { constants } from 'node:os'
+
+/** What happens to a session, as its people and operators read it. */
+export const EVENT_TYPES = [
+  'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
+  'firewall-lost', 'firewall-restored', 'ended', 'heartbeat'
+] as const
+
+export interface SessionEvent {
+  at: string
+  type: typeof EVENT_TYPES[number]
+  message: string
+  service?: string
+  /** How the service's process ended: one of the two. */
+  exitCode?: number
+  signal?: string
+  /** What it printed last: the session's words. */
+  lastLines?: string[]
+  retryInMs?: number
+  /** Why the session ended. */
+  reason?: string
+  /** Which line of the supervisor's own file the event came from. */
+  line?: number
+}
+
+/** A line that the supervisor wrote when a service ended: `time service exit signal`; see finish.sh. */
+export interface ServiceExit { line: number, at: string, service: string, exitCode?: number, signal?: string }
+
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]))
+
+/** Reads the supervisor's lines from `text`, which begins with line number `first`. What makes no sense is left out. */
+export function parseExits (text: string, first: number): ServiceExit[] {
+  return text.split('\n').slice(0, -1).flatMap((line, index) => {
+    const [, at, service, exit, signal] = /^(\S+) ([a-z-]+) (\d+) (\d+)$/.exec(line) ?? []
+    if (at === undefined || service === undefined) return []
+    const how = exit === '256' ? { signal: SIGNALS.get(Number(signal)) ?? `signal ${signal}` } : { exitCode: Number(exit) }
+    return [{ line: first + index, at, service, ...how }]
+  })
+}

@@ -1,0 +1,19 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { EVENT_TYPES } from '../domain/session-event.ts'
+
+export const EventsQuery = Type.Object({
+  follow: Type.Optional(Type.Boolean({ default: true, description: 'Stay for what happens from now on; false ends the answer after what has happened' }))
+}, { additionalProperties: false })
+export type EventsQuery = Static<typeof EventsQuery>
+
+export const SessionEvent = Type.Object({
+  at: Type.String({ format: 'date-time' }),
+  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { description: 'heartbeat: nothing happened for 15 s' }),
+  message: Type.String(),
+  service: Type.Optional(Type.String({ description: 'xvfb, xpra, browser or dev-server' })),
+  exitCode: Type.Optional(Type.Integer({ description: 'With which code the service ended' })),
+  signal: Type.Optional(Type.String({ description: 'Which signal killed the service' })),
+  lastLines: Type.Optional(Type.Array(Type.String(), { description: 'What the service printed last' })),
+  retryInMs: Type.Optional(Type.Integer({ description: 'When the service is started again' })),
+  reason: Type.Optional(Type.String({ description: 'Why the session ended' }))
+}, { $id: 'SessionEvent', description: 'One line of a session\'s events' })

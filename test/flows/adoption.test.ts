@@ -1,0 +1,107 @@
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { parseStat } from '../../src/system/processes.ts'
+import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { openDevTools } from '../support/devtools.ts'
+import { pastEvents } from '../support/events.ts'
+import { listMachine } from '../support/machine.ts'
+import { inside } from '../support/sandbox.ts'
+import { createSession, endSession, eventually, launch, pushCode, type CreatedSession, type Server } from '../support/server.ts'
+import { launchViewer, openDisplay, showsPicture } from '../support/viewer.ts'
+
+/** A port for a server that is to be found again after it was started anew. */
+async function freePort (): Promise<string> {
+  const probe = createServer()
+  await once(probe.listen(0, '127.0.0.1'), 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  return String(port)
+}
+
+async function startAgain (t: Test, ended: Server): Promise<Server> {
+  const server = await launch(ended.env)
+  t.teardown(async () => { await server.stop() })
+  return server
+}
+
+/** The pids of the session's browser processes, with their start times, as the host sees them. */
+async function browserOf (t: Test, server: Server, session: CreatedSession): Promise<string[]> {
+  const { groups } = await inside(t, server, session)
+  const pids = readFileSync(`${groups[0]}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
+  return pids.filter(pid => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'chromium\n').map(pid => `${pid} ${parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTime}`)
+}
+
+for (const [how, signal, settings] of [['was killed', 'SIGKILL', {}], ['keeps its sessions at SIGTERM', 'SIGTERM', { EX10_ON_SHUTDOWN: 'keep' }]] as const) {
+  t.test(`a server that ${how} goes on with them when it is started again, and the page comes back by itself`, async t => {
+    let server = await serve(t, { EX10_PORT: await freePort(), ...settings })
+    server.env.EX10_ON_SHUTDOWN = 'end' // of the next one
+    const session = await createSession(server)
+    await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.before = 1' })
+    const devTools = await openDevTools(t, server, session)
+    const tab = await devTools.firstTab()
+    await tab.visit('http://page.test/', '<!doctype html><title>A page</title><body style="background: linear-gradient(red, blue)">')
+    await tab.evaluate('window.kept = "still here"')
+    const browser = await browserOf(t, server, session)
+    const page = await openDisplay(await launchViewer(t), session.url)
+    await page.evaluate('window.isOld = true')
+
+    await server.stop(signal)
+    server = await startAgain(t, server)
+    const readyAt = performance.now()
+    const { sessions } = await (await fetch(`${server.url}/sessions`)).json() as { sessions: object[] }
+    t.match(sessions, [{ id: session.id, state: 'ready', health: 'ok', version: 1 }])
+    await eventually('a page that was loaded anew', async () => await page.evaluate('window.isOld').catch(() => true) === undefined, 10_000)
+    await showsPicture(page, 10_000)
+    const ms = Math.round(performance.now() - readyAt)
+    t.comment(`the page shows the session ${ms} ms after the server is ready`)
+    t.ok(ms < 3000, 'within 3 s of ready, without anybody\'s help')
+
+    t.strictSame(await browserOf(t, server, session), browser, 'the same browser: pids and start times')
+    t.equal(await tab.evaluate('window.kept'), 'still here', 'and the same page in it')
+    t.match(await pastEvents(server, session.id), [{ type: 'ready' }, { type: 'adopted' }])
+    const pushed = await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.token = "new"' })
+    t.match(await pushed.json(), { success: true, version: 2 })
+    await eventually('the new code runs', async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { problem?: string }).problem === undefined, 30_000)
+    await page.close()
+    t.equal((await endSession(server, session.id)).status, 200)
+    await assertEndsClean(t, server)
+  })
+}
+
+t.test('what a killed server left half-made or half-ended is undone by the next, beside what lives', async t => {
+  let server = await serve(t)
+  const first = await createSession(server)
+  for (const step of ['user', 'sandbox', 'browser']) {
+    const creation = await beginCreation(server)
+    await creation.until(step)
+    await server.stop('SIGKILL')
+    await creation.end().catch(() => {}) // broken off
+    server = await startAgain(t, server)
+    t.match(await listSessions(server), [{ id: first.id, state: 'ready' }], `killed at ${step}: only what was ready lives`)
+    t.equal((await listMachine(server)).filter(line => line.startsWith('passwd: ')).length, 1, `killed at ${step}: one account`)
+  }
+  const second = await createSession(server)
+  const ending = endSession(server, second.id).catch(() => {}) // broken off
+  await eventually('an end that began', async () => (await listSessions(server)).some(({ state }) => state === 'stopping'))
+  await server.stop('SIGKILL')
+  await ending
+  server = await startAgain(t, server)
+  t.match(await listSessions(server), [{ id: first.id, state: 'ready' }])
+  t.equal((await endSession(server, first.id)).status, 200)
+  await assertAsBefore(t, server, (await listMachine(server)).filter(line => /^(table|cgroup)/.test(line)), 'all is ended')
+  await assertEndsClean(t, server)
+})
+
+t.test('a session whose sandbox died while no server ran is ended by the next, and says so in the log', async t => {
+  let server = await serve(t)
+  const session = await createSession(server)
+  const { init } = await inside(t, server, session)
+  await server.stop('SIGKILL')
+  process.kill(init, 'SIGKILL')
+  server = await startAgain(t, server)
+  t.strictSame(await listSessions(server), [])
+  t.match(server.output(), 'its sandbox is dead')
+  await assertEndsClean(t, server)
+})
