@@ -3,77 +3,118 @@ import type { FastifyInstance } from 'fastify'
 import type { Firewall } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { portRanges } from '../src/domain/slots.ts'
-import { failure } from '../src/errors.ts'
-import { addOwnPorts, deleteOwnPorts, deleteTable, loadTable, ownKey, readTable, type LoadedTable, type OwnPort } from '../src/system/nft.ts'
+import { failure, StartRefused } from '../src/errors.ts'
+import { enforce, type EnforcedRules } from '../src/system/firewall.ts'
+import type { FirewallBackend, OwnPort } from '../src/system/firewall-backend.ts'
+import { iptables } from '../src/system/iptables.ts'
+import { nftables } from '../src/system/nft.ts'
 import { readResolvers } from '../src/system/resolvers.ts'
-import { CommandFailed } from '../src/system/run.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     firewall: Firewall & {
+      backend: FirewallBackend['name']
       /**
-       * Reads the rules back from the kernel and compares them with what was loaded.
-       * @throws {Ex10Error} EX10_FIREWALL when nft is missing or refuses, or the rules are not the same
+       * Reads the rules and the sessions' ports back from the kernel, and compares them with what they should be.
+       * @throws {Ex10Error} EX10_FIREWALL when the tool is missing or refuses, or anything differs
        */
-      verify (signal?: AbortSignal): Promise<LoadedTable>
+      verify (signal?: AbortSignal): Promise<void>
+      /** What is wrong with the rules, until they are restored. */
+      alarm (): string | undefined
+      /** Calls `listener`, which must not throw, when the rules are found damaged (the message says how) and when they are restored. */
+      onAlarm (listener: AlarmListener): void
     }
   }
 }
 
-async function firewall (app: FastifyInstance): Promise<void> {
-  const { instance: table, uidMin, uidMax, portBase, slots } = app.config
-  await loadTable({ table, uidMin, uidMax, portRanges: portRanges(portBase, slots), ...await readResolvers() })
-  const { rules } = await readTable(table)
+export type AlarmListener = (state: 'lost' | 'restored', message: string) => void
 
-  async function verify (signal?: AbortSignal): Promise<LoadedTable> {
-    const loaded = await orRefused(() => readTable(table, signal))
-    if (loaded.rules !== rules) throw failure('FIREWALL', { cause: new Error(`the table inet ${table} is not as it was loaded`) })
-    return loaded
+/** Damage is repaired at once when it is seen: within 5 s, with time to spare. */
+const WATCH_MS = 2000
+
+async function firewall (app: FastifyInstance): Promise<void> {
+  const backend = await chooseBackend(app)
+  const rules = await start(app, backend)
+  const listeners: AlarmListener[] = []
+  let alarm: string | undefined
+
+  function lost (message: string): void {
+    if (message === alarm) return
+    alarm = message
+    app.log.error({ alarm }, 'firewall lost')
+    for (const listener of listeners) listener('lost', message)
   }
 
-  app.decorate('firewall', {
-    verify,
-    async open (facts: SessionFacts, signal: AbortSignal) {
-      const own = ownPorts(facts)
-      await orRefused(() => addOwnPorts(table, own, signal))
-      const loaded = await verify(signal)
-      const has = [...loaded.own].filter(key => key.startsWith(`${facts.account.uid} . `))
-      if (has.length !== own.length || !own.every(port => loaded.own.has(ownKey(port)))) {
-        throw failure('FIREWALL', { cause: new Error('the session\'s ports were not read back') })
-      }
-    },
-    async close (facts: SessionFacts, signal: AbortSignal) {
-      const own = ownPorts(facts)
-      try {
-        await deleteOwnPorts(table, own, signal)
-      } catch (error) {
-        // somebody deleted the table: then there is nothing to close
-        if (error instanceof CommandFailed && /No such file or directory/.test(error.stderr)) return
-        throw error
-      }
-      const left = (await readTable(table, signal)).own
-      if (own.some(port => left.has(ownKey(port)))) throw new Error('the session\'s ports are still open')
+  function restored (): void {
+    alarm = undefined
+    app.log.error('firewall restored')
+    for (const listener of listeners) listener('restored', 'The rules are in force again')
+  }
+
+  async function watch (): Promise<void> {
+    let damage = ''
+    try {
+      await rules.repair(found => {
+        damage = oneLine(found)
+        if (!alarm) lost(damage)
+      })
+      if (alarm) restored()
+    } catch (error) {
+      lost(`${damage}; cannot be restored yet: ${oneLine((error as Error).message)}`) // the next round tries again
     }
+    if (!isClosing) timer = setTimeout(watch, WATCH_MS).unref()
+  }
+  let isClosing = false
+  let timer = setTimeout(watch, WATCH_MS).unref()
+
+  // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
+  app.addHook('onClose', async () => {
+    isClosing = true
+    clearTimeout(timer)
+    await rules.release()
   })
 
-  // registered before `sessions`, so it closes after them; without sessions nobody needs the table
-  app.addHook('onClose', async () => {
-    if (app.registry.live().length === 0) await deleteTable(table)
+  app.decorate('firewall', {
+    backend: backend.name,
+    verify: (signal?: AbortSignal) => orRefused(rules.verify(signal), signal),
+    alarm: () => alarm,
+    onAlarm: (listener: AlarmListener) => { listeners.push(listener) },
+    open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
+    close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
   })
+}
+
+async function chooseBackend ({ config }: FastifyInstance): Promise<FirewallBackend> {
+  const { instance, uidMin, uidMax, portBase, slots } = config
+  const options = { instance, uidMin, uidMax, portRanges: portRanges(portBase, slots), ...await readResolvers() }
+  return config.firewall === 'iptables' ? iptables(options) : nftables(options)
+}
+
+async function start ({ config, registry }: FastifyInstance, backend: FirewallBackend): Promise<EnforcedRules> {
+  const ready = registry.live().filter(({ state }) => state === 'ready')
+  try {
+    return await enforce(backend, new Map(ready.map(session => [session.id, ownPorts(session)])))
+  } catch (cause) {
+    throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${backend.name}, or choose another one`, { cause })
+  }
 }
 
 function ownPorts ({ slot, account: { uid } }: SessionFacts): OwnPort[] {
   return [slot.displayPort, slot.devServerPort, slot.devToolsPort].map(port => ({ uid, port }))
 }
 
-/** When nft is missing, refuses, or says what makes no sense, no session may start. */
-async function orRefused<T> (work: () => Promise<T>): Promise<T> {
+/** Whatever keeps the rules from being seen in force, no session may start. */
+async function orRefused (work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   try {
-    return await work()
+    await work
   } catch (cause) {
-    if (cause instanceof CommandFailed || cause instanceof SyntaxError) throw failure('FIREWALL', { cause })
-    throw cause
+    if (signal?.aborted) throw cause
+    throw failure('FIREWALL', { cause })
   }
+}
+
+function oneLine (text: string): string {
+  return text.replaceAll(/\s+/g, ' ')
 }
 
 export default fp(firewall, { name: 'firewall', dependencies: ['config', 'registry'] })

@@ -35,7 +35,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_PORT', '0', 'port', 0], ['EX10_PORT', ' 3080 ', 'port', 3080], ['EX10_DATA_DIR', '/srv/ex10', 'dataDir', '/srv/ex10'],
     ['EX10_INSTANCE', 'ex10_b2', 'instance', 'ex10_b2'], ['EX10_LOG_LEVEL', 'debug', 'logLevel', 'debug'], ['EX10_PORT_BASE', '20000', 'portBase', 20000],
     ['EX10_SLOTS', '1', 'slots', 1], ['EX10_UID_MIN', '70000', 'uidMin', 70000], ['EX10_UID_MAX', '100000', 'uidMax', 100000], ['EX10_TEMPLATE', 'react-18', 'template', 'react-18'],
-    ['EX10_FIREWALL', 'nftables', 'firewall', 'nftables'], ['EX10_ORIGINS', 'https://a.example, https://b.example:8443,', 'origins', ['https://a.example', 'https://b.example:8443']],
+    ['EX10_FIREWALL', 'iptables', 'firewall', 'iptables'], ['EX10_ORIGINS', 'https://a.example, https://b.example:8443,', 'origins', ['https://a.example', 'https://b.example:8443']],
     ['EX10_PUBLIC_URL', 'https://ex10.example', 'publicUrl', 'https://ex10.example'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']],
     ['EX10_SESSION_MEMORY', '4096', 'sessionMemory', 4096], ['EX10_SESSION_PIDS', '2000', 'sessionPids', 2000], ['EX10_SESSION_CPU', '0.5', 'sessionCpu', 0.5],
     ['EX10_ALLOW_INSECURE', '1', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', 'true', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', '0', 'allowInsecure', false],

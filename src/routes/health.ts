@@ -7,7 +7,7 @@ const Health = Type.Object({
   instance: Type.String(),
   sessions: Type.Integer({ description: 'Slots that are taken' }),
   isolation: Type.Object({
-    firewall: Type.String(),
+    firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String()),
     cgroup: Type.String({ description: 'v2, v1 or none' }),
     limits: Type.Array(Type.String(), { description: 'What the kernel limits for each session' })
@@ -23,7 +23,7 @@ const health: FastifyPluginAsyncTypebox = async app => {
     version,
     instance: app.config.instance,
     sessions: app.ports.count().taken,
-    isolation: { firewall: 'nftables', ...app.sandboxes.isolation }
+    isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation }
   }))
 }
 

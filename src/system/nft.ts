@@ -1,31 +1,60 @@
-import { run } from './run.ts'
-
-/** What the table depends on. Port ranges are the slots' display, dev-server and DevTools ports. */
-export interface RulesetOptions {
-  table: string
-  uidMin: number
-  uidMax: number
-  portRanges: [number, number][]
-  resolvers4: string[]
-  resolvers6: string[]
-}
-
-/** One element of the set `own`: this uid may use and serve this port. */
-export interface OwnPort { uid: number, port: number }
+import { ownKey, PRIVATE4, PRIVATE6, shownElsewhere, type FirewallBackend, type FirewallOptions, type LoadedRules, type OwnPort } from './firewall-backend.ts'
+import { CommandFailed, run } from './run.ts'
 
 /**
- * The table of an instance. Sessions differ by elements of the set `own` only, so that a packet costs the same
- * however many sessions there are. Every uid of the range is refused by default, known or not.
+ * One table for the instance. Sessions differ by elements of the set `own` only, so that a packet costs the same however
+ * many sessions there are.
  */
-export function ruleset (options: RulesetOptions): string {
-  const elements = (list: string[]) => list.length > 0 ? `elements = { ${list.join(', ')} }` : ''
+export function nftables (options: FirewallOptions): FirewallBackend {
+  const table = options.instance
+
+  async function read (signal?: AbortSignal): Promise<LoadedRules> {
+    return parse(await run(['nft', '-j', 'list', 'table', 'inet', table], signal ? { signal } : {}))
+  }
+
+  return {
+    name: 'nftables',
+    async expected () {
+      return parse(await shownElsewhere('nft -f -', `nft -j list table inet ${table}`, ruleset(options, []))).rules
+    },
+    async load (own) {
+      await run(['nft', '-f', '-'], { input: deletion(table) + ruleset(options, own) })
+    },
+    async add (own, signal) {
+      await run(['nft', 'add', 'element', 'inet', table, 'own', inBraces(own.map(ownKey))], { signal })
+    },
+    async remove (own, signal) {
+      try {
+        // adding is idempotent and deleting is not: together they delete whatever there is
+        await run(['nft', '-f', '-'], { input: `add element inet ${table} own ${inBraces(own.map(ownKey))}\ndelete element inet ${table} own ${inBraces(own.map(ownKey))}\n`, signal })
+        const left = (await read(signal)).own
+        if (own.some(port => left.has(ownKey(port)))) throw new Error('the session\'s ports are still open')
+      } catch (error) {
+        // somebody deleted the table: then there is nothing to close
+        if (!(error instanceof CommandFailed && /No such file or directory/.test(error.stderr))) throw error
+      }
+    },
+    read,
+    async unload () {
+      await run(['nft', '-f', '-'], { input: deletion(table) })
+    }
+  }
+}
+
+/** `add` first, because deleting a table that is not there fails the whole transaction. */
+function deletion (table: string): string {
+  return `add table inet ${table}\ndelete table inet ${table}\n`
+}
+
+function ruleset (options: FirewallOptions, own: OwnPort[]): string {
+  const elements = (list: string[]) => list.length > 0 ? `elements = ${inBraces(list)}` : ''
   const ports = options.portRanges.map(([first, last]) => `${first}-${last}`).join(', ')
-  return `table inet ${options.table} {
-  set own { type uid . inet_service; }
+  return `table inet ${options.instance} {
+  set own { type uid . inet_service; ${elements(own.map(ownKey))} }
   set res4 { type ipv4_addr; ${elements(options.resolvers4)} }
   set res6 { type ipv6_addr; ${elements(options.resolvers6)} }
-  set priv4 { type ipv4_addr; flags interval; elements = { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3 } }
-  set priv6 { type ipv6_addr; flags interval; elements = { ::/127, ::ffff:0:0/96, 64:ff9b::/96, fc00::/7, fe80::/10, ff00::/8 } }
+  set priv4 { type ipv4_addr; flags interval; ${elements(PRIVATE4)} }
+  set priv6 { type ipv6_addr; flags interval; ${elements(PRIVATE6)} }
 
   chain output {
     type filter hook output priority 0; policy accept;
@@ -57,43 +86,14 @@ export function ruleset (options: RulesetOptions): string {
 `
 }
 
-/** Replaces the table in one transaction: there is no moment without rules. */
-export async function loadTable (options: RulesetOptions): Promise<void> {
-  const { table } = options
-  // `add` first, because deleting a table that is not there fails the whole transaction
-  await run(['nft', '-f', '-'], { input: `add table inet ${table}\ndelete table inet ${table}\n${ruleset(options)}` })
+function inBraces (elements: string[]): string {
+  return `{ ${elements.join(', ')} }`
 }
 
-export async function deleteTable (table: string): Promise<void> {
-  await run(['nft', '-f', '-'], { input: `add table inet ${table}\ndelete table inet ${table}\n` })
-}
+interface NftObject { [kind: string]: { name?: string, elem?: { concat: [number, number] }[] } | undefined }
 
-export async function addOwnPorts (table: string, own: OwnPort[], signal: AbortSignal): Promise<void> {
-  await run(['nft', 'add', 'element', 'inet', table, 'own', inBraces(own)], { signal })
-}
-
-/** Deletes these elements, those of them that are there. */
-export async function deleteOwnPorts (table: string, own: OwnPort[], signal: AbortSignal): Promise<void> {
-  // adding is idempotent and deleting is not: together they delete whatever there is
-  await run(['nft', '-f', '-'], { input: `add element inet ${table} own ${inBraces(own)}\ndelete element inet ${table} own ${inBraces(own)}\n`, signal })
-}
-
-function inBraces (own: OwnPort[]): string {
-  return `{ ${own.map(({ uid, port }) => `${uid} . ${port}`).join(', ')} }`
-}
-
-/** What is in force: the rules in a form that compares equal while they are the same, and the elements of `own`. */
-export interface LoadedTable { rules: string, own: Set<string> }
-
-interface NftObject { [kind: string]: { name?: string, elem?: { concat: [number, number] }[], handle?: number, expr?: unknown[] } | undefined }
-
-export function ownKey ({ uid, port }: OwnPort): string {
-  return `${uid} . ${port}`
-}
-
-/** Reads the table back from the kernel. */
-export async function readTable (table: string, signal?: AbortSignal): Promise<LoadedTable> {
-  const { nftables } = JSON.parse(await run(['nft', '-j', 'list', 'table', 'inet', table], signal ? { signal } : {})) as { nftables: NftObject[] }
+function parse (listed: string): LoadedRules {
+  const { nftables } = JSON.parse(listed) as { nftables: NftObject[] }
   const own = new Set<string>()
   const rules: unknown[] = []
   for (const object of nftables) {

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import type { Test } from 'tap'
 import { enterOwnNetwork, all, listen, listening, makeInternet, probe, type Target } from '../support/network.ts'
 
 enterOwnNetwork(import.meta.filename)
@@ -45,7 +46,11 @@ const FORBIDDEN = {
   'IPv4 through NAT64': tcp('64:ff9b::a09:909', 80)
 }
 
-t.test('a session reaches the web, its resolver and its own ports, and nothing else', { timeout: 240_000 }, async t => {
+for (const backend of ['nftables', 'iptables']) {
+  t.test(`${backend}: a session reaches the web, its resolver and its own ports, and nothing else`, { timeout: 240_000 }, t => probeSessions(t, backend))
+}
+
+async function probeSessions (t: Test, backend: string): Promise<void> {
   const addresses = ['203.0.113.1/24', '203.0.113.53/24', '198.51.100.9/32', '169.254.169.254/32', '10.9.9.9/32', '172.16.9.9/32', '192.168.9.9/32', '100.64.9.9/32',
     '2001:db8::1/64', '2001:db8::53/64', '2001:db8:9::9/128', 'fd00:ec2::254/128', 'fd00:9::9/128', 'fe80::9/64', '64:ff9b::a09:909/128']
   const internet = await makeInternet(t, addresses, ['203.0.113.53', '2001:db8::53'])
@@ -54,7 +59,8 @@ t.test('a session reaches the web, its resolver and its own ports, and nothing e
   const ordinary = { 'an ordinary service': tcp('127.0.0.1', 4711), 'an ordinary service, IPv6': tcp('::1', 4711), 'an ordinary service by UDP': udp('127.0.0.1', 4711) }
   await listen(t, [tcp('0.0.0.0', 80), tcp('::', 80), tcp('0.0.0.0', 22), tcp('::', 443), udp('127.0.0.1', 53), udp('::1', 53), ...Object.values(ordinary)])
 
-  const server = await startServer(t)
+  const server = await startServer(t, { EX10_FIREWALL: backend })
+  t.match(await (await fetch(`${server.url}/health`)).json(), { isolation: { firewall: backend } }, 'the backend is in force')
   const a = await inside(t, server, await createSession(server))
   const portsOf = ({ facts: { slot } }: typeof a) => ({ display: tcp('127.0.0.1', slot.displayPort), 'dev server': tcp('127.0.0.1', slot.devServerPort), DevTools: tcp('127.0.0.1', slot.devToolsPort) })
   const own = portsOf(a)
@@ -152,7 +158,7 @@ t.test('a session reaches the web, its resolver and its own ports, and nothing e
     t.strictSame(await probe(t, targets, someone), all(targets, 'refused'), 'another user is refused on them')
     t.strictSame(await probe(t, unaffected, someone), all(unaffected, 'reached'), 'and reaches all else')
   })
-})
+}
 
 /** A session may ask its own ports on any address of this machine's loopback: then it is the squatter's answer that is dropped. */
 function knockedByOwner (targets: Record<string, Target>, ports: number[]): Record<string, string> {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
@@ -155,41 +154,3 @@ async function next (t: Test, killed: Server): Promise<Server> {
   t.teardown(async () => { await server.stop() })
   return server
 }
-
-t.test('without its rules in force the server makes no session: 503, and no account', async t => {
-  const server = await serve(t)
-  const nft = (...words: string[]) => execFileSync('nft', words, { encoding: 'utf8' })
-  const { instance: table } = server
-  const session = await createSession(server)
-  // the browser of the session that lives starts and ends processes as it likes; all of them are in its cgroup
-  const made = (lines: string[]) => lines.filter(line => !/^(table|process|listener)/.test(line))
-  const before = made(await listMachine(server))
-
-  async function assertRefused (what: string) {
-    const answer = await fetch(`${server.url}/createSession`)
-    t.equal(answer.status, 503, what)
-    t.match(await answer.json(), { success: false, code: 'EX10_FIREWALL', message: String, statusCode: 503 })
-    t.equal((await fetch(`${server.url}/ready`)).status, 503, `${what}: nor is it ready`)
-    t.strictSame(made(await listMachine(server)), before, `${what}: nothing was made`)
-    t.equal((await listSessions(server)).length, 1)
-  }
-
-  t.equal((await fetch(`${server.url}/ready`)).status, 200)
-  nft('insert', 'rule', 'inet', table, 'session', 'accept')
-  await assertRefused('a rule was added')
-  const handle = /\taccept # handle (\d+)/.exec(nft('-a', 'list', 'chain', 'inet', table, 'session'))![1]!
-  nft('delete', 'rule', 'inet', table, 'session', 'handle', handle)
-  t.equal((await fetch(`${server.url}/ready`)).status, 200, 'without that rule all is well again')
-
-  nft('add', 'element', 'inet', table, 'res4', '{ 198.51.100.1 }')
-  await assertRefused('an address was let through')
-  nft('delete', 'element', 'inet', table, 'res4', '{ 198.51.100.1 }')
-  t.equal((await fetch(`${server.url}/ready`)).status, 200)
-
-  nft('flush', 'chain', 'inet', table, 'output')
-  await assertRefused('the rules were flushed')
-  nft('delete', 'table', 'inet', table)
-  await assertRefused('the table was deleted')
-  t.equal((await endSession(server, session.id)).status, 200, 'a session that was there can still be ended')
-  await assertEndsClean(t, server)
-})

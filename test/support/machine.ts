@@ -54,8 +54,9 @@ function listeners ({ ports }: Place): string[] {
 }
 
 function firewall ({ instance }: Place): string[] {
-  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n')
-  return tables.filter(line => line === `table inet ${instance}`)
+  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n').filter(line => line === `table inet ${instance}`)
+  const rules = ['iptables-legacy-save', 'ip6tables-legacy-save'].flatMap(save => execFileSync(save, { encoding: 'utf8' }).split('\n'))
+  return [...tables, ...rules.filter(line => line.includes(` ${instance}-`) || line.startsWith(`:${instance}-`))]
 }
 
 function cgroups ({ instance }: Place): string[] {
