@@ -15,7 +15,7 @@ declare module 'fastify' {
     creations: {
       /**
        * Refuses what can be refused before anything is made, and reserves a slot.
-       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_SLOT, EX10_SHUTTING_DOWN
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN
        */
       admit (options: CreateSessionOptions): Promise<Admission>
       /**
@@ -39,7 +39,8 @@ async function creations (app: FastifyInstance): Promise<void> {
   async function admit ({ template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
-    const slot = await app.ports.reserve()
+    await app.linuxUsers.admitHome()
+    const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
     try {
       const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
       const id = randomBytes(16).toString('hex')

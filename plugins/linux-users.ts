@@ -4,7 +4,9 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { LinuxUsers } from '../src/domain/capabilities.ts'
 import type { Account } from '../src/domain/session.ts'
-import { accountUids, ACCOUNT_PREFIX, createAccount, createHome, ensureGroup, readAccounts, removeAccount, removeHome } from '../src/system/accounts.ts'
+import { failure } from '../src/errors.ts'
+import { accountUids, ACCOUNT_PREFIX, createAccount, ensureGroup, readAccounts, removeAccount } from '../src/system/accounts.ts'
+import { createHomeFolder, createHomeImage, measureImages, removeHome, whyNoImages } from '../src/system/homes.ts'
 import { ClaimRefused } from '../src/system/instances.ts'
 import { ownsNothing, uidsInUse } from '../src/system/uids.ts'
 
@@ -15,6 +17,14 @@ declare module 'fastify' {
       allocate (): Promise<Account>
       /** Whether the account is there, with a uid of the range that the firewall confines. */
       exists (account: Account): Promise<boolean>
+      /**
+       * Refuses a session whose home the disk could not hold, filled, beside all that were promised before. The caller
+       * takes its slot at once: slots that are taken are what was promised.
+       * @throws {Ex10Error} EX10_NO_DISK
+       */
+      admitHome (): Promise<void>
+      /** What homes are here: images have a size, folders share the disk. */
+      homeKind: 'image' | 'folder'
     }
   }
 }
@@ -22,14 +32,22 @@ declare module 'fastify' {
 /** How many uids have been taken so far; it never goes back, so beyond the range's length it tells that uids come again. */
 const COUNTER = 'uids-taken'
 
+const MIB = 1024 * 1024
+/** What a session's logs and events take of the disk at most, and its image beside what it holds. */
+const BESIDE_HOME_MIB = 32
+const PROBE_MS = 20_000
+
 async function linuxUsers (app: FastifyInstance): Promise<void> {
-  const { uidMin, uidMax, dataDir } = app.config
+  const { uidMin, uidMax, dataDir, instance, homeSize } = app.config
   const homes = join(dataDir, 'homes')
   const range = uidMax - uidMin + 1
   await refuseForeignAccounts()
   const gid = await ensureGroup()
   let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
-  let tail: Promise<unknown> = Promise.resolve()
+  const accountInTurn = turns() // useradd and userdel lock the same files, and would wait for the lock until they give up
+  const admitInTurn = turns()
+  const why = await whyNoImages(homes, instance, AbortSignal.timeout(PROBE_MS))
+  if (why !== undefined) app.log.warn({ plugin: 'linux-users', why }, 'homes have no size on this host')
 
   /** The firewall would shut in whoever has a uid of the range. */
   async function refuseForeignAccounts (): Promise<void> {
@@ -37,13 +55,6 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
       if (uid < uidMin || uid > uidMax || name.startsWith(ACCOUNT_PREFIX)) continue
       throw new ClaimRefused(`the account ${name} has the uid ${uid}, which EX10_UID_MIN and EX10_UID_MAX give to sessions: set them apart`)
     }
-  }
-
-  /** useradd and userdel lock the same files: in turn, so that none of them waits for the lock until it gives up. */
-  function inTurn<T> (work: () => Promise<T>): Promise<T> {
-    const done = tail.then(work)
-    tail = done.catch(() => {}) // its caller's; the next one runs
-    return done
   }
 
   /** The counter is lost with the registry: go on above whatever is still seen of earlier sessions. */
@@ -62,7 +73,18 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
   }
 
+  async function admitHome (): Promise<void> {
+    if (why !== undefined) return
+    const before = app.ports.count().taken
+    const { count, growthBytes, freeBytes } = await measureImages(homes)
+    const unmade = Math.max(before, app.ports.count().taken) - count
+    const promised = growthBytes + Math.max(0, unmade) * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
+    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB) throw failure('NO_DISK', { retryAfterSeconds: 10 })
+  }
+
   app.decorate('linuxUsers', {
+    homeKind: why === undefined ? 'image' : 'folder',
+    admitHome: () => admitInTurn(admitHome),
     async allocate () {
       const uid = await allocateUid()
       const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
@@ -71,14 +93,24 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     async exists ({ name, uid }: Account) {
       return uid >= uidMin && uid <= uidMax && (await readAccounts()).get(name)?.uid === uid
     },
-    create: (account: Account, signal: AbortSignal) => inTurn(async () => {
+    create: (account: Account, signal: AbortSignal) => accountInTurn(async () => {
       if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
       await createAccount(account, signal)
     }),
-    createHome,
+    createHome: (account: Account, signal: AbortSignal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
     removeHome,
-    remove: (account: Account) => inTurn(() => removeAccount(account))
-  })
+    remove: (account: Account) => accountInTurn(() => removeAccount(account))
+  } satisfies FastifyInstance['linuxUsers'])
 }
 
-export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry'] })
+/** A queue: each work begins when the one before it has ended. */
+function turns (): <T>(work: () => Promise<T>) => Promise<T> {
+  let tail: Promise<unknown> = Promise.resolve()
+  return work => {
+    const done = tail.then(work)
+    tail = done.catch(() => {}) // its caller's; the next one runs
+    return done
+  }
+}
+
+export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry', 'ports'] })

@@ -3,9 +3,10 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
+import { StartRefused } from '../src/errors.ts'
 import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
-import { createSandbox, killSandbox, removeSandbox } from '../src/system/sandbox.ts'
+import { createSandbox, detectHardening, killSandbox, removeSandbox, type Hardening } from '../src/system/sandbox.ts'
 import { SandboxWatch } from '../src/system/sandbox-watch.ts'
 import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '../src/system/services.ts'
 
@@ -33,23 +34,35 @@ declare module 'fastify' {
   }
 }
 
-export interface Isolation {
+export interface Isolation extends Hardening {
   namespaces: string[]
   cgroup: 'v2' | 'v1' | 'none'
   limits: string[]
+  home: 'image' | 'folder'
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu } = app.config
+  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu, strict } = app.config
   const cgroups = await detectCgroups(instance)
+  app.addHook('onClose', async () => {
+    if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
+  })
   const limits = { memoryMiB: sessionMemory, pids: sessionPids, cpuCores: sessionCpu }
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
+  const isolation: Isolation = {
+    namespaces: ['mount', 'pid', 'ipc', 'uts'],
+    cgroup: cgroups.version,
+    limits: cgroups.controllers,
+    home: app.linuxUsers.homeKind,
+    ...await detectHardening()
+  }
+  if (strict) refuseWithoutLimits(isolation)
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
   const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), facts.account.uid, signal)
 
   app.decorate('sandboxes', {
-    isolation: { namespaces: ['mount', 'pid', 'ipc', 'uts'], cgroup: cgroups.version, limits: cgroups.controllers },
+    isolation,
     create: (facts: SessionFacts, signal: AbortSignal) => createSandbox({
       id: facts.id,
       dir: dirOf(facts),
@@ -57,7 +70,8 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       node: process.execPath,
       template: join(dataDir, 'templates', facts.template),
       cgroups,
-      limits
+      limits,
+      ports: [facts.slot.displayPort, facts.slot.devServerPort, facts.slot.devToolsPort]
     }, signal),
     kill,
     async remove (facts: SessionFacts, signal: AbortSignal) {
@@ -75,10 +89,13 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),
     fileWriter: facts => new FileWriter(dirOf(facts), facts.account)
   } satisfies FastifyInstance['sandboxes'])
-
-  app.addHook('onClose', async () => {
-    if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
-  })
 }
 
-export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'registry'] })
+function refuseWithoutLimits ({ limits, home }: Isolation): void {
+  const missing = ['memory', 'pids', 'cpu'].filter(controller => !limits.includes(controller))
+  if (home === 'folder') missing.unshift('home')
+  if (missing.length === 0) return
+  throw new StartRefused(`EX10_STRICT=1 cannot be kept: this host does not limit a session's ${missing.join(', ')}; the log says why, or start without it`)
+}
+
+export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'registry', 'linux-users'] })

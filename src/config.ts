@@ -28,12 +28,14 @@ export const Config = Type.Object({
   origins: list({ description: 'Origins of web front ends that may create, push to and end sessions, and frame the display' }),
   publicUrl: Type.String({ default: '', pattern: '^(https?://[^/\\s]+)?$', description: 'The address that people use, when a proxy is in front' }),
   trustProxy: list({ description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-* headers are believed' }),
+  homeSize: Type.Integer({ minimum: 64, default: 2048, description: 'Size of a session\'s home, MiB' }),
   sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
   sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
   sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
   stepTimeout: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'How long one step of a creation or of a teardown may take, seconds' }),
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
+  strict: Type.Boolean({ default: false, description: 'Refuse to start where the kernel cannot limit a session\'s home, memory, processes and CPU' }),
   failpoint: Type.String({ default: '', description: 'For tests: `<step>:<before|after>:<throw|hang|kill9|enospc>` makes that step of a creation or a teardown go wrong, once' })
 }, { additionalProperties: false })
 export type Config = Static<typeof Config>

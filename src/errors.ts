@@ -40,8 +40,8 @@ const table = {
   SHUTTING_DOWN: [503, 'The server is shutting down'],
   CLIENT_GONE: [499, 'The client went away before the session was ready'],
   DISK_FULL: [507, 'The session\'s disk is full'],
-  NO_DISK: [507, 'The server\'s disk cannot hold a session now: try again later'],
   WRITER_FAILED: [502, 'The session did not take the files: try again'],
+  NO_DISK: [507, 'The server\'s disk could not hold another session: try again later'],
   STEP_TIMEOUT: [504, 'A step took too long, so the session was undone']
 } as const satisfies Record<string, readonly [number, string]>
 

@@ -20,8 +20,8 @@ export interface Capabilities {
 export interface LinuxUsers {
   /** Makes the account: locked password, nologin, no subuids. */
   create (account: Account, signal: AbortSignal): Promise<void>
-  /** Makes the home, mode 0700, while no process of the uid exists. */
-  createHome (account: Account): Promise<void>
+  /** Makes the home, with its size, while no process of the uid exists. */
+  createHome (account: Account, signal: AbortSignal): Promise<void>
   /** Removes the home; call it only when no process of the uid is left. */
   removeHome (account: Account, signal: AbortSignal): Promise<void>
   remove (account: Account): Promise<void>

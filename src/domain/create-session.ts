@@ -73,7 +73,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
     // `reserve` happened when the session was admitted: what can be refused is refused before the stream begins
     record: () => make.registry.record(facts),
     user: signal => make.linuxUsers.create(facts.account, signal),
-    home: () => make.linuxUsers.createHome(facts.account),
+    home: signal => make.linuxUsers.createHome(facts.account, signal),
     sandbox: signal => make.sandboxes.create(facts, signal),
     firewall: signal => make.firewall.open(facts, signal),
     template: signal => make.codeUpdates.install(facts, template, signal),

@@ -10,7 +10,10 @@ const Health = Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String()),
     cgroup: Type.String({ description: 'v2, v1 or none' }),
-    limits: Type.Array(Type.String(), { description: 'What the kernel limits for each session' })
+    limits: Type.Array(Type.String(), { description: 'What cgroups limit for each session: memory, pids, cpu' }),
+    home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk' }),
+    landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
+    seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
   }, { description: 'What confines sessions on this host' })
 })
 

@@ -7,12 +7,13 @@ const ready: FastifyPluginAsyncTypebox = async app => {
   app.get('/ready', {
     schema: {
       operationId: 'getReady',
-      summary: 'Whether sessions can be created: the firewall is in force and a slot is free',
+      summary: 'Whether sessions can be created: the firewall is in force, a slot is free, and the disk could hold another home',
       tags: ['operation'],
-      response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503) }
+      response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
     }
   }, async () => {
     await app.firewall.verify()
+    await app.linuxUsers.admitHome()
     if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
     return { ready: true as const }
   })

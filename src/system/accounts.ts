@@ -1,4 +1,4 @@
-import { chown, lstat, mkdir, readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Account } from '../domain/session.ts'
 import { CommandFailed, run } from './run.ts'
 
@@ -57,21 +57,4 @@ export async function removeAccount (account: Account): Promise<void> {
   if ((await readAccounts()).get(account.name)?.uid !== account.uid) return
   await run(['userdel', '--', account.name], { timeoutMs: LOCK_MS })
   if ((await readAccounts()).has(account.name)) throw new Error(`userdel left the account ${account.name}`)
-}
-
-/** Makes the home, 0700. No process of the uid may exist: nobody can have put anything in its place. */
-export async function createHome (account: Account): Promise<void> {
-  await mkdir(account.home, { mode: 0o700 })
-  await chown(account.home, account.uid, account.gid)
-  const made = await lstat(account.home)
-  if (!made.isDirectory() || made.uid !== account.uid || (made.mode & 0o777) !== 0o700) throw new Error('the home was not made as it should be')
-}
-
-/** Removes the home, by descriptors and on its own file system only; call it when no process of the uid is left. */
-export async function removeHome (account: Account, signal: AbortSignal): Promise<void> {
-  await run(['rm', '-rf', '--one-file-system', '--', account.home], { signal })
-  const left = await stat(account.home).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-  })
-  if (left) throw new Error('the home could not be removed')
 }

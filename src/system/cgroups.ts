@@ -45,6 +45,9 @@ export async function createGroups (host: CgroupHost, name: string, limits: Limi
   for (const { path, controllers, v2 } of host.parents) {
     await mkdir(join(path, name))
     for (const [file, value] of controllers.flatMap(controller => limitFiles(controller, v2, limits))) await writeFile(join(path, name, file), value)
+    for (const [file, value] of controllers.includes('memory') ? swapFiles(v2, limits) : []) {
+      await ifThere(() => writeFile(join(path, name, file), value, { flag: 'r+' })) // a kernel that does not account swap has none
+    }
   }
 }
 
@@ -97,12 +100,22 @@ async function pidsIn (group: string): Promise<number[]> {
   return text.split('\n').filter(Boolean).map(Number)
 }
 
+/**
+ * A session at its limit loses a process to the kernel, the one with the most memory, and not all (memory.oom.group):
+ * that is the tab or build that took it, and s6 restarts what it kept. CPU weights stay at their default, which is the
+ * same for each session.
+ */
 function limitFiles (controller: string, v2: boolean, limits: Limits): [string, string][] {
   const bytes = String(limits.memoryMiB * 1024 * 1024)
   const quota = String(Math.round(limits.cpuCores * 100_000))
   if (controller === 'pids') return [['pids.max', String(limits.pids)]]
   if (controller === 'memory') return v2 ? [['memory.max', bytes]] : [['memory.limit_in_bytes', bytes]]
   return v2 ? [['cpu.max', `${quota} 100000`]] : [['cpu.cfs_period_us', '100000'], ['cpu.cfs_quota_us', quota]]
+}
+
+/** Memory and swap together are limited to the same, or a session would push others' disk instead. */
+function swapFiles (v2: boolean, limits: Limits): [string, string][] {
+  return v2 ? [['memory.swap.max', '0']] : [['memory.memsw.limit_in_bytes', String(limits.memoryMiB * 1024 * 1024)]]
 }
 
 interface Mount { path: string, root: string, controllers: string[], v2: boolean }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
 import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
-import { CLEAN_ENV } from './run.ts'
+import { CLEAN_ENV, run } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
 const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
@@ -24,6 +24,20 @@ export interface SandboxOptions {
   template: string
   cgroups: CgroupHost
   limits: Limits
+  /** The TCP ports that the session may bind, where the kernel has Landlock for it. */
+  ports: readonly number[]
+}
+
+/** What of harden.py this kernel has: Landlock keeps ports that are not the session's, and from ABI 6 abstract sockets. */
+export interface Hardening {
+  landlock: 'none' | 'bind' | 'bind+abstract'
+  seccomp: 'none' | 'filter'
+}
+
+/** Hardens a process as every sandbox is, to see what of it is in force. */
+export async function detectHardening (): Promise<Hardening> {
+  const [landlock, seccomp] = (await run(['/usr/bin/python3', '-I', '-S', join(SCRIPTS, 'harden.py')])).trim().split(' ')
+  return { landlock, seccomp } as Hardening
 }
 
 /** Makes the sandbox and resolves when its init, s6-svscan, runs. No process of the account exists yet. */
@@ -37,7 +51,7 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   await createGroups(options.cgroups, id, options.limits)
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
-    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, dir, String(account.uid), String(account.gid), account.home, node, template, ...groups],
+    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, ...options.ports.map(String)],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
     child.unref()
     try {
@@ -169,11 +183,10 @@ async function upTo (wanted: number, limit: string): Promise<number> {
   return Math.min(wanted, Number(hard ?? Infinity)) // "unlimited" is no number
 }
 
-/** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox. */
+/** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox, and binds no port. */
 export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
   const init = await readInit(dir)
   if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
-  const groups = await readGroups(dir)
-  return spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), String(groups.length), ...groups, ...confined(account, argv)],
+  return spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), ...await readGroups(dir), '--', '--', ...confined(account, argv)],
     { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { globSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, globSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import t from 'tap'
 import { ensureGroup, readAccounts } from '../../src/system/accounts.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
@@ -34,7 +34,7 @@ function inOwnUserNamespace (status: string): boolean {
 t.test('a session has an account of its own that nobody can log in to, and its processes can gain nothing', async t => {
   const server = await serve(t)
   const session = await createSession(server)
-  const { facts } = await inside(t, server, session)
+  const { facts, init } = await inside(t, server, session)
   const { name, uid, home } = facts.account
   t.equal((await pushCode(server, { sessionId: session.id, filePath: 'x.js', content: '' })).status, 200, 'its file writer runs, too')
 
@@ -50,10 +50,15 @@ t.test('a session has an account of its own that nobody can log in to, and its p
   })
 
   await t.test('the home is its own, and closed to everyone else', async t => {
-    const { uid: owner, gid, mode } = lstatSync(home)
+    const { uid: owner, gid, mode } = lstatSync(`/proc/${init}/root${home}`)
     t.strictSame([owner, gid, mode & 0o7777], [uid, await ensureGroup(), 0o700])
-    t.throws(() => execFileSync('setpriv', ['--reuid=65534', '--clear-groups', 'ls', home], { stdio: 'pipe' }), /Permission denied/, 'nobody cannot list it')
-    t.throws(() => execFileSync('setpriv', ['--reuid=65534', `--regid=${gid}`, '--clear-groups', 'ls', home], { stdio: 'pipe' }), /Permission denied/, 'nor can its group')
+    const list = (...words: string[]) => execFileSync('nsenter', ['-t', String(init), '--mount', '--', ...words, 'ls', '-A', home], { stdio: 'pipe', encoding: 'utf8' })
+    t.match(list(), 'extension', 'control: root, who looks from outside, can list it')
+    t.throws(() => list('setpriv', '--reuid=65534', '--clear-groups'), /Permission denied/, 'nobody cannot')
+    t.throws(() => list('setpriv', '--reuid=65534', `--regid=${gid}`, '--clear-groups'), /Permission denied/, 'nor can its group')
+    t.notOk(existsSync(home), 'outside of its sandbox it is nowhere mounted')
+    const image = lstatSync(`${home}.img`)
+    t.strictSame([image.uid, image.mode & 0o7777, image.size], [0, 0o600, 512 * 1024 * 1024], 'it is in an image of root\'s, of the size that was set')
   })
 
   await t.test('every process of the uid is without privileges and can gain none', async t => {

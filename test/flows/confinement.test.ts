@@ -35,7 +35,7 @@ t.test('a session can reach nothing of another session or of the server, and can
       t.match(await b.run(['cat', place]), { code: 0, stdout: 'mine\n' }, `control: it can read its own ${place}`)
       t.match(await a.run(['cat', place]), { code: 1, stdout: '', stderr: /No such file/ }, 'another one finds nothing there')
     }
-    t.ok(existsSync(places[0]!), 'control: the home is a folder of this machine')
+    t.ok(existsSync(`/proc/${b.init}/root${places[0]}`), 'control: root sees it there')
     t.match(await a.run(['ls', '-A', `${server.dataDir}/homes`]), { code: 2 }, 'the homes cannot be listed')
     const shared = await b.run(['python3', '-c', 'import ctypes; print(ctypes.CDLL(None).shmget(4711, 4096, 0o1666))'])
     t.match(shared, { code: 0, stdout: /^\d+/ }, 'control: it makes shared memory that everybody may use')
@@ -95,7 +95,7 @@ t.test('a session can reach nothing of another session or of the server, and can
   })
 
   await t.test('walking up from the folder of any process reaches nothing that an absolute path does not', async t => {
-    const { walked, wrong } = await a.python('walk-up.py') as { walked: [string, string, string[]][], wrong: unknown[] }
+    const { walked, wrong } = await jsonOf(a.startSoft(pythonArgv('walk-up.py'))) as { walked: [string, string, string[]][], wrong: unknown[] }
     t.strictSame(wrong, [], 'from none of them')
     for (const kind of [/^itself$/, /^Xvfb /, /xpra start/, /chromium.*--remote-debugging-port/, /dev-server\.mjs/, /The file writer of a session/]) {
       t.ok(walked.some(([name, from, way]) => kind.test(name) && ['cwd', '.'].includes(from) && way.at(-1) === '/'), `control: walked from ${kind}`)

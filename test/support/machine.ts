@@ -12,12 +12,12 @@ export interface Place {
 
 /**
  * Everything on the machine that belongs to the instance, one line a thing: accounts, homes, processes of any owner,
- * listeners, firewall, cgroups, mounts, IPC, files, locks and records. Empty when nothing is left.
+ * listeners, firewall, cgroups, mounts, loop devices, IPC, files, locks and records. Empty when nothing is left.
  */
 export async function listMachine (place: Place): Promise<string[]> {
   return [
     ...accounts(place), ...processes(place), ...listeners(place), ...firewall(place), ...cgroups(place),
-    ...mounts(place), ...ipc(place), ...files(place), ...locks(), ...records(place)
+    ...mounts(place), ...loopDevices(place), ...ipc(place), ...files(place), ...locks(), ...records(place)
   ].sort()
 }
 
@@ -65,6 +65,10 @@ function cgroups ({ instance }: Place): string[] {
 
 function mounts ({ dataDir }: Place): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => line.includes(`${dataDir}/`)).map(line => `mount: ${line}`)
+}
+
+function loopDevices ({ dataDir }: Place): string[] {
+  return globSync('/sys/block/loop*/loop/backing_file').map(readable).filter(path => path.includes(`${dataDir}/`)).map(path => `loop device: ${path.trim()}`)
 }
 
 function ipc ({ uids }: Place): string[] {

@@ -23,6 +23,8 @@ export interface Inside {
   init: number
   groups: string[]
   start (argv: readonly string[]): ChildProcessWithoutNullStreams
+  /** Not hardened: as if the kernel had no Landlock and no seccomp, so that what stands behind them is tested, too. */
+  startSoft (argv: readonly string[]): ChildProcessWithoutNullStreams
   run (argv: readonly string[], input?: string): Promise<Outcome>
   /** Runs a fixture inside; resolves with the JSON that it printed. */
   python (fixture: string, ...args: unknown[]): Promise<any>
@@ -81,14 +83,17 @@ export async function inside (t: Test, server: Server, session: CreatedSession):
   const dir = `${server.dataDir}/sessions/${session.id}`
   const { pid: init } = (await readInit(dir))!
   const groups = globSync(`/sys/fs/cgroup/**/${server.instance}/${session.id}/`)
-  const enter = (argv: readonly string[]) => start(t, ['nsenter', '-t', String(init), '--net', '--',
-    'sh', ENTER, String(init), String(groups.length), ...groups, ...confined(facts.account, argv)])
+  const net = ['nsenter', '-t', String(init), '--net']
+  const ports = [facts.slot.displayPort, facts.slot.devServerPort, facts.slot.devToolsPort].map(String)
+  const enter = (argv: readonly string[]) => start(t, [...net, '--',
+    'sh', ENTER, String(init), ...groups, '--', ...ports, '--', ...confined(facts.account, argv)])
   return {
     facts,
     dir,
     init,
     groups,
     start: enter,
+    startSoft: argv => start(t, [...net, '--mount', '--ipc', '--uts', '--pid', '--wdns=/', '--', ...confined(facts.account, argv)]),
     run: (argv, input) => outcomeOf(enter(argv), input),
     python: (fixture, ...args) => jsonOf(enter(pythonArgv(fixture, ...args)))
   }

@@ -1,10 +1,12 @@
 #!/bin/sh
-# init.sh DIR UID GID HOME NODE TEMPLATE
+# init.sh HERE DIR UID GID HOME NODE TEMPLATE PORT...
 # Runs in the new namespaces, as root and before any process of the session: makes the private mounts, then becomes
 # s6-svscan, the sandbox's init, which supervises the services in DIR/services.
 # Writes DIR/init (this process's line of /proc/PID/stat, as the host sees it), then one byte to descriptor 3.
 set -eu
-dir=$1 uid=$2 gid=$3 home=$4 node=$5 template=$6
+here=$1 dir=$2 uid=$3 gid=$4 home=$5 node=$6 template=$7
+shift 7
+harden=$(cat "$here/harden.py") # its folder may be hidden by what is mounted next
 
 # /proc is still the host's here: its line has the host's pid and the start time, by which a later server knows us
 read -r stat </proc/self/stat
@@ -15,6 +17,17 @@ mv "$dir/init.new" "$dir/init"
 resolv=$(readlink -f /etc/resolv.conf || :)
 : >"$dir/resolv.conf"
 if [ -f "$resolv" ]; then mount --bind "$resolv" "$dir/resolv.conf"; fi
+
+mkdir "$dir/home"
+if [ -f "$home.img" ]; then
+  sh "$here/mount-home.sh" "$home.img" "$dir/home"
+  # nobody but root has touched it yet: from here on, root opens nothing in it
+  chmod 700 "$dir/home"
+  rmdir "$dir/home/lost+found"
+else
+  mount --bind "$home" "$dir/home"
+  mount -o remount,bind,nosuid,nodev "$dir/home"
+fi
 
 : >"$dir/node"
 mount --bind "$node" "$dir/node" # it may lie below a folder that is hidden next
@@ -41,15 +54,11 @@ mount --bind -o ro,nosuid,nodev "$dir/node" /run/ex10/node
 mount --bind -o ro,nosuid,nodev "$template" /run/ex10/template
 
 # the session's home is the only one that it can name
-mkdir -p /run/ex10/home
-mount --bind "$home" /run/ex10/home
 mount -t tmpfs -o size=64k,mode=711,nosuid,nodev tmpfs "${home%/*}"
 mkdir "$home"
-mount --move /run/ex10/home "$home"
-mount -o remount,bind,nosuid,nodev "$home"
-rmdir /run/ex10/home
+mount --move "$dir/home" "$home"
 
 echo ex10 >/proc/sys/kernel/hostname
 
 cd "$dir/services"
-exec s6-svscan -d 3 . </dev/null >"$dir/init.log" 2>&1
+exec /usr/bin/python3 -I -S -c "$harden" "$@" -- s6-svscan -d 3 . </dev/null >"$dir/init.log" 2>&1
