@@ -5,7 +5,7 @@ import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
-import { createSandbox, isSandboxAlive, killSandbox, removeSandbox } from '../src/system/sandbox.ts'
+import { createSandbox, isSandboxAlive, killSandbox, removeSandbox, SESSION_PATH } from '../src/system/sandbox.ts'
 import { isServiceUp, readLog, startService, stopService, type Service } from '../src/system/services.ts'
 
 declare module 'fastify' {
@@ -32,9 +32,10 @@ export interface Isolation {
 const WATCH_MS = 1000
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu } = app.config
+  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu, sessionPath } = app.config
   const cgroups = await detectCgroups(instance)
   const limits = { memoryMiB: sessionMemory, pids: sessionPids, cpuCores: sessionCpu }
+  const PATH = [...sessionPath, ...SESSION_PATH].join(':')
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
@@ -70,7 +71,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       await removeSandbox(dirOf(facts), signal)
     },
     watch,
-    startService: (facts, service, signal) => startService(dirOf(facts), facts.account, service, signal),
+    startService: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),
     stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
     isServiceUp: (facts, name) => isServiceUp(dirOf(facts), name),
     serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),

@@ -31,6 +31,7 @@ export const Config = Type.Object({
   sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
   sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
   sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
+  sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
   allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
   failpoint: Type.String({ default: '', pattern: '^([a-z-]+:(before|after):throw)?$', description: 'For tests: `<step>:<before|after>:throw` makes that step of a creation fail' })
 }, { additionalProperties: false })
@@ -72,7 +73,7 @@ function describe (key: string, env: Record<string, string | undefined>): string
   const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
   const wanted = schema.anyOf
     ? 'one of ' + schema.anyOf.map((option: TSchema) => option.const).join(', ')
-    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
+    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.items?.pattern && `each matching ${schema.items.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
         schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ')
   return `${variableName(key)}=${env[variableName(key)]} cannot be used: ${schema.description}; give ${wanted}`
 }

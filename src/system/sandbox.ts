@@ -11,6 +11,9 @@ import type { Account } from '../domain/session.ts'
 
 const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
 
+/** Where a session's programs are; the server's own node is in the first folder. */
+export const SESSION_PATH = ['/run/ex10', '/usr/bin', '/bin']
+
 /** Where things are inside every sandbox. */
 export const IN_SANDBOX = { node: '/run/ex10/node', template: '/run/ex10/template' }
 
@@ -144,7 +147,7 @@ export function confined (account: Account, argv: readonly string[], env: Record
     HOME: account.home,
     USER: account.name,
     LOGNAME: account.name,
-    PATH: '/run/ex10:/usr/bin:/bin', // the server's own node is there
+    PATH: SESSION_PATH.join(':'),
     LANG: 'C.UTF-8',
     TMPDIR: '/tmp',
     XDG_RUNTIME_DIR: `/run/user/${account.uid}`,
