@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { upTo } from './limits.ts'
 import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
 import { CLEAN_ENV } from './run.ts'
 import type { Account } from '../domain/session.ts'
@@ -166,11 +167,6 @@ export function confined (account: Account, argv: readonly string[], env: Record
 /** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
 const FILES = await upTo(8192, 'Max open files')
 const PROCESSES = await upTo(4096, 'Max processes')
-
-async function upTo (wanted: number, limit: string): Promise<number> {
-  const hard = new RegExp(`^${limit}\\s+\\S+\\s+(\\d+)`, 'm').exec(await readFile('/proc/self/limits', 'utf8'))?.[1]
-  return Math.min(wanted, Number(hard ?? Infinity)) // "unlimited" is no number
-}
 
 /** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox. */
 export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
