@@ -1,7 +1,10 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
-import { Ex10Error, failure, shownAs } from '../src/errors.ts'
+import { Ex10Error, failure, shownAs, type ErrorName } from '../src/errors.ts'
 import type { ErrorReply } from '../src/schemas/common.ts'
+import { refuseSocket } from '../src/system/refuse-socket.ts'
 
 /** Answers every error in the one form; what no caller can act on is logged, and shown only as having happened. */
 async function errorReplies (app: FastifyInstance): Promise<void> {
@@ -11,10 +14,34 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
     if (shown.retryAfterSeconds !== undefined) reply.header('retry-after', shown.retryAfterSeconds)
     return reply.code(shown.statusCode).send(toReply(shown))
   })
+  // one that cannot be met may be passed over: the answer tells
+  app.server.on('checkExpectation', (request, response) => app.routing(request, response))
   app.setNotFoundHandler((request, reply) => {
     const error = failure('NOT_FOUND')
     return reply.code(error.statusCode).send(toReply(error))
   })
+}
+
+/**
+ * Answers what is no HTTP, has too large a head, or comes too slowly, and closes the connection. Nothing is written
+ * while the answer to an earlier request is under way: it would be taken for that answer, or for a part of it.
+ */
+export function refuseMalformed (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null }): void {
+  const underWay = socket._httpMessage
+  const isOfEarlier = underWay && (underWay.headersSent || underWay.req.complete)
+  if (error.code === 'ECONNRESET' || !socket.writable || isOfEarlier) {
+    socket.destroy()
+    return
+  }
+  const shown = failure(malformed(error.code), { details: { reason: error.code } })
+  refuseSocket(socket, shown.statusCode, toReply(shown))
+  socket.destroySoon()
+}
+
+function malformed (code: string | undefined): ErrorName {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT'
+  return 'NOT_HTTP'
 }
 
 function depth ({ instancePath, keyword }: FastifySchemaValidationError): number {

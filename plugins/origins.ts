@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -7,8 +8,8 @@ import { failure } from '../src/errors.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     origins: {
-      /** Refuses a host name that is not ours. For upgrades, which no hook sees. @throws {Ex10Error} EX10_UNKNOWN_HOST */
-      checkHost (headers: FastifyRequest['headers']): void
+      /** Refuses a host name that is not ours, and an address for a proxy. For upgrades, which no hook sees. @throws {Ex10Error} EX10_UNKNOWN_HOST */
+      checkHost (request: IncomingMessage): void
       /** Refuses a page of another site. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
       checkChange (headers: FastifyRequest['headers']): void
     }
@@ -23,8 +24,8 @@ declare module 'fastify' {
 async function origins (app: FastifyInstance): Promise<void> {
   const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
 
-  function checkHost (headers: FastifyRequest['headers']): void {
-    if (!isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
+  function checkHost ({ url, headers }: IncomingMessage): void {
+    if (!url?.startsWith('/') || !isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
   }
 
   function checkChange (headers: FastifyRequest['headers']): void {
@@ -33,7 +34,7 @@ async function origins (app: FastifyInstance): Promise<void> {
   }
 
   app.addHook('onRequest', async request => {
-    checkHost(request.headers)
+    checkHost(request.raw)
     const safe = ['GET', 'HEAD', 'OPTIONS'].includes(request.method) && !request.routeOptions.config.changesState
     if (!safe) checkChange(request.headers)
     if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')

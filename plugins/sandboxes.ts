@@ -6,7 +6,7 @@ import type { SessionFacts } from '../src/domain/session.ts'
 import { StartRefused } from '../src/errors.ts'
 import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
-import { createSandbox, detectHardening, killSandbox, removeSandbox, type Hardening } from '../src/system/sandbox.ts'
+import { createSandbox, detectHardening, killSandbox, removeSandbox, SESSION_PATH, type Hardening } from '../src/system/sandbox.ts'
 import { SandboxWatch } from '../src/system/sandbox-watch.ts'
 import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '../src/system/services.ts'
 
@@ -42,12 +42,13 @@ export interface Isolation extends Hardening {
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu, strict } = app.config
+  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu, sessionPath, strict } = app.config
   const cgroups = await detectCgroups(instance)
   app.addHook('onClose', async () => {
     if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
   })
   const limits = { memoryMiB: sessionMemory, pids: sessionPids, cpuCores: sessionCpu }
+  const PATH = [...sessionPath, ...SESSION_PATH].join(':')
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
   const isolation: Isolation = {
     namespaces: ['mount', 'pid', 'ipc', 'uts'],
@@ -79,7 +80,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       await removeSandbox(dirOf(facts), signal)
     },
     watch: facts => new SandboxWatch(dirOf(facts)),
-    startService: (facts, service, signal) => startService(dirOf(facts), facts.account, service, signal),
+    startService: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),
     stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
     raiseService: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
     killService: (facts, name, signal) => killService(dirOf(facts), name, signal),

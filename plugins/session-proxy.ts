@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { SessionParams } from '../src/schemas/common.ts'
 import { DisplayUnreachable, spliceDisplay } from '../src/system/display-socket.ts'
+import { refuseSocket } from '../src/system/refuse-socket.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,6 +35,7 @@ const REPLY_HEADERS = {
 async function sessionProxy (app: FastifyInstance): Promise<void> {
   const tickets = new Map<string, { sessionId: string, expiresAt: number }>()
   const viewers = new Map<string, Set<Duplex>>()
+  let viewerCount = 0 // of all sessions
 
   function issueTicket (sessionId: string): string {
     const now = performance.now()
@@ -56,7 +58,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
   async function upgrade (request: IncomingMessage, viewer: Duplex, head: Buffer): Promise<void> {
     if (request.method !== 'GET') throw failure('NOT_FOUND')
-    app.origins.checkHost(request.headers)
+    app.origins.checkHost(request)
     // the display page has an opaque origin, which is called null: its ticket speaks for it
     if (request.headers.origin !== 'null') app.origins.checkChange(request.headers)
     const url = URL.parse(request.url ?? '', 'http://localhost')
@@ -73,8 +75,11 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   async function view (id: string, viewer: Duplex, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
     if (all.size >= MAX_VIEWERS) throw failure('TOO_MANY_VIEWERS')
+    if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
+    viewerCount++
     viewer.once('close', () => {
+      viewerCount--
       all.delete(viewer)
       if (all.size === 0) viewers.delete(id)
     })
@@ -86,7 +91,8 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     upgrade(request, socket, head).catch(err => {
       const error = err instanceof Ex10Error ? err : failure(err instanceof DisplayUnreachable ? 'BAD_GATEWAY' : 'INTERNAL')
       if (error.statusCode >= 500) app.log.warn({ err }, 'display not connected')
-      refuse(socket, error)
+      const { code, message, statusCode } = error
+      refuseSocket(socket, statusCode, { success: false, code, message, statusCode })
     })
   })
 
@@ -123,9 +129,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-function refuse (socket: Duplex, { code, message, statusCode }: Ex10Error): void {
-  const body = JSON.stringify({ success: false, code, message, statusCode })
-  socket.end(`HTTP/1.1 ${statusCode} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
-}
-
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'origins', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'connections', 'origins', 'sessions'] })

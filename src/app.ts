@@ -6,9 +6,10 @@ import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
+import connections from '../plugins/connections.ts'
 import creations from '../plugins/creations.ts'
 import devServer from '../plugins/dev-server.ts'
-import errorReplies, { notFoundReply } from '../plugins/error-replies.ts'
+import errorReplies, { notFoundReply, refuseMalformed } from '../plugins/error-replies.ts'
 import events from '../plugins/events.ts'
 import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
@@ -45,14 +46,19 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,
     requestTimeout: 120_000, // a push of 20 MiB takes its time on a slow line
+    connectionTimeout: 120_000, // nothing comes and nothing goes: nobody reads the answer
     pluginTimeout: 0, // the start undoes whatever an earlier server left, however much that is
     http: {
       headersTimeout: 10_000,
+      connectionsCheckingInterval: 2000, // how often time limits are looked after
+      joinDuplicateHeaders: true, // two of Host, Origin, Content-Type… are no good one
+      requireHostHeader: false, // refused like an unknown one, in the one form
       // of the upgrades, only WebSockets are ours: a request that offers HTTP/2 is answered as it is
       shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket'
     },
     ajv: { customOptions: { removeAdditional: false } },
     schemaController: { compilersFactory: { buildValidator } },
+    clientErrorHandler: refuseMalformed,
     // a URL that cannot be decoded, an id that is too long: like any other that names nothing
     frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).send(notFoundReply(request.url))
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -69,6 +75,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 async function register (app: FastifyInstance, settings: Config): Promise<void> {
   await app.register(config, { config: settings })
   await app.register(errorReplies)
+  await app.register(connections)
   await app.register(origins)
   await app.register(bodies)
 

@@ -34,6 +34,7 @@ export const Config = Type.Object({
   sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
   stepTimeout: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'How long one step of a creation or of a teardown may take, seconds' }),
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
+  sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
   allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
   strict: Type.Boolean({ default: false, description: 'Refuse to start where the kernel cannot limit a session\'s home, memory, processes and CPU' }),
   failpoint: Type.String({ default: '', description: 'For tests: `<step>:<before|after>:<throw|hang|kill9|enospc>` makes that step of a creation or a teardown go wrong, once' })
@@ -76,7 +77,7 @@ function describe (key: string, env: Record<string, string | undefined>): string
   const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
   const wanted = schema.anyOf
     ? 'one of ' + schema.anyOf.map((option: TSchema) => option.const).join(', ')
-    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
+    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.items?.pattern && `each matching ${schema.items.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
         schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ')
   return `${variableName(key)}=${env[variableName(key)]} cannot be used: ${schema.description}; give ${wanted}`
 }

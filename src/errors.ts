@@ -4,6 +4,7 @@
  */
 const table = {
   BAD_REQUEST: [400, 'The request is not valid'],
+  NOT_HTTP: [400, 'This is not HTTP as it is written down'],
   UNKNOWN_TEMPLATE: [400, 'There is no such template'],
   PATH_EMPTY: [400, 'A file path must name a file: it is empty'],
   PATH_NOT_TEXT: [400, 'A file path must be well-formed text'],
@@ -24,11 +25,13 @@ const table = {
   PREFETCH_REFUSED: [403, 'A session is not created by a prefetch'],
   NOT_FOUND: [404, 'There is nothing here'],
   SESSION_NOT_FOUND: [404, 'No such session'],
+  REQUEST_TIMEOUT: [408, 'The request came too slowly'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
   TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can'],
   TOO_MANY_STREAMS: [429, 'The session has as many readers of its events as it can'],
+  HEADERS_TOO_LARGE: [431, 'The headers are too large: 16 KiB in all'],
   INTERNAL: [500, 'Something went wrong: the server\'s log says what'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log says why'],
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],

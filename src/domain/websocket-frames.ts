@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** WebSocket frames (RFC 6455, section 5): enough of them to pass them on safely. No extension is ever negotiated. */
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -36,10 +38,15 @@ function parseHeader (bytes: Buffer): Header | undefined {
   return { final: (first & 0x80) !== 0, reserved: first & 0x70, opcode: first & 0x0f, masked, headerLength, payloadLength }
 }
 
+const MOST_CHUNKS = 1000
+
 /** Cuts what a client sends into frames. Client frames are masked; a payload is at most `maxPayload` bytes long. */
 export class ClientFrames {
-  #pending: Buffer = Buffer.alloc(0)
   readonly #maxPayload: number
+  #chunks: Buffer[] = []
+  #length = 0
+  /** Bytes that there must be before looking again is of use: chunks can be as small as their sender likes. */
+  #needed = 0
 
   constructor (maxPayload: number) {
     this.#maxPayload = maxPayload
@@ -47,16 +54,28 @@ export class ClientFrames {
 
   /** @throws {ProtocolViolation} */
   * read (chunk: Buffer): Generator<Frame, void, undefined> {
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+    if (this.#length < this.#needed) {
+      if (this.#chunks.length === MOST_CHUNKS) this.#chunks = [Buffer.concat(this.#chunks)] // each costs memory of its own
+      return
+    }
+    let pending = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
     for (;;) {
-      const header = parseHeader(this.#pending)
-      if (!header) return
-      this.#check(header)
-      const length = header.headerLength + header.payloadLength
-      if (this.#pending.length < length) return
-      const raw = this.#pending.subarray(0, length)
-      this.#pending = this.#pending.subarray(length)
-      yield { final: header.final, opcode: header.opcode, payload: unmask(raw, header.headerLength), raw }
+      const header = parseHeader(pending)
+      if (header) this.#check(header)
+      const length = header ? header.headerLength + header.payloadLength : pending.length + 1
+      if (!header || pending.length < length) {
+        this.#chunks = [pending]
+        this.#length = pending.length
+        this.#needed = length
+        return
+      }
+      const raw = pending.subarray(0, length)
+      pending = pending.subarray(length)
+      const payload = unmask(raw, header.headerLength)
+      if (header.opcode === OPCODE.close) checkClose(payload)
+      yield { final: header.final, opcode: header.opcode, payload, raw }
     }
   }
 
@@ -66,6 +85,15 @@ export class ClientFrames {
     if (opcode >= OPCODE.close && (payloadLength > 125 || !final)) throw new ProtocolViolation(1002, 'a control frame is long or fragmented')
     if (payloadLength > this.#maxPayload) throw new ProtocolViolation(1009, 'a frame is too long')
   }
+}
+
+/** A close frame says nothing, or a code that may be sent and a reason in UTF-8. */
+function checkClose (payload: Buffer): void {
+  if (payload.length === 0) return
+  const code = payload.length === 1 ? 0 : payload.readUInt16BE(0)
+  const isCode = (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999)
+  if (!isCode) throw new ProtocolViolation(1002, 'this is no close code')
+  if (!isUtf8(payload.subarray(2))) throw new ProtocolViolation(1007, 'the reason is no UTF-8')
 }
 
 function unmask (raw: Buffer, headerLength: number): Buffer {

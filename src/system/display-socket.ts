@@ -70,18 +70,18 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
 function splice (viewer: Duplex, display: Socket): void {
   const frames = new ClientFrames(MAX_MESSAGE)
   const boundaries = new FrameBoundaries()
-  let viewerHeard = Date.now()
-  let displayHeard = Date.now()
+  let viewerHeard = performance.now()
+  let displayHeard = performance.now()
 
   display.on('data', (chunk: Buffer) => {
-    displayHeard = Date.now()
+    displayHeard = performance.now()
     boundaries.follow(chunk)
     if (!viewer.write(chunk)) display.pause()
   })
   viewer.on('drain', () => display.resume())
 
   viewer.on('data', (chunk: Buffer) => {
-    viewerHeard = Date.now()
+    viewerHeard = performance.now()
     try {
       for (const frame of frames.read(chunk)) {
         if (passes(frame) && !display.write(frame.raw)) viewer.pause()
@@ -97,7 +97,7 @@ function splice (viewer: Duplex, display: Socket): void {
   display.on('drain', () => viewer.resume())
 
   const pings = setInterval(() => {
-    if (Date.now() - Math.min(viewerHeard, displayHeard) > SILENCE_MS) return closeBoth()
+    if (performance.now() - Math.min(viewerHeard, displayHeard) > SILENCE_MS) return closeBoth()
     // within a frame, bytes are flowing: no need to ask
     if (boundaries.atBoundary) viewer.write(controlFrame(OPCODE.ping))
     display.write(controlFrame(OPCODE.ping, undefined, true))

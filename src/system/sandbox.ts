@@ -5,11 +5,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { upTo } from './limits.ts'
 import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
 import { CLEAN_ENV, run } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
 const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
+
+/** Where a session's programs are; the server's own node is in the first folder. */
+export const SESSION_PATH = ['/run/ex10', '/usr/bin', '/bin']
 
 /** Where things are inside every sandbox. */
 export const IN_SANDBOX = { node: '/run/ex10/node', template: '/run/ex10/template' }
@@ -158,7 +162,7 @@ export function confined (account: Account, argv: readonly string[], env: Record
     HOME: account.home,
     USER: account.name,
     LOGNAME: account.name,
-    PATH: '/run/ex10:/usr/bin:/bin', // the server's own node is there
+    PATH: SESSION_PATH.join(':'),
     LANG: 'C.UTF-8',
     TMPDIR: '/tmp',
     XDG_RUNTIME_DIR: `/run/user/${account.uid}`,
@@ -177,11 +181,6 @@ export function confined (account: Account, argv: readonly string[], env: Record
 /** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
 const FILES = await upTo(8192, 'Max open files')
 const PROCESSES = await upTo(4096, 'Max processes')
-
-async function upTo (wanted: number, limit: string): Promise<number> {
-  const hard = new RegExp(`^${limit}\\s+\\S+\\s+(\\d+)`, 'm').exec(await readFile('/proc/self/limits', 'utf8'))?.[1]
-  return Math.min(wanted, Number(hard ?? Infinity)) // "unlimited" is no number
-}
 
 /** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox, and binds no port. */
 export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {

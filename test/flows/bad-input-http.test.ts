@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Value } from '@sinclair/typebox/value'
+import t, { type Test } from 'tap'
+import { ErrorReply } from '../../src/schemas/common.ts'
+import { assertEndsClean, serve } from '../support/creation.ts'
+import { lightDisplay } from '../support/light-display.ts'
+import { exchange, type RawExchange } from '../support/raw-http.ts'
+import { rawRequests, type RawRequest } from '../support/raw-requests.ts'
+import { createSession, endSession, eventually, type Server } from '../support/server.ts'
+import { tally } from '../support/tally.ts'
+
+const AT_ONCE = 24
+
+async function send (server: Server, { pieces, answers, unfinished }: RawRequest): Promise<RawExchange> {
+  return exchange(server.url, pieces, { answers: unfinished ? 0 : answers.length || Infinity })
+}
+
+function assertForm (t: Test, { status, body }: { status: number, body: string }, name: string): void {
+  if (status < 400) return
+  t.ok(Value.Check(ErrorReply, JSON.parse(body)), `${name}: ${status} has the one form of errors`)
+}
+
+/** Connections that stay open and send this, if anything. */
+async function hold (t: Test, server: Server, count: number, text = ''): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect(Number(new URL(server.url).port), '127.0.0.1'))
+  t.teardown(() => { for (const socket of sockets) socket.destroy() })
+  for (const socket of sockets) socket.on('error', () => {}).resume()
+  await Promise.all(sockets.map(async socket => {
+    await Promise.race([once(socket, 'connect'), once(socket, 'close')])
+    socket.write(text)
+  }))
+  return sockets
+}
+
+const answers = (server: Server) => exchange(server.url, ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'], { answers: 1 }).then(({ answers }) => answers[0]?.status === 200)
+
+t.test('requests that no client would send are answered in the one form or not at all, and hide no other request', async t => {
+  const server = await serve(t, lightDisplay())
+  const { id } = await createSession(server)
+  const requests = rawRequests(id)
+
+  await t.test('smuggling, wrong hosts, first lines, headers, bodies and pipelines', async t => {
+    const left = [...requests]
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+      for (let request = left.shift(); request; request = left.shift()) {
+        const { answers, rest } = await send(server, request)
+        t.strictSame([...answers.map(({ status }) => status), rest], [...request.answers, ''], request.name)
+        for (const answer of answers) assertForm(t, answer, request.name)
+      }
+    }))
+    t.match(await (await fetch(`${server.url}/health`)).json(), { status: 'ok', sessions: 1 }, 'no session was made')
+    t.match(await (await fetch(`${server.url}/sessions/${id}`)).json(), { state: 'ready', health: 'ok', version: 0 }, 'nor ended, nor changed')
+    t.ok(requests.length >= 200)
+    tally(t, 'raw HTTP requests', requests.length)
+  })
+
+  await t.test('who sends nothing, or not all, or all too slowly, is told so and sent away', async t => {
+    const head = 'GET /health HTTP/1.1\r\nHost: localhost\r\n'
+    const slow = Array.from({ length: 20 }, (_, i) => `X${i}: ${i}\r\n`)
+    const trickled = (async () => {
+      const [socket] = await hold(t, server, 1, head)
+      let heard = ''
+      socket!.on('data', chunk => { heard += chunk })
+      for (const line of slow) {
+        if (socket!.closed) break
+        socket!.write(line)
+        await delay(1000)
+      }
+      return heard
+    })()
+    const refused = await Promise.all(['', head, 'POST /updateCode HTTP/1.1\r\nHost: loc'].map(text => exchange(server.url, [text], { answers: Infinity, ms: 30_000 })))
+    for (const { answers } of refused) {
+      t.strictSame(answers.map(({ status }) => status), [408])
+      assertForm(t, answers[0]!, 'too slow')
+    }
+    t.match(await trickled, /^HTTP\/1\.1 408 /, 'also who sends a line every second')
+    tally(t, 'raw HTTP requests', 4)
+  })
+
+  t.equal((await endSession(server, id)).status, 200)
+  await assertEndsClean(t, server)
+})
+
+t.test('connections are limited, and whoever takes them all does not keep the others out', async t => {
+  const server = await serve(t, lightDisplay())
+
+  await t.test('those between two requests make room at once', async t => {
+    const idle = await hold(t, server, 4200, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await eventually('no more than allowed', () => idle.filter(socket => socket.closed).length >= 104)
+    await eventually('the server answers', () => answers(server), 2000)
+  })
+
+  await t.test('those that send nothing are sent away', async t => {
+    await hold(t, server, 4200)
+    const heldAt = performance.now()
+    t.equal(await answers(server), false, 'full: a further connection is closed')
+    await eventually('the server answers', () => answers(server), 20_000)
+    t.ok(performance.now() - heldAt < 15_000, 'after some seconds')
+  })
+  await assertEndsClean(t, server)
+})
