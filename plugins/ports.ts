@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { slotKey } from '../src/domain/audit.ts'
 import type { Slot } from '../src/domain/session.ts'
 import { slotAt } from '../src/domain/slots.ts'
 import { failure } from '../src/errors.ts'
@@ -55,6 +56,7 @@ async function ports (app: FastifyInstance): Promise<void> {
     throw failure('NO_SLOT', { retryAfterSeconds: 10 })
   }
 
+  app.audit.own('slot', () => [...taken].map(slotKey), ({ slot }) => [slotKey(slot.index)])
   app.decorate('ports', {
     reserve,
     hold: (index: number) => { taken.add(index) },
@@ -68,4 +70,4 @@ async function areFree (slot: Slot): Promise<boolean> {
   return free.every(Boolean)
 }
 
-export default fp(ports, { name: 'ports', dependencies: ['config'] })
+export default fp(ports, { name: 'ports', dependencies: ['config', 'audit'] })

@@ -40,6 +40,9 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
   const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), facts.account.uid, signal)
 
+  const watched = new Set<string>()
+  app.audit.own('watch', () => watched)
+
   /** Looks every second whether the init lives. A poll serves a sandbox that this server did not start as well. */
   function watch (facts: SessionFacts, died: () => void): () => void {
     const timer = setInterval(() => {
@@ -50,7 +53,11 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       }, err => app.log.error({ err, sessionId: facts.id }, 'sandbox not seen'))
     }, WATCH_MS)
     timer.unref()
-    return () => clearInterval(timer)
+    watched.add(facts.id)
+    return () => {
+      clearInterval(timer)
+      watched.delete(facts.id)
+    }
   }
 
   app.decorate('sandboxes', {
@@ -82,4 +89,4 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'registry'] })
+export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'audit', 'registry'] })

@@ -112,6 +112,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
   })
 
+  app.audit.own('viewer', () => viewers.keys())
   app.decorate('sessionProxy', { issueTicket })
 
   app.addHook('preClose', async () => {
@@ -128,4 +129,4 @@ function refuse (socket: Duplex, { code, message, statusCode }: Ex10Error): void
   socket.end(`HTTP/1.1 ${statusCode} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'origins', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'origins', 'sessions'] })

@@ -43,10 +43,14 @@ export interface Sessions {
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
    */
   end (id: string, reason: EndReason): Promise<void>
+  /** Ends the sessions whose teardown has failed once more. Resolves when all have been tried; what fails again is logged. */
+  retry (): Promise<void>
 }
 
 interface Live {
   facts: SessionFacts
+  /** Its teardown failed: something is left, and nobody is at it. */
+  halfEnded?: EndReason
   undo: UndoStack
   abort: AbortController
   unwatch?: () => void
@@ -133,8 +137,10 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function end (id: string, reason: EndReason): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
+    delete session.halfEnded
     session.ending ??= tearDown(session, reason).catch(error => {
       delete session.ending // who asks again tries again
+      session.halfEnded = reason
       throw error
     })
     return session.ending
@@ -183,6 +189,12 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return areUp.every(Boolean) ? 'ok' : 'degraded'
   }
 
+  async function retry (): Promise<void> {
+    await Promise.all([...live].map(async ([id, { halfEnded }]) => {
+      if (halfEnded) await end(id, halfEnded).catch(err => app.log.error({ err, sessionId: id }, 'session not undone'))
+    }))
+  }
+
   async function endAll (reason: EndReason): Promise<void> {
     const results = await Promise.allSettled([...live.keys()].map(id => end(id, reason)))
     for (const result of results) {
@@ -190,7 +202,9 @@ async function sessions (app: FastifyInstance): Promise<void> {
     }
   }
 
-  app.decorate('sessions', { admit, create, get, ready, list: () => registry.live(), health, end })
+  app.decorate('sessions', { admit, create, get, ready, list: () => registry.live(), health, end, retry })
+  app.audit.own('session', () => live.keys(), ({ id }) => [id])
+  app.audit.own('half-ended session', () => [...live].filter(([, { halfEnded }]) => halfEnded).map(([id]) => `${id}, whose teardown failed`))
 
   // what a killed server left: its records say what to undo
   for (const { state, version, ...facts } of registry.live()) {
@@ -227,5 +241,5 @@ function shownTo (error: unknown): Ex10Error {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server']
+  dependencies: ['audit', 'registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server']
 })

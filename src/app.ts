@@ -2,6 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config.ts'
 import apiDocs from '../plugins/api-docs.ts'
+import audit from '../plugins/audit.ts'
 import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
@@ -13,6 +14,7 @@ import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
 import pages from '../plugins/pages.ts'
 import ports from '../plugins/ports.ts'
+import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
@@ -22,6 +24,7 @@ import xpra from '../plugins/xpra.ts'
 import addSession from './routes/add-session.ts'
 import createSession from './routes/create-session.ts'
 import deleteSession from './routes/delete-session.ts'
+import getAudit from './routes/get-audit.ts'
 import getDisplayFile from './routes/get-display-file.ts'
 import getDisplayState from './routes/get-display-state.ts'
 import getLogs from './routes/get-logs.ts'
@@ -70,6 +73,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
 
   // closed in reverse: sessions end first, while all that they need still stands
   await app.register(registry)
+  await app.register(audit)
   await app.register(ports)
   await app.register(linuxUsers)
   await app.register(firewall)
@@ -80,13 +84,14 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(devServer)
   await app.register(codeUpdates)
   await app.register(sessions)
+  await app.register(reconciler)
   await app.register(sessionProxy)
   await app.register(pages)
 
   await app.register(apiDocs)
   const routes = [
     createSession, addSession, listSessions, getSession, deleteSession, getLogs, updateCode,
-    viewHome, viewSession, getDisplayFile, getDisplayState, health, ready
+    viewHome, viewSession, getDisplayFile, getDisplayState, getAudit, health, ready
   ]
   for (const route of routes) await app.register(route)
 }
