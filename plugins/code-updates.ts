@@ -88,6 +88,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     return started ? undefined : 'The service worker did not start'
   }
 
+  app.audit.own('pipeline', () => pipelines.keys())
   app.decorate('codeUpdates', {
     async install (facts: SessionFacts, template: Template) {
       await pipelineOf(facts).writer.push('', [
@@ -122,4 +123,4 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'supervision'] })

@@ -39,6 +39,7 @@ async function events (app: FastifyInstance): Promise<void> {
   const histories = new Map<string, History>()
   const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
 
+  app.audit.own('history', () => histories.keys(), ({ id }) => [id])
   app.decorate('events', {
     kept: (facts: SessionFacts) => readEvents(dirOf(facts)),
     open (facts: SessionFacts, events: SessionEvent[] = []) {
@@ -68,4 +69,4 @@ async function events (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(events, { name: 'events', dependencies: ['config'] })
+export default fp(events, { name: 'events', dependencies: ['audit', 'config'] })

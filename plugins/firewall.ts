@@ -2,13 +2,9 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Firewall } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
-import { portRanges } from '../src/domain/slots.ts'
 import { failure, StartRefused } from '../src/errors.ts'
-import { enforce, type EnforcedRules } from '../src/system/firewall.ts'
+import { backendOf, enforce, type EnforcedRules } from '../src/system/firewall.ts'
 import type { FirewallBackend, OwnPort } from '../src/system/firewall-backend.ts'
-import { iptables } from '../src/system/iptables.ts'
-import { nftables } from '../src/system/nft.ts'
-import { readResolvers } from '../src/system/resolvers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -33,7 +29,7 @@ export type AlarmListener = (state: 'lost' | 'restored', message: string) => voi
 const WATCH_MS = 2000
 
 async function firewall (app: FastifyInstance): Promise<void> {
-  const backend = await chooseBackend(app)
+  const backend = await backendOf(app.config)
   const rules = await start(app, backend)
   const listeners: AlarmListener[] = []
   let alarm: string | undefined
@@ -82,12 +78,6 @@ async function firewall (app: FastifyInstance): Promise<void> {
     open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
     close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
   })
-}
-
-async function chooseBackend ({ config }: FastifyInstance): Promise<FirewallBackend> {
-  const { instance, uidMin, uidMax, portBase, slots } = config
-  const options = { instance, uidMin, uidMax, portRanges: portRanges(portBase, slots), ...await readResolvers() }
-  return config.firewall === 'iptables' ? iptables(options) : nftables(options)
 }
 
 async function start ({ config, registry }: FastifyInstance, backend: FirewallBackend): Promise<EnforcedRules> {

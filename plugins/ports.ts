@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { slotKey } from '../src/domain/audit.ts'
 import type { Slot } from '../src/domain/session.ts'
 import { slotAt } from '../src/domain/slots.ts'
 import { failure } from '../src/errors.ts'
@@ -58,6 +59,7 @@ async function ports (app: FastifyInstance): Promise<void> {
     throw failure('NO_SLOT', { retryAfterSeconds: 10 })
   }
 
+  app.audit.own('slot', () => [...taken].map(slotKey), ({ slot }) => [slotKey(slot.index)])
   app.decorate('ports', {
     reserve,
     hold: (index: number) => { taken.add(index) },
@@ -72,4 +74,4 @@ async function areFree (slot: Slot): Promise<boolean> {
   return free.every(Boolean)
 }
 
-export default fp(ports, { name: 'ports', dependencies: ['config'] })
+export default fp(ports, { name: 'ports', dependencies: ['config', 'audit'] })

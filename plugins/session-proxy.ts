@@ -118,6 +118,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
   })
 
+  app.audit.own('viewer', () => viewers.keys())
   app.decorate('sessionProxy', { issueTicket })
 
   app.addHook('preClose', async () => {
@@ -129,4 +130,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'connections', 'origins', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'origins', 'sessions'] })

@@ -39,8 +39,8 @@ export interface Sessions {
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
    */
   end (id: string, reason: EndReason): Promise<void>
-  /** Ends again what could not be ended. */
-  retryEnds (): Promise<void>
+  /** Ends the sessions whose teardown has failed once more. Resolves when all have been tried; what fails again is logged. */
+  retry (): Promise<void>
 }
 
 interface Live {
@@ -49,8 +49,8 @@ interface Live {
   abort: AbortController
   unwatch?: () => void
   ending?: Promise<void>
-  /** Why the session was to end when that failed. */
-  failed?: EndReason
+  /** Its teardown has failed; this is why it was to end. */
+  halfEnded?: EndReason
 }
 
 /** The sessions that live: what was made is in their charge until it has been undone. */
@@ -108,9 +108,10 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function end (id: string, reason: EndReason): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
+    delete session.halfEnded
     session.ending ??= tearDown(session, reason).catch(error => {
       delete session.ending // who asks again tries again
-      session.failed = reason
+      session.halfEnded = reason
       throw error
     })
     return session.ending
@@ -208,17 +209,19 @@ async function sessions (app: FastifyInstance): Promise<void> {
     ready,
     list: () => registry.live(),
     end,
-    async retryEnds () {
-      await Promise.all([...live.values()].map(async ({ facts, failed, ending }) => {
-        if (failed && !ending) await endOrLog(facts.id, failed)
+    async retry () {
+      await Promise.all([...live].map(async ([id, { halfEnded }]) => {
+        if (halfEnded) await endOrLog(id, halfEnded)
       }))
     }
   })
+  app.audit.own('session', () => live.keys(), ({ id }) => [id])
+  app.audit.own('half-ended session', () => [...live].filter(([, { halfEnded }]) => halfEnded).map(([id]) => `${id}, whose teardown failed`))
   await takeOver()
   app.addHook('onClose', shutDown)
 }
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
+  dependencies: ['audit', 'registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
 })

@@ -51,6 +51,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
     }
   }
 
+  app.audit.own('supervisor', () => supervisors.keys(), ({ id }) => [id])
   app.decorate('supervision', {
     watch (facts: SessionFacts, template: Template, died: () => void) {
       const log = app.log.child({ sessionId: facts.id })
@@ -76,4 +77,4 @@ async function supervision (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(supervision, { name: 'supervision', dependencies: ['sandboxes', 'events', 'xpra', 'browser', 'dev-server'] })
+export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'events', 'xpra', 'browser', 'dev-server'] })

@@ -2,6 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config.ts'
 import apiDocs from '../plugins/api-docs.ts'
+import audit from '../plugins/audit.ts'
 import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
 import codeUpdates from '../plugins/code-updates.ts'
@@ -16,6 +17,7 @@ import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
 import pages from '../plugins/pages.ts'
 import ports from '../plugins/ports.ts'
+import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
@@ -23,20 +25,7 @@ import sessions from '../plugins/sessions.ts'
 import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
 import xpra from '../plugins/xpra.ts'
-import addSession from './routes/add-session.ts'
-import createSession from './routes/create-session.ts'
-import deleteSession from './routes/delete-session.ts'
-import getDisplayFile from './routes/get-display-file.ts'
-import getDisplayState from './routes/get-display-state.ts'
-import getEvents from './routes/get-events.ts'
-import getLogs from './routes/get-logs.ts'
-import getSession from './routes/get-session.ts'
-import health from './routes/health.ts'
-import listSessions from './routes/list-sessions.ts'
-import ready from './routes/ready.ts'
-import updateCode from './routes/update-code.ts'
-import viewHome from './routes/view-home.ts'
-import viewSession from './routes/view-session.ts'
+import { routes } from './routes/index.ts'
 import { buildValidator } from './validator.ts'
 
 /** Builds the server: everything that is registered, in order. It does not listen yet. */
@@ -81,6 +70,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
 
   // closed in reverse: sessions end first, while all that they need still stands
   await app.register(registry)
+  await app.register(audit)
   await app.register(ports)
   await app.register(linuxUsers)
   await app.register(firewall)
@@ -94,13 +84,10 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(codeUpdates)
   await app.register(sessions)
   await app.register(creations)
+  await app.register(reconciler)
   await app.register(sessionProxy)
   await app.register(pages)
 
   await app.register(apiDocs)
-  const routes = [
-    createSession, addSession, listSessions, getSession, deleteSession, getLogs, getEvents, updateCode,
-    viewHome, viewSession, getDisplayFile, getDisplayState, health, ready
-  ]
   for (const route of routes) await app.register(route)
 }

@@ -34,7 +34,12 @@ export interface FirewallOptions {
 export interface OwnPort { uid: number, port: number }
 
 /** What is in force: the rules in a form that compares equal while they are the same, and the own ports by `ownKey`. */
-export interface LoadedRules { rules: string, own: Set<string> }
+export interface LoadedRules {
+  rules: string
+  own: Set<string>
+  /** The instance has something there, right or wrong. */
+  isLoaded: boolean
+}
 
 export function ownKey ({ uid, port }: OwnPort): string {
   return `${uid} . ${port}`

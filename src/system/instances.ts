@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StartRefused } from '../errors.ts'
 import { parseStat } from './processes.ts'
@@ -13,6 +13,7 @@ export interface Claim {
 }
 
 const FOLDER = '/run/ex10'
+const CLAIMS = `${FOLDER}/instances.db`
 
 /** Something else on this machine already has what this server wants. */
 export class ClaimRefused extends StartRefused {}
@@ -24,7 +25,7 @@ export class ClaimRefused extends StartRefused {}
  */
 export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
   mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
-  const database = new DatabaseSync(`${FOLDER}/instances.db`)
+  const database = new DatabaseSync(CLAIMS)
   database.exec('PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
   try {
     database.exec('BEGIN IMMEDIATE')
@@ -49,6 +50,20 @@ export function claimInstance (claim: Claim): { keep: () => void, release: () =>
       database.prepare('DELETE FROM claims WHERE instance = ? AND pid = ?').run(claim.instance, process.pid)
       database.close()
     }
+  }
+}
+
+/** The pid of the instance's server, if one runs. */
+export function runningServer (instance: string): number | undefined {
+  if (!existsSync(CLAIMS)) return undefined
+  const database = new DatabaseSync(CLAIMS, { readOnly: true })
+  try {
+    database.exec('PRAGMA busy_timeout = 5000')
+    const row = database.prepare('SELECT pid, start_time FROM claims WHERE instance = ?').get(instance)
+    const pid = Number(row?.pid)
+    return row && startTime(pid) === row.start_time ? pid : undefined
+  } finally {
+    database.close()
   }
 }
 

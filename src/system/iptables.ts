@@ -118,17 +118,18 @@ function ownRules (instance: string, own: OwnPort[]): string[] {
 interface OwnRule { line: string, chain: string, uid: number, ports: number[] }
 
 /** What concerns the instance in the filter table of a family: the rules of sessions, and all else. */
-function parseSaved (instance: string, saved: string[]): { ownRules: OwnRule[], rules: string[] } {
+function parseSaved (instance: string, saved: string[]): { ownRules: OwnRule[], rules: string[], isLoaded: boolean } {
   const ownRule = new RegExp(`^-A ${instance}-(serve|reach) -p tcp -m owner --uid-owner (\\d+) -m multiport --(?:sports|dports) ([\\d,]+) -j RETURN$`)
   const ours = new RegExp(`^(:|-A )${instance}-| -[jg] ${instance}-\\S+$`)
   const ownRules: OwnRule[] = []
   const rules: string[] = rulesAhead(instance, saved)
-  for (const line of saved.filter(line => ours.test(line))) {
+  const lines = saved.filter(line => ours.test(line))
+  for (const line of lines) {
     const [, chain, uid, ports] = ownRule.exec(line) ?? []
     if (chain && ports) ownRules.push({ line, chain, uid: Number(uid), ports: ports.split(',').map(Number) })
     else rules.push(line)
   }
-  return { ownRules, rules }
+  return { ownRules, rules, isLoaded: lines.length > 0 }
 }
 
 /** Rules of OUTPUT before ours, which could accept what ours refuse; other instances' let everything go on that they allow. */
@@ -145,7 +146,7 @@ function combine (instance: string, saves: string[][]): LoadedRules {
     new Set(ownRules.filter(({ chain }) => chain === name).flatMap(({ uid, ports }) => ports.map(port => ownKey({ uid, port }))))))
   const some = sets.reduce((all, set) => all.union(set))
   const own = sets.reduce((all, set) => all.intersection(set))
-  return { rules: JSON.stringify([...families.map(({ rules }) => rules), [...some.difference(own)]]), own }
+  return { rules: JSON.stringify([...families.map(({ rules }) => rules), [...some.difference(own)]]), own, isLoaded: families.some(({ isLoaded }) => isLoaded) }
 }
 
 /** Whatever takes away all that the instance has in a family's table. */

@@ -9,7 +9,12 @@ export function nftables (options: FirewallOptions): FirewallBackend {
   const table = options.instance
 
   async function read (signal?: AbortSignal): Promise<LoadedRules> {
-    return parse(await run(['nft', '-j', 'list', 'table', 'inet', table], signal ? { signal } : {}))
+    try {
+      return parse(await run(['nft', '-j', 'list', 'table', 'inet', table], signal ? { signal } : {}))
+    } catch (error) {
+      if (isMissing(error)) return { rules: '', own: new Set(), isLoaded: false }
+      throw error
+    }
   }
 
   return {
@@ -31,7 +36,7 @@ export function nftables (options: FirewallOptions): FirewallBackend {
         if (own.some(port => left.has(ownKey(port)))) throw new Error('the session\'s ports are still open')
       } catch (error) {
         // somebody deleted the table: then there is nothing to close
-        if (!(error instanceof CommandFailed && /No such file or directory/.test(error.stderr))) throw error
+        if (!isMissing(error)) throw error
       }
     },
     read,
@@ -39,6 +44,11 @@ export function nftables (options: FirewallOptions): FirewallBackend {
       await run(['nft', '-f', '-'], { input: deletion(table) })
     }
   }
+}
+
+/** nft's words for a table that is not there. */
+function isMissing (error: unknown): boolean {
+  return error instanceof CommandFailed && /No such file or directory/.test(error.stderr)
 }
 
 /** `add` first, because deleting a table that is not there fails the whole transaction. */
@@ -105,5 +115,5 @@ function parse (listed: string): LoadedRules {
     rules.push(object)
   }
   // handles differ from load to load, counters from packet to packet
-  return { rules: JSON.stringify(rules, (key, value) => key === 'handle' ? undefined : key === 'counter' && value ? true : value), own }
+  return { rules: JSON.stringify(rules, (key, value) => key === 'handle' ? undefined : key === 'counter' && value ? true : value), own, isLoaded: true }
 }

@@ -52,6 +52,13 @@ export async function processesOf (uid: number): Promise<number[]> {
   return found.filter(pid => pid !== undefined)
 }
 
+/** The argv of every process. */
+export async function commandLines (): Promise<string[][]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map(pid => readProc(`${pid}/cmdline`)))
+  return lines.filter(line => line !== undefined).map(line => line.split('\0'))
+}
+
 /** Asks `probe` every few milliseconds until it says yes. Rejects with the signal's reason. */
 export async function until (probe: () => Promise<boolean> | boolean, signal: AbortSignal, everyMs = 5): Promise<void> {
   while (!await probe()) {

@@ -44,7 +44,8 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
     database = openSound(file)
   }
   const statements = {
-    insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING'),
+    insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
+    restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
     setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(?, reason), ended_at = ? WHERE id = ?'),
     get: database.prepare('SELECT * FROM sessions WHERE id = ? AND state NOT IN (\'ended\', \'failed\')'),
     live: database.prepare('SELECT * FROM sessions WHERE state NOT IN (\'ended\', \'failed\') ORDER BY created_at'),
@@ -61,7 +62,7 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
     },
     /** Records a session that is found on the machine, unless it is known, ended ones included. Returns whether it was not. */
     restore (facts: SessionFacts, state: SessionState): boolean {
-      return Number(statements.insert.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString()).changes) > 0
+      return Number(statements.restore.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString()).changes) > 0
     },
     setState (id: string, state: SessionState, reason?: EndReason): void {
       const endedAt = state === 'ended' || state === 'failed' ? new Date().toISOString() : null

@@ -105,7 +105,7 @@ export async function readInit (dir: string): Promise<ProcessId | undefined> {
 }
 
 /** The folders of the sandbox's cgroups, made or not. */
-async function readGroups (dir: string): Promise<string[]> {
+export async function readGroups (dir: string): Promise<string[]> {
   return (await readIfThere(join(dir, 'cgroups')) ?? '').split('\n').filter(Boolean)
 }
 

@@ -32,13 +32,13 @@ t.beforeEach(() => backend.load([]))
 
 t.test('the rules of both families read back as expected, however often they are loaded, with sessions and without', async t => {
   const rules = await backend.expected()
-  t.strictSame(await backend.read(), { rules, own: new Set() }, 'loaded')
+  t.strictSame(await backend.read(), { rules, own: new Set(), isLoaded: true }, 'loaded')
   t.ok(rules.includes('203.0.113.53') && rules.includes('2001:db8:1::53'), 'the resolvers are among what is compared')
   await backend.load([...OWN, ...OTHER])
-  t.strictSame(await backend.read(), { rules, own: new Set([...OTHER, ...OWN].map(ownKey)) }, 'loaded again, at once with two sessions')
+  t.strictSame(await backend.read(), { rules, own: new Set([...OTHER, ...OWN].map(ownKey)), isLoaded: true }, 'loaded again, at once with two sessions')
   await backend.unload()
   await backend.load(OWN)
-  t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)) }, 'loaded anew')
+  t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)), isLoaded: true }, 'loaded anew')
 })
 
 t.test('a rule that is missing, added or changed in either family is noticed, and loading puts it right', async t => {
@@ -65,7 +65,7 @@ t.test('a rule that is missing, added or changed in either family is noticed, an
       await run([tool, ...change.split(' ')] as [string, ...string[]])
       t.not((await backend.read()).rules, rules, `${tool} ${change}`)
       await backend.load(OWN)
-      t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)) }, 'loaded, all is well')
+      t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)), isLoaded: true }, 'loaded, all is well')
       if (change.startsWith('-I OUTPUT')) await run([tool, ...change.replace('-I OUTPUT 1', '-D OUTPUT').split(' ')] as [string, ...string[]])
     }
   }

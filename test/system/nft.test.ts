@@ -51,7 +51,7 @@ t.test('the rules read back the same, however often they are loaded and whatever
   t.equal((await backend.read()).rules, rules, 'after that session')
 
   await backend.load(OWN)
-  t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)) }, 'loaded again, at once with a session')
+  t.strictSame(await backend.read(), { rules, own: new Set(OWN.map(ownKey)), isLoaded: true }, 'loaded again, at once with a session')
   await backend.unload()
   await backend.load([])
   t.equal((await backend.read()).rules, rules, 'loaded anew')
@@ -88,7 +88,7 @@ t.test('a rule that is missing, added or changed is noticed', async t => {
     t.not(await backend.read().then(loaded => loaded.rules, () => 'unreadable'), rules, name)
   }
   await backend.unload()
-  await t.rejects(backend.read(), { name: 'CommandFailed' }, 'without the table, reading it fails')
+  t.strictSame(await backend.read(), { rules: '', own: new Set(), isLoaded: false }, 'without the table, nothing is loaded')
 })
 
 t.test('ports are opened and closed as often as asked, and never another session\'s', async t => {

@@ -1,0 +1,24 @@
+// Compares the machine with what the live sessions of the instance imply; the server may run or not. Reads the same
+// EX10_* settings as the server. Prints {"leaked":[…],"missing":[…]}; exits with 0 when both are empty, with 1 when
+// not, and with 2 when it could not look.
+import { audit, isClean } from '../src/domain/audit.ts'
+import { portRanges } from '../src/domain/slots.ts'
+import { readConfig } from '../src/config.ts'
+import { machineOf } from '../src/system/audit/machine.ts'
+import { backendOf } from '../src/system/firewall.ts'
+
+const TIMEOUT_MS = 60_000
+
+try {
+  if (process.getuid() !== 0) throw new Error('root is needed, to see everything: run this command as root')
+  const config = readConfig(process.env)
+  const { nouns, known } = machineOf({ ...config, portRanges: portRanges(config.portBase, config.slots) }, await backendOf(config))
+  const found = await audit(nouns, known, AbortSignal.timeout(TIMEOUT_MS))
+  if (found.unseen.length > 0) throw new Error(found.unseen.map(({ noun, error }) => `${noun}: ${error.message}`).join('; '))
+  const show = ({ kind, name }) => ({ kind, name })
+  console.log(JSON.stringify({ leaked: found.leaked.map(show), missing: found.missing.map(show) }, null, 2))
+  process.exitCode = isClean(found) ? 0 : 1
+} catch (error) {
+  console.error(`ex10: not audited: ${error.message}`)
+  process.exitCode = 2
+}

@@ -1,0 +1,21 @@
+import addSession from './add-session.ts'
+import createSession from './create-session.ts'
+import deleteSession from './delete-session.ts'
+import getAudit from './get-audit.ts'
+import getDisplayFile from './get-display-file.ts'
+import getDisplayState from './get-display-state.ts'
+import getEvents from './get-events.ts'
+import getLogs from './get-logs.ts'
+import getSession from './get-session.ts'
+import health from './health.ts'
+import listSessions from './list-sessions.ts'
+import ready from './ready.ts'
+import updateCode from './update-code.ts'
+import viewHome from './view-home.ts'
+import viewSession from './view-session.ts'
+
+/** Every route of the API. */
+export const routes = [
+  createSession, addSession, listSessions, getSession, deleteSession, getLogs, getEvents, updateCode,
+  viewHome, viewSession, getDisplayFile, getDisplayState, getAudit, health, ready
+]

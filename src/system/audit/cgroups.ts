@@ -1,0 +1,52 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SERVER, type Noun, type Thing } from '../../domain/audit.ts'
+import { killGroups, removeGroups } from '../cgroups.ts'
+import { readGroups } from '../sandbox.ts'
+import { textOf } from './files.ts'
+import { foldersOf, SESSION_NAME, type Place } from './place.ts'
+
+/** The instance's own group in each hierarchy, wherever a server of it has made one, and the sessions' groups in it. */
+export function cgroups (place: Place): Noun {
+  return {
+    noun: 'cgroups',
+    async observe () {
+      const found = await Promise.all(hierarchies(await textOf('/proc/self/mountinfo') ?? '').map(path => groupsBelow(path, place.instance)))
+      return found.flat()
+    },
+    implied: async ({ id }) => (await readGroups(join(foldersOf(place), id))).map(name => ({ kind: 'cgroup', name }))
+  }
+}
+
+/** Where the hierarchies are mounted, each once: proc_pid_mountinfo(5). */
+function hierarchies (mountinfo: string): string[] {
+  const mounts = mountinfo.split('\n').filter(line => / - cgroup2? /.test(line)).map(line => line.split(' '))
+  return [...new Map(mounts.map(([, , device, , path = '']) => [device, path])).values()]
+}
+
+async function groupsBelow (path: string, instance: string): Promise<Thing[]> {
+  const found = await Promise.all((await folders(path)).map(async name => {
+    const group = join(path, name)
+    if (name !== instance) return groupsBelow(group, instance)
+    const sessions = await folders(group)
+    return [...sessions.map(id => toThing(join(group, id), id)), { kind: 'cgroup', name: group, owner: SERVER }]
+  }))
+  return found.flat()
+}
+
+function toThing (path: string, id: string): Thing {
+  const repair = async (signal: AbortSignal) => {
+    await killGroups([path], signal)
+    await removeGroups([path], signal)
+  }
+  return { kind: 'cgroup', name: path, owner: id, repair: SESSION_NAME.test(id) ? repair : undefined }
+}
+
+async function folders (path: string): Promise<string[]> {
+  try {
+    return (await readdir(path, { withFileTypes: true })).filter(entry => entry.isDirectory()).map(entry => entry.name)
+  } catch (error) {
+    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return [] // removed meanwhile
+    throw error
+  }
+}

@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url'
+import type { Noun, Thing } from '../../domain/audit.ts'
+import { run } from '../run.ts'
+import { textOf } from './files.ts'
+import { isOurUid, type Place } from './place.ts'
+
+const QUEUES = fileURLToPath(new URL('./queues.sh', import.meta.url))
+const KINDS = { shm: '--shmem-id', sem: '--semaphore-id', msg: '--queue-id' }
+
+/** System V objects and message queues of the host: those of a session's sandbox end with it. */
+export function ipc (place: Place): Noun {
+  return {
+    noun: 'ipc',
+    observe: async () => (await Promise.all([systemV(place), messageQueues(place)])).flat()
+  }
+}
+
+/** The tables of proc_sysvipc(5). */
+async function systemV (place: Place): Promise<Thing[]> {
+  const tables = await Promise.all(Object.entries(KINDS).map(async ([kind, option]) => {
+    const [head = '', ...rows] = (await textOf(`/proc/sysvipc/${kind}`) ?? '').trimEnd().split('\n')
+    const column = (name: string) => head.trim().split(/\s+/).indexOf(name)
+    return rows.map(row => row.trim().split(/\s+/).map(Number)).flatMap(fields => {
+      const uid = ['uid', 'cuid'].map(name => fields[column(name)] ?? -1).find(uid => isOurUid(place, uid))
+      const id = String(fields[column(`${kind}id`)])
+      return uid === undefined ? [] : [{ kind: 'ipc', name: `${kind} ${id} of uid ${uid}`, owner: uid, repair: async (signal: AbortSignal) => { await run(['ipcrm', option, id], { signal }) } }]
+    })
+  }))
+  return tables.flat()
+}
+
+async function messageQueues (place: Place): Promise<Thing[]> {
+  if (!/\tmqueue$/m.test(await textOf('/proc/filesystems') ?? '')) return []
+  const list = async (remove: string[] = [], signal?: AbortSignal) => await run(['unshare', '--mount', '--', 'sh', QUEUES, ...remove], signal ? { signal } : {})
+  return (await list()).split('\0').filter(line => isOurUid(place, parseInt(line || '-1'))).map(line => {
+    const name = line.slice(line.indexOf(' ') + 1)
+    return { kind: 'ipc', name: `message queue ${name} of uid ${parseInt(line)}`, owner: parseInt(line), repair: async signal => { await list([name], signal) } }
+  })
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import type { Known, Noun } from '../../domain/audit.ts'
+import { runningServer } from '../instances.ts'
+import { accounts, locks } from './accounts.ts'
+import { cgroups } from './cgroups.ts'
+import { ipc } from './ipc.ts'
+import { mounts } from './mounts.ts'
+import { openPorts, sockets } from './network.ts'
+import type { FirewallBackend } from '../firewall-backend.ts'
+import type { Place } from './place.ts'
+import { processes } from './processes.ts'
+import { processTable } from './process-table.ts'
+import { readRecords, records } from './records.ts'
+import { folders, homes, strayFiles } from './storage.ts'
+
+/** The settings that tell an instance's things from all others. */
+export type Settings = Pick<Place, 'instance' | 'dataDir' | 'uidMin' | 'uidMax' | 'portRanges'>
+
+/** All that an instance may have on the machine, in the order in which it is safely removed; and the sessions that may have it. */
+export function machineOf (settings: Settings, firewall: FirewallBackend): { nouns: Noun[], known: () => Known } {
+  const read = () => readRecords(join(settings.dataDir, 'registry.db'))
+  const serverPid = () => runningServer(settings.instance)
+  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => read().accounts }
+  const table = processTable(place)
+  return {
+    known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
+    nouns: [
+      processes(place, table), sockets(place), openPorts(place), mounts(place, table), cgroups(place), strayFiles(place), ipc(place),
+      homes(place), locks, accounts(place), folders(place), records(read)
+    ]
+  }
+}

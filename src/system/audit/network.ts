@@ -1,0 +1,53 @@
+import { openPortKey, portKey, SERVER, type Noun, type Thing } from '../../domain/audit.ts'
+import type { Session } from '../../domain/session.ts'
+import { textOf } from './files.ts'
+import { isOurUid, type Place } from './place.ts'
+
+const LISTEN = '0A'
+const CONNECTED = ['01', '08'] // ESTABLISHED, CLOSE_WAIT
+
+const portsOf = ({ slot }: Session) => [slot.displayPort, slot.devServerPort, slot.devToolsPort]
+
+/** Listeners of a uid of the range, wherever they listen, and the server's connections to slots. */
+export function sockets (place: Place): Noun {
+  return {
+    noun: 'sockets',
+    async observe () {
+      const tables = await Promise.all(['tcp', 'tcp6'].map(async file => await textOf(`/proc/net/${file}`) ?? ''))
+      return tables.flatMap(table => table.trimEnd().split('\n').slice(1).flatMap(line => toThings(place, line)))
+    },
+    implied: session => portsOf(session).map(port => listener(port, session.account.uid))
+  }
+}
+
+function listener (port: number, uid: number) {
+  return { kind: 'listener', name: `${port} of uid ${uid}` }
+}
+
+/** A line of proc_net_tcp(5). */
+function toThings (place: Place, line: string): Thing[] {
+  const [, local = '', remote = '', state = '', , , , user] = line.trim().split(/\s+/)
+  const uid = Number(user)
+  if (state === LISTEN && isOurUid(place, uid)) return [{ ...listener(portOf(local), uid), owner: uid }]
+  const to = portOf(remote)
+  const isToSlot = uid === 0 && place.portRanges.some(([first, last]) => to >= first && to <= last)
+  return isToSlot && CONNECTED.includes(state) ? [{ kind: 'connection', name: `${portOf(local)} to ${to}`, owner: portKey(to) }] : []
+}
+
+function portOf (address: string): number {
+  return parseInt(address.split(':')[1] ?? '', 16)
+}
+
+/** The ports that the firewall opens to sessions, and its rules as such. Its own watch closes what should not be open. */
+export function openPorts ({ firewall }: Place): Noun {
+  const rules = { kind: 'firewall', name: 'rules' }
+  const toFinding = (key: string) => ({ kind: 'open port', name: key })
+  return {
+    noun: 'firewall',
+    async observe () {
+      const { own, isLoaded } = await firewall.read()
+      return isLoaded ? [{ ...rules, owner: SERVER }, ...[...own].map(key => ({ ...toFinding(key), owner: key }))] : []
+    },
+    implied: session => [rules, ...portsOf(session).map(port => toFinding(openPortKey(session.account.uid, port)))]
+  }
+}

@@ -1,0 +1,35 @@
+import { join } from 'node:path'
+import type { Account } from '../../domain/session.ts'
+import type { FirewallBackend } from '../firewall-backend.ts'
+
+/** Where an instance may have something on the machine. */
+export interface Place {
+  instance: string
+  dataDir: string
+  uidMin: number
+  uidMax: number
+  /** The slots' ports. */
+  portRanges: [number, number][]
+  firewall: FirewallBackend
+  /** The pid of the instance's server, while one runs. */
+  serverPid (): number | undefined
+  /** The accounts of all recorded sessions, by name; ended ones too, for as long as they are kept. */
+  recordedAccounts (): Map<string, Account>
+}
+
+export function isOurUid ({ uidMin, uidMax }: Place, uid: number): boolean {
+  return uid >= uidMin && uid <= uidMax
+}
+
+export const homesOf = ({ dataDir }: Place) => join(dataDir, 'homes')
+export const foldersOf = ({ dataDir }: Place) => join(dataDir, 'sessions')
+
+/** What a session's entry is called: its folder, and its account. Nothing else is ever removed. */
+export const SESSION_NAME = /^[0-9a-f]{32}$/
+export const ACCOUNT_NAME = /^ex10_user_[0-9a-f]{8}$/
+
+/** The account or session that a path in the data folder belongs to, and undefined for any other path. */
+export function ownerOfPath (place: Place, path: string): string | undefined {
+  const folder = [homesOf(place), foldersOf(place)].find(folder => path.startsWith(folder + '/'))
+  return folder && path.slice(folder.length + 1).split('/')[0]?.replace(/\.img$/, '')
+}

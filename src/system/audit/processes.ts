@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import type { Noun, Thing } from '../../domain/audit.ts'
+import { isAlive, kill, until } from '../processes.ts'
+import { isSandboxAlive } from '../sandbox.ts'
+import type { Place } from './place.ts'
+import { foldersOf } from './place.ts'
+import type { OurProcess } from './process-table.ts'
+
+/**
+ * Processes of a uid of the range, and root's own that serve a session: they are in its cgroup or its mount namespace,
+ * or name its folder. And the dead that nobody has reaped.
+ */
+export function processes (place: Place, table: () => Promise<OurProcess[]>): Noun {
+  return {
+    noun: 'processes',
+    observe: async () => (await table()).map(toThing),
+    async implied ({ id }) {
+      return await isSandboxAlive(join(foldersOf(place), id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
+    }
+  }
+}
+
+function toThing (found: OurProcess): Thing {
+  const { pid, name, owner, isZombie, isCertain } = found
+  if (isZombie) return { kind: 'zombie', name: `${pid} ${name}`, owner }
+  // one that only names the folder may be an operator's: it is told of, and left alone
+  return { kind: 'process', name: `${pid} ${name} of ${owner}`, owner, repair: isCertain ? signal => end(found, signal) : undefined }
+}
+
+async function end (found: OurProcess, signal: AbortSignal): Promise<void> {
+  await until(async () => {
+    const isLeft = await isAlive(found)
+    if (isLeft) kill(found.pid)
+    return !isLeft
+  }, signal)
+}

@@ -1,0 +1,74 @@
+import { access, lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Noun, Thing } from '../../domain/audit.ts'
+import { processesOf } from '../processes.ts'
+import { run } from '../run.ts'
+import { entriesOf } from './files.ts'
+import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place } from './place.ts'
+
+/** What stands in the data folder beside what set-up and the server put there. */
+const EXPECTED = /^(registry\.db.*|homes|sessions|templates|lost\+found)$/
+/** Where any user may leave a file. */
+const SHARED = ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
+
+/** Homes: folders, or images of file systems. */
+export function homes (place: Place): Noun {
+  const toFinding = (account: string) => ({ kind: 'home', name: join(homesOf(place), account) })
+  return {
+    noun: 'homes',
+    observe: async () => (await entriesOf(homesOf(place))).map(entry => {
+      const account = entry.replace(/\.img$/, '')
+      return { ...toFinding(account), owner: account, repair: ACCOUNT_NAME.test(account) ? signal => removeHome(place, entry, signal) : undefined } satisfies Thing
+    }),
+    implied: ({ account }) => [toFinding(account.name)]
+  }
+}
+
+async function removeHome (place: Place, entry: string, signal: AbortSignal): Promise<void> {
+  const path = join(homesOf(place), entry)
+  const owner = await lstat(path).then(({ uid }) => uid, ifGone)
+  if (owner === undefined) return
+  if (isOurUid(place, owner) && (await processesOf(owner)).length > 0) throw new Error(`processes of uid ${owner} are left`)
+  await remove(path, signal)
+}
+
+/** The sessions' folders, and what has no business in the data folder. */
+export function folders (place: Place): Noun {
+  const toFinding = (id: string) => ({ kind: 'folder', name: join(foldersOf(place), id) })
+  return {
+    noun: 'folders',
+    async observe () {
+      const [sessions, entries] = await Promise.all([entriesOf(foldersOf(place)), entriesOf(place.dataDir)])
+      return [
+        ...sessions.map(id => ({ ...toFinding(id), owner: id, repair: SESSION_NAME.test(id) ? (signal: AbortSignal) => remove(toFinding(id).name, signal) : undefined })),
+        ...entries.filter(name => !EXPECTED.test(name)).map(name => ({ kind: 'folder', name: join(place.dataDir, name), owner: undefined }))
+      ]
+    },
+    implied: ({ id }) => [toFinding(id)]
+  }
+}
+
+/** Files of a uid of the range outside its home, such as X sockets and locks: its /tmp and the like are its sandbox's own. */
+export function strayFiles (place: Place): Noun {
+  return {
+    noun: 'files',
+    async observe () {
+      const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone)))
+      const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-xdev', '-ignore_readdir_race', '-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0'])
+      const found = [...new Set(listed.split('\0').filter(Boolean))]
+      return found.map(line => {
+        const path = line.slice(line.indexOf(' ') + 1)
+        return { kind: 'file', name: path, owner: parseInt(line), repair: signal => remove(path, signal) } satisfies Thing
+      })
+    }
+  }
+}
+
+/** By descriptors, and on its own file system only. */
+async function remove (path: string, signal: AbortSignal): Promise<void> {
+  await run(['rm', '-rf', '--one-file-system', '--', path], { signal })
+}
+
+function ifGone (error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
