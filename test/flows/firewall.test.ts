@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { enterOwnNetwork } from '../support/network.ts'
@@ -92,6 +93,7 @@ t.test('without a working nft the server does not start: one clear line, and not
     t.match(refusal[0], /^the server ended with 1: ex10: EX10_FIREWALL=auto cannot be used: .*nft is broken; without rules no session may start: install nftables/)
     const uids: [number, number] = [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)]
     t.strictSame(await listMachine({ dataDir: env.EX10_DATA_DIR!, instance: env.EX10_INSTANCE!, uids, ports: [] }), [])
+    rmSync(env.EX10_DATA_DIR!, { recursive: true })
   }
 })
 
