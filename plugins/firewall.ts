@@ -67,7 +67,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
   app.addHook('onClose', async () => {
     isClosing = true
     clearTimeout(timer)
-    await rules.release()
+    if (app.registry.live().length === 0) await rules.release()
   })
 
   app.decorate('firewall', {
@@ -81,10 +81,13 @@ async function firewall (app: FastifyInstance): Promise<void> {
 }
 
 async function start ({ config, registry }: FastifyInstance, backend: FirewallBackend): Promise<EnforcedRules> {
-  const ready = registry.live().filter(({ state }) => state === 'ready')
+  const live = registry.live()
+  const ready = live.filter(({ state }) => state === 'ready')
   try {
     return await enforce(backend, new Map(ready.map(session => [session.id, ownPorts(session)])))
   } catch (cause) {
+    // what is there in part goes, as far as the broken tool can remove it; sessions that an earlier server left keep what they have
+    if (live.length === 0) await backend.unload().catch(() => {})
     throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${backend.name}, or choose another one`, { cause })
   }
 }

@@ -30,7 +30,7 @@ export type EnforcedRules = Awaited<ReturnType<typeof enforce>>
 /**
  * Puts the rules in force, with the own ports of the sessions that live already, by session id. Rules that are there and
  * right are left alone. All work is done in turn, so that nothing that is read is half of a change.
- * @throws when they cannot be loaded, or are not read back as they should be; what could be removed of them is
+ * @throws when they cannot be loaded, or are not read back as they should be; some may be there then
  */
 export async function enforce (backend: FirewallBackend, living: Map<string, OwnPort[]>) {
   const openings = new Map<string, Opening>([...living].map(([id, own]) => [id, { own, isSettled: true }]))
@@ -67,14 +67,8 @@ export async function enforce (backend: FirewallBackend, living: Map<string, Own
     await assertInForce()
   }
 
-  try {
-    rules = await backend.expected()
-    await assertInForce().catch(load) // usually nothing is there yet, which cannot be read
-  } catch (error) {
-    // sessions that live keep what they have; and what is broken now may not be able to remove anything
-    if (living.size === 0) await backend.unload().catch(() => {})
-    throw error
-  }
+  rules = await backend.expected()
+  await assertInForce().catch(load) // usually nothing is there yet, which cannot be read
 
   return {
     /** Resolves when all is as it should be, in the kernel. @throws whatever keeps it from being seen so */
@@ -112,9 +106,7 @@ export async function enforce (backend: FirewallBackend, living: Map<string, Own
       await load()
     }),
 
-    /** Removes the rules, unless a session is left that needs them. */
-    release: () => inTurn(async () => {
-      if (openings.size === 0) await backend.unload()
-    })
+    /** Removes the rules. */
+    release: () => inTurn(() => backend.unload())
   }
 }

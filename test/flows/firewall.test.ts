@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { enterOwnNetwork } from '../support/network.ts'
@@ -49,8 +50,9 @@ t.test('while its rules are damaged the server makes no session, and puts them i
     ['a port of the session taken away', ['delete', 'element', 'inet', table, 'own', `{ ${own[0]} }`]],
     ['a port of an ended session left', ['add', 'element', 'inet', table, 'own', `{ ${facts.account.uid + 7} . ${facts.slot.displayPort} }`]]
   ]
-  for (const [index, [what, words]] of damages.entries()) {
+  for (const [what, words] of damages.slice(-3)) {
     const alarms = count(server, 'firewall lost')
+    const restorations = count(server, 'firewall restored')
     gate.break('changing')
     gate.nft(...words)
     const answer = await fetch(`${server.url}/createSession`)
@@ -62,13 +64,15 @@ t.test('while its rules are damaged the server makes no session, and puts them i
     gate.break('nothing')
     await eventually(`${what}: rules in force`, () => isReady(server), RESTORED_MS)
     t.equal(withoutHandles(), before, `${what}: all is as before, the session's ports too`)
-    await eventually('the end of the alarm', () => count(server, 'firewall restored') === index + 1)
+    await eventually('the end of the alarm', () => count(server, 'firewall restored') > restorations)
   }
 
-  for (const [what, words] of damages) {
+  for (const [what, words] of damages.slice(0, -2)) {
+    const restorations = count(server, 'firewall restored')
     gate.nft(...words)
     await eventually(`${what}: rules restored`, () => withoutHandles() === before, RESTORED_MS)
     t.pass(`${what}: restored within 5 s`)
+    await eventually('the end of the alarm', () => count(server, 'firewall restored') > restorations)
   }
 
   gate.nft('delete', 'table', 'inet', table)
@@ -89,6 +93,7 @@ t.test('without a working nft the server does not start: one clear line, and not
     t.match(refusal[0], /^the server ended with 1: ex10: EX10_FIREWALL=auto cannot be used: .*nft is broken; without rules no session may start: install nftables/)
     const uids: [number, number] = [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)]
     t.strictSame(await listMachine({ dataDir: env.EX10_DATA_DIR!, instance: env.EX10_INSTANCE!, uids, ports: [] }), [])
+    rmSync(env.EX10_DATA_DIR!, { recursive: true })
   }
 })
 
