@@ -104,5 +104,5 @@ async function isThere (path: string): Promise<boolean> {
 }
 
 function ifGone (error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT' && error.code !== 'ENXIO') throw error // ENXIO: a loop device that lost its file meanwhile
+  if (error.code !== 'ENOENT' && error.code !== 'ENODEV') throw error // ENODEV: a loop device that lost its file while it was asked
 }

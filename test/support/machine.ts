@@ -68,7 +68,7 @@ function mounts ({ dataDir }: Place): string[] {
 }
 
 function loopDevices ({ dataDir }: Place): string[] {
-  return globSync('/sys/block/loop*/loop/backing_file').map(readable).filter(path => path.includes(`${dataDir}/`)).map(path => `loop device: ${path.trim()}`)
+  return globSync('/sys/devices/virtual/block/loop*/loop/backing_file').map(readable).filter(path => path.includes(`${dataDir}/`)).map(path => `loop device: ${path.trim()}`)
 }
 
 function ipc ({ uids }: Place): string[] {
