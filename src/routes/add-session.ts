@@ -7,8 +7,8 @@ import { streamCreation } from './creation-stream.ts'
 /** POST /sessions: the same as GET /createSession, for new clients. */
 const addSession: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions', {
-    // no body asks for the defaults
-    preValidation: async (request: FastifyRequest) => { request.body ??= {} },
+    // no body asks for the defaults; null is one, and is refused
+    preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },
     schema: {
       operationId: 'addSession',
       summary: 'Creates a session and streams its progress',

@@ -2,14 +2,16 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
+import { lightDisplay } from '../support/light-display.ts'
 import { GOOD_PATHS, HOSTILE_PATHS } from '../support/hostile-paths.ts'
 import { inside, type Inside } from '../support/sandbox.ts'
 import { createSession, endSession, pushCode } from '../support/server.ts'
+import { tally } from '../support/tally.ts'
 
 const MIB = 1024 * 1024
 
 t.test('what is pushed lands in the extension, whole, or nowhere', async t => {
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   const session = await createSession(server)
   const sessionId = session.id
   const within = await inside(t, server, session)
@@ -58,11 +60,16 @@ t.test('what is pushed lands in the extension, whole, or nowhere', async t => {
   t.ok(before.includes('extension/four.js'), 'the listing shows what is there')
 
   await t.test('a path that could lead out, or names no file, is refused with a code that says why', async t => {
+    const everywhere = await ownFiles(within)
+    t.ok(everywhere.includes(`${home}/extension/four.js`), 'the listing of all that the account has anywhere shows what is there')
     for (const [path, name] of HOSTILE_PATHS) await assertRefused(t, { filePath: path, content: 'x' }, 400, `EX10_${name}`, JSON.stringify(path.slice(0, 60)))
     for (const body of [{ code: { file_path: '../x.js', file_content: 'x' } }, { files: [{ filePath: 'fine.js', content: 'x' }, { filePath: '../x.js', content: 'x' }] }, { files: [{ filePath: '../one.js', delete: true }] }]) {
       await assertRefused(t, body, 400, 'EX10_PATH_TRAVERSAL', 'the same in every form')
     }
     t.strictSame(await listHome(within), before, 'and nothing was written')
+    t.strictSame(await ownFiles(within), everywhere, 'anywhere that the session can see')
+    t.ok(new Set(HOSTILE_PATHS.map(([path]) => path)).size >= 300)
+    tally(t, 'hostile file paths', new Set(HOSTILE_PATHS.map(([path]) => path)).size)
     t.notOk(existsSync('/x.js') || existsSync(`${server.dataDir}/x.js`) || existsSync(`${server.dataDir}/homes/x.js`))
   })
 
@@ -160,6 +167,13 @@ for name, target in [('out', '/tmp'), ('up', '..'), ('etc', '/etc'), ('inner', '
 os.mkfifo('fifo')
 socket.socket(socket.AF_UNIX).bind('socket')
 `
+
+/** All that the account owns in its own sandbox, but for what its programs write by themselves. */
+async function ownFiles (within: Inside): Promise<string[]> {
+  const { uid } = within.facts.account
+  const { stdout } = await within.run(['find', '/', '(', '-path', '/proc', '-o', '-path', '/sys', '-o', '-path', '/usr', '-o', '-path', '/run/ex10/template', ')', '-prune', '-o', '-uid', String(uid), '-print0'])
+  return stdout.split('\0').filter(path => path && !path.startsWith('/dev/pts/')).sort()
+}
 
 /** Everything that a person could have written, anywhere in the home: paths only, without what the browser and the build keep for themselves. */
 async function listHome (within: Inside): Promise<string[]> {

@@ -14,9 +14,17 @@ const traversals = [
   './', '../', 'a/../', '.%2f', '..%2f..%2f..%2fetc%2fshadow'
 ]
 
+/** Places that an attacker would like to write to, from outside the extension and from the root. */
+const TARGETS = ['etc/passwd', 'etc/cron.d/x', 'root/.ssh/authorized_keys', 'proc/self/mem', 'proc/sys/kernel/core_pattern', 'dev/shm/x', 'run/ex10/node', 'tmp/.X11-unix/X10',
+  'var/lib/ex10/registry.db', 'sys/fs/cgroup/cgroup.procs', 'usr/bin/python3', 'home/x']
+const CLIMBS = ['../', '../../../../', 'x/../../', '..%2f', '%2e%2e/', '%2e%2e%2f', '%252e%252e%252f', '..%c0%af', '\uff0e\uff0e/', 'x/%2e%2e/%2e%2e/']
+const ROOTS = ['/', '//', '%2f', '%252f', '\uff0f']
+
 /** Paths that no push may write, and the code that says why. */
 export const HOSTILE_PATHS: [path: string, code: ErrorName][] = [
   ...traversals.map(path => [path, 'PATH_TRAVERSAL'] as [string, ErrorName]),
+  ...CLIMBS.flatMap(climb => TARGETS.map(target => [climb + target, 'PATH_TRAVERSAL'] as [string, ErrorName])),
+  ...ROOTS.flatMap(root => TARGETS.map(target => [root + target, 'PATH_ABSOLUTE'] as [string, ErrorName])),
   ['', 'PATH_EMPTY'], [' ', 'PATH_EMPTY'], ['\t\n', 'PATH_EMPTY'], ['\u00a0', 'PATH_EMPTY'], ['\u3000', 'PATH_EMPTY'],
   ['/', 'PATH_ABSOLUTE'], ['//', 'PATH_ABSOLUTE'], ['/etc/passwd', 'PATH_ABSOLUTE'], ['//etc/passwd', 'PATH_ABSOLUTE'], ['/x.js', 'PATH_ABSOLUTE'],
   ['/../x.js', 'PATH_ABSOLUTE'], ['%2fetc/passwd', 'PATH_ABSOLUTE'], ['%2Fetc%2Fpasswd', 'PATH_ABSOLUTE'], ['%252fetc/passwd', 'PATH_ABSOLUTE'],
