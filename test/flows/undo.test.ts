@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
-import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { assertAsBefore, assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
 import { listMachine } from '../support/machine.ts'
 import { inside } from '../support/sandbox.ts'
-import { createSession, endSession, eventually, launch, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually } from '../support/server.ts'
 
 const ROUNDS = 10
 const SIDE_BY_SIDE = 5
@@ -148,13 +148,6 @@ t.test('what a killed server left, ready or half-made, the next start ends', asy
   t.equal((await endSession(server, id)).status, 200, 'and it serves')
   await assertEndsClean(t, server)
 })
-
-/** Starts the killed server again, with the same settings. */
-async function next (t: Test, killed: Server): Promise<Server> {
-  const server = await launch(killed.env)
-  t.teardown(async () => { await server.stop() })
-  return server
-}
 
 t.test('without its rules in force the server makes no session: 503, and no account', async t => {
   const server = await serve(t)
