@@ -217,6 +217,9 @@ async function sessions (app: FastifyInstance): Promise<void> {
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
   app.audit.own('half-ended session', () => [...live].filter(([, { halfEnded }]) => halfEnded).map(([id]) => `${id}, whose teardown failed`))
+  app.firewall.onAlarm((state, message) => {
+    for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
+  })
   await takeOver()
   app.addHook('onClose', shutDown)
 }

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { parseStat } from '../../src/system/processes.ts'
-import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { assertAsBefore, assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
 import { openDevTools } from '../support/devtools.ts'
 import { pastEvents } from '../support/events.ts'
 import { listMachine } from '../support/machine.ts'
 import { inside } from '../support/sandbox.ts'
-import { createSession, endSession, eventually, launch, pushCode, type CreatedSession, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '../support/server.ts'
 import { launchViewer, openDisplay, showsPicture } from '../support/viewer.ts'
 
 /** A port for a server that is to be found again after it was started anew. */
@@ -20,17 +20,12 @@ async function freePort (): Promise<string> {
   return String(port)
 }
 
-async function startAgain (t: Test, ended: Server): Promise<Server> {
-  const server = await launch(ended.env)
-  t.teardown(async () => { await server.stop() })
-  return server
-}
-
-/** The pids of the session's browser processes, with their start times, as the host sees them. */
-async function browserOf (t: Test, server: Server, session: CreatedSession): Promise<string[]> {
+/** The pid of the session's browser, with its start time, as the host sees it. */
+async function browserOf (t: Test, server: Server, session: CreatedSession): Promise<string | undefined> {
   const { groups } = await inside(t, server, session)
   const pids = readFileSync(`${groups[0]}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
-  return pids.filter(pid => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'chromium\n').map(pid => `${pid} ${parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTime}`)
+  const isBrowser = (pid: string) => /^\/usr\/lib\/chromium\/chromium\0(?!.*--type=)/s.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+  return pids.filter(isBrowser).map(pid => `${pid} ${parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTime}`)[0]
 }
 
 for (const [how, signal, settings] of [['was killed', 'SIGKILL', {}], ['keeps its sessions at SIGTERM', 'SIGTERM', { EX10_ON_SHUTDOWN: 'keep' }]] as const) {
@@ -38,7 +33,6 @@ for (const [how, signal, settings] of [['was killed', 'SIGKILL', {}], ['keeps it
     let server = await serve(t, { EX10_PORT: await freePort(), ...settings })
     server.env.EX10_ON_SHUTDOWN = 'end' // of the next one
     const session = await createSession(server)
-    await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.before = 1' })
     const devTools = await openDevTools(t, server, session)
     const tab = await devTools.firstTab()
     await tab.visit('http://page.test/', '<!doctype html><title>A page</title><body style="background: linear-gradient(red, blue)">')
@@ -48,10 +42,10 @@ for (const [how, signal, settings] of [['was killed', 'SIGKILL', {}], ['keeps it
     await page.evaluate('window.isOld = true')
 
     await server.stop(signal)
-    server = await startAgain(t, server)
+    server = await next(t, server)
     const readyAt = performance.now()
     const { sessions } = await (await fetch(`${server.url}/sessions`)).json() as { sessions: object[] }
-    t.match(sessions, [{ id: session.id, state: 'ready', health: 'ok', version: 1 }])
+    t.match(sessions, [{ id: session.id, state: 'ready', health: 'ok', version: 0 }])
     await eventually('a page that was loaded anew', async () => await page.evaluate('window.isOld').catch(() => true) === undefined, 10_000)
     await showsPicture(page, 10_000)
     const ms = Math.round(performance.now() - readyAt)
@@ -62,7 +56,7 @@ for (const [how, signal, settings] of [['was killed', 'SIGKILL', {}], ['keeps it
     t.equal(await tab.evaluate('window.kept'), 'still here', 'and the same page in it')
     t.match(await pastEvents(server, session.id), [{ type: 'ready' }, { type: 'adopted' }])
     const pushed = await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.token = "new"' })
-    t.match(await pushed.json(), { success: true, version: 2 })
+    t.match(await pushed.json(), { success: true, version: 1 })
     await eventually('the new code runs', async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { problem?: string }).problem === undefined, 30_000)
     await page.close()
     t.equal((await endSession(server, session.id)).status, 200)
@@ -78,7 +72,7 @@ t.test('what a killed server left half-made or half-ended is undone by the next,
     await creation.until(step)
     await server.stop('SIGKILL')
     await creation.end().catch(() => {}) // broken off
-    server = await startAgain(t, server)
+    server = await next(t, server)
     t.match(await listSessions(server), [{ id: first.id, state: 'ready' }], `killed at ${step}: only what was ready lives`)
     t.equal((await listMachine(server)).filter(line => line.startsWith('passwd: ')).length, 1, `killed at ${step}: one account`)
   }
@@ -87,7 +81,7 @@ t.test('what a killed server left half-made or half-ended is undone by the next,
   await eventually('an end that began', async () => (await listSessions(server)).some(({ state }) => state === 'stopping'))
   await server.stop('SIGKILL')
   await ending
-  server = await startAgain(t, server)
+  server = await next(t, server)
   t.match(await listSessions(server), [{ id: first.id, state: 'ready' }])
   t.equal((await endSession(server, first.id)).status, 200)
   await assertAsBefore(t, server, (await listMachine(server)).filter(line => /^(table|cgroup)/.test(line)), 'all is ended')
@@ -100,7 +94,7 @@ t.test('a session whose sandbox died while no server ran is ended by the next, a
   const { init } = await inside(t, server, session)
   await server.stop('SIGKILL')
   process.kill(init, 'SIGKILL')
-  server = await startAgain(t, server)
+  server = await next(t, server)
   t.strictSame(await listSessions(server), [])
   t.match(server.output(), 'its sandbox is dead')
   await assertEndsClean(t, server)

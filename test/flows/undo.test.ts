@@ -1,9 +1,9 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
 import { listMachine } from '../support/machine.ts'
 import { inside } from '../support/sandbox.ts'
-import { createSession, endSession, eventually, launch, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually } from '../support/server.ts'
 
 const ROUNDS = 10
 const SIDE_BY_SIDE = 5
@@ -126,31 +126,3 @@ t.test('SIGINT does the same', async t => {
   t.equal(await server.stop('SIGINT'), 0)
   await assertEndsClean(t, server)
 })
-
-t.test('what a killed server left, ready or half-made, the next start ends', async t => {
-  let server = await serve(t)
-  const before = await listMachine(server)
-  for (const step of ['user', 'sandbox', 'browser']) {
-    const { id } = await createSession(server)
-    const creation = await beginCreation(server)
-    await creation.until(step)
-    await server.stop('SIGKILL')
-    await creation.end().catch(() => {}) // broken off
-    const left = await listMachine(server)
-    t.ok(left.some(line => line === `record: ${id} ready`) && left.some(line => line.includes('s6-svscan')), 'the ready session runs on without its server')
-    t.equal(left.filter(line => line.startsWith('record: ')).length, 2, `the other one was half-made, at ${step}`)
-    server = await next(t, server)
-    t.strictSame(await listMachine(server), before, `killed at ${step}: when the next server is ready, the machine is as before`)
-    t.strictSame(await listSessions(server), [])
-  }
-  const { id } = await createSession(server)
-  t.equal((await endSession(server, id)).status, 200, 'and it serves')
-  await assertEndsClean(t, server)
-})
-
-/** Starts the killed server again, with the same settings. */
-async function next (t: Test, killed: Server): Promise<Server> {
-  const server = await launch(killed.env)
-  t.teardown(async () => { await server.stop() })
-  return server
-}

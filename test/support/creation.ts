@@ -64,6 +64,13 @@ export async function serve (t: Test, overrides: Record<string, string> = {}): P
   return server
 }
 
+/** Starts the killed server again, with the same settings. */
+export async function next (t: Test, killed: Server): Promise<Server> {
+  const server = await launch(killed.env)
+  t.teardown(async () => { await server.stop() })
+  return server
+}
+
 /** Ends a server: it exits with 0, and nothing of it is left. */
 export async function assertEndsClean (t: Test, server: Server): Promise<void> {
   t.equal(await server.stop(), 0, 'the server exits with 0')

@@ -13,7 +13,8 @@ import type { OurProcess } from './process-table.ts'
 export function processes (place: Place, table: () => Promise<OurProcess[]>): Noun {
   return {
     noun: 'processes',
-    observe: async () => (await table()).map(toThing),
+    // root's first: supervisors would start again what is killed before them
+    observe: async () => (await table()).sort((a, b) => Number(typeof a.owner === 'number') - Number(typeof b.owner === 'number')).map(toThing),
     async implied ({ id }) {
       return await isSandboxAlive(join(foldersOf(place), id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
     }

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { createAccount } from '../../src/system/accounts.ts'
+import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
+import { assertEndsClean, next, serve } from '../support/creation.ts'
+import { plantOrphans } from '../support/orphans.ts'
+import { readFacts } from '../support/sandbox.ts'
+import { createSession, endSession } from '../support/server.ts'
+
+t.test('the audit names each thing that no live session accounts for, and nothing of other instances', async t => {
+  const server = await serve(t)
+  const other = await serve(t)
+  const [session, neighbour] = await Promise.all([createSession(server), createSession(other)])
+  t.strictSame(await auditFromServer(server), CLEAN, 'a live session is all right')
+  t.strictSame(await auditFromTerminal(server), CLEAN, 'from the terminal, too')
+
+  const orphans = await plantOrphans(server)
+  t.teardown(orphans.remove)
+  const planted = { ...CLEAN, leaked: [...orphans.repairable, ...orphans.others].sort(), code: 1 }
+  const [seen, seenFromTerminal, seenByOther] = await Promise.all([auditFromServer(server), auditFromTerminal(server), auditFromServer(other)])
+  t.strictSame(seen, planted, 'GET /admin/audit names what was planted, and nothing else')
+  t.strictSame(seenFromTerminal, planted, 'npm run audit names the same')
+  t.strictSame(seenByOther.leaked, planted.leaked.filter(line => line.startsWith('lock: ')), 'of another instance, it is none of this: locks are the whole machine\'s')
+
+  await orphans.remove()
+  t.strictSame(await auditFromServer(server), CLEAN, 'after it was removed, all is well')
+  for (const [place, { id }] of [[server, session], [other, neighbour]] as const) {
+    t.equal((await endSession(place, id)).status, 200)
+    t.strictSame(await auditFromServer(place), CLEAN, 'and after the session\'s end')
+    await assertEndsClean(t, place)
+  }
+})
+
+t.test('the audit names each thing that a live session lacks', async t => {
+  const server = await serve(t)
+  const { id } = await createSession(server)
+  const { account, slot } = readFacts(server, id)
+  const folder = `${server.dataDir}/sessions/${id}`
+  const nft = (input: string) => execFileSync('nft', ['-f', '-'], { input })
+  const table = execFileSync('nft', ['list', 'table', 'inet', server.instance], { encoding: 'utf8' })
+  const elements = [slot.displayPort, slot.devServerPort, slot.devToolsPort].map(port => `open port: ${account.uid} . ${port}`)
+  const groups = readFileSync(`${folder}/cgroups`, 'utf8')
+
+  const lacks: [string, string[], () => unknown, () => unknown][] = [
+    ['account', [`account: ${account.name} in /etc/passwd`, `account: ${account.name} in /etc/shadow`],
+      () => execFileSync('userdel', ['--force', account.name], { stdio: 'ignore' }), () => createAccount(account, AbortSignal.timeout(20_000))],
+    ['home', [`home: ${account.home}`], () => renameSync(account.home, `${server.dataDir}/home`), () => renameSync(`${server.dataDir}/home`, account.home)],
+    ['an open port', elements.slice(0, 1),
+      () => nft(`delete element inet ${server.instance} own { ${account.uid} . ${slot.displayPort} }`), () => nft(`add element inet ${server.instance} own { ${account.uid} . ${slot.displayPort} }`)],
+    ['the rules', ['firewall: rules', ...elements], () => nft(`delete table inet ${server.instance}`), () => nft(table)],
+    ['a listener', [`listener: ${slot.devServerPort} of uid ${account.uid}`],
+      () => execFileSync('s6-svc', ['-wD', '-d', `${folder}/services/dev-server`]), () => execFileSync('s6-svc', ['-wu', '-u', `${folder}/services/dev-server`])],
+    ['a cgroup', ['cgroup: /sys/fs/cgroup/none'], () => appendFileSync(`${folder}/cgroups`, '/sys/fs/cgroup/none\n'), () => writeFileSync(`${folder}/cgroups`, groups)]
+  ]
+  for (const [what, expected, take, giveBack] of lacks) {
+    await take()
+    const seen = await auditFromTerminal(server)
+    await giveBack()
+    t.strictSame(seen.missing, expected.sort(), what)
+    t.equal(seen.code, 1)
+  }
+
+  await t.test('a record that the server does not know', async t => {
+    const database = new DatabaseSync(`${server.dataDir}/registry.db`)
+    const stranger = 'f'.repeat(32)
+    database.prepare("INSERT INTO sessions (id, state, facts, created_at) VALUES (?, 'ready', ?, '')").run(stranger, JSON.stringify({ id: stranger, slot, account }))
+    const { missing } = await auditFromServer(server)
+    database.prepare('DELETE FROM sessions WHERE id = ?').run(stranger)
+    database.close()
+    t.ok(missing.includes(`session: ${stranger}`), 'its place among the live sessions is missed')
+  })
+  t.equal((await endSession(server, id)).status, 200)
+  await assertEndsClean(t, server)
+})
+
+t.test('without a server, what a half-made session has is leaked, and what a ready one has is not', async t => {
+  const server = await serve(t)
+  const { id } = await createSession(server)
+  await server.stop('SIGKILL')
+  t.strictSame(await auditFromTerminal(server), CLEAN, 'a ready session waits for the next server')
+  const folder = `${server.dataDir}/sessions/${id}`
+  renameSync(folder, `${folder}-away`)
+  t.strictSame(await auditFromTerminal(server), { leaked: [`folder: ${folder}-away`], missing: [`folder: ${folder}`, `process: init of ${id}`], code: 1 }, 'its folder is missed, and the init that it tells of')
+  renameSync(`${folder}-away`, folder)
+  const database = new DatabaseSync(`${server.dataDir}/registry.db`)
+  database.prepare("UPDATE sessions SET state = 'creating'").run()
+  database.close()
+  const { leaked, code } = await auditFromTerminal(server)
+  t.equal(code, 1)
+  const { account } = readFacts(server, id)
+  for (const line of [`record: ${id} creating`, `home: ${account.home}`, `account: ${account.name} in /etc/passwd`]) t.ok(leaked.includes(line), line)
+  t.ok(leaked.some(line => line.startsWith('process: ') && line.includes('s6-svscan')), 'its init')
+  await assertEndsClean(t, await next(t, server))
+})
+
+t.test('an audit that cannot look says so, and not that all is well', async t => {
+  const server = await serve(t)
+  await t.rejects(auditFromTerminal({ env: { ...server.env, EX10_PORT_BASE: 'x' } }), /could not look: ex10: not audited: EX10_PORT_BASE=x cannot be used/)
+  writeFileSync(`${server.dataDir}/not-a-registry`, 'no database')
+  await server.stop()
+  execFileSync('cp', [`${server.dataDir}/not-a-registry`, `${server.dataDir}/registry.db`])
+  execFileSync('rm', ['-f', `${server.dataDir}/not-a-registry`, `${server.dataDir}/registry.db-wal`, `${server.dataDir}/registry.db-shm`])
+  await t.rejects(auditFromTerminal(server), /could not look: .*not a database/)
+})

@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Server } from './server.ts'
+
+interface Findings { leaked: { kind: string, name: string }[], missing: { kind: string, name: string }[] }
+
+/** What an audit says, as `leaked`, or `missing`, `kind: name`; nothing when all is well. */
+export interface Audited { leaked: string[], missing: string[], code: number }
+
+/** `npm run audit`, with the server's settings. */
+export async function auditFromTerminal (server: Pick<Server, 'env'>): Promise<Audited> {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, ['bin/audit.mjs'], { env: { PATH: process.env.PATH, ...server.env } })
+    return { ...toLines(JSON.parse(stdout)), code: 0 }
+  } catch (error) {
+    const { stdout, stderr, code } = error as { stdout: string, stderr: string, code: number }
+    if (code !== 1) throw new Error(`the audit could not look: ${stderr}`, { cause: error })
+    return { ...toLines(JSON.parse(stdout)), code }
+  }
+}
+
+/** `GET /admin/audit`; its code is the terminal's. */
+export async function auditFromServer (server: Pick<Server, 'url'>): Promise<Audited> {
+  const response = await fetch(`${server.url}/admin/audit`)
+  if (!response.ok) throw new Error(`not audited: ${response.status} ${await response.text()}`)
+  const found = toLines(await response.json() as Findings)
+  return { ...found, code: found.leaked.length + found.missing.length > 0 ? 1 : 0 }
+}
+
+export const CLEAN: Audited = { leaked: [], missing: [], code: 0 }
+
+function toLines ({ leaked, missing }: Findings): Omit<Audited, 'code'> {
+  const lines = (findings: Findings['leaked']) => findings.map(({ kind, name }) => `${kind}: ${name}`).sort()
+  return { leaked: lines(leaked), missing: lines(missing) }
+}
