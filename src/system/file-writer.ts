@@ -7,6 +7,7 @@ import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '../errors.ts'
 import type { FileChange } from '../domain/file-changes.ts'
 import type { Account } from '../domain/session.ts'
+import { childrenOf, kill, until } from './processes.ts'
 import { enterSandbox } from './sandbox.ts'
 
 type Child = ChildProcessByStdio<Writable, Readable, null>
@@ -14,6 +15,9 @@ type Child = ChildProcessByStdio<Writable, Readable, null>
 const PROGRAM = readFileSync(fileURLToPath(new URL('./file-writer.py', import.meta.url)), 'utf8')
 const ANSWER_BYTES = 16_384
 const ANSWER_MS = 10_000
+const KILL_MS = 1000
+/** Whoever starts goes back by the journal of the one before; asked for nothing, it does nothing else. */
+const NOTHING = '{"base":"","files":[]}\n'
 
 /** The writer runs as the session's user: the session may kill it or answer in its place, so its word is checked. */
 const Answer = Type.Union([
@@ -60,7 +64,7 @@ export class FileWriter {
 
   async #push (base: string, changes: FileChange[]): Promise<void> {
     const files = changes.map(({ path, content }) => content ? { path, content: content.toString('base64') } : { path, delete: true })
-    const answer = await this.#ask(JSON.stringify({ base, files }) + '\n')
+    const answer = await this.#askOrGoBack(JSON.stringify({ base, files }) + '\n')
     if ('ok' in answer) return
     const details = { filePath: changes.find(change => change.path === answer.path)?.path }
     if (answer.error === 'DISK_FULL') throw failure('DISK_FULL', { details })
@@ -68,17 +72,32 @@ export class FileWriter {
     throw failure('WRITER_FAILED', { details })
   }
 
-  async #ask (request: string) {
+  /** A writer that was killed half-way, or does not answer, is replaced by one that undoes what it had begun. */
+  async #askOrGoBack (request: string) {
     try {
-      const child = await this.#running()
-      child.stdin.write(request)
-      const answer: unknown = JSON.parse(await readLine(child.stdout, AbortSignal.timeout(ANSWER_MS)))
-      if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
-      return answer
+      return await this.#ask(request)
     } catch (cause) {
-      this.stop()
+      await this.#kill()
+      await this.#ask(NOTHING).catch(() => this.#kill()) // if it cannot now, the next push's writer does
       throw failure('WRITER_FAILED', { cause })
     }
+  }
+
+  async #ask (request: string) {
+    const child = await this.#running()
+    child.stdin.write(request)
+    const answer: unknown = JSON.parse(await readLine(child.stdout, AbortSignal.timeout(ANSWER_MS)))
+    if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
+    return answer
+  }
+
+  /** Kills the process for good: one that was only stopped would go on later, beside its successor. */
+  async #kill (): Promise<void> {
+    const child = this.#child
+    this.stop()
+    if (!child?.pid) return
+    for (const pid of await childrenOf(child.pid)) kill(pid) // its nsenter reaps it
+    await until(() => child.exitCode !== null || child.signalCode !== null, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
   }
 
   async #running (): Promise<Child> {

@@ -59,6 +59,11 @@ export async function commandLines (): Promise<string[][]> {
   return lines.filter(line => line !== undefined).map(line => line.split('\0'))
 }
 
+/** The pids of a process's children. */
+export async function childrenOf (pid: number): Promise<number[]> {
+  return (await readProc(`${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number)
+}
+
 /** Asks `probe` every few milliseconds until it says yes. Rejects with the signal's reason. */
 export async function until (probe: () => Promise<boolean> | boolean, signal: AbortSignal, everyMs = 5): Promise<void> {
   while (!await probe()) {
