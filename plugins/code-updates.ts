@@ -4,6 +4,7 @@ import type { CodeUpdates } from '../src/domain/capabilities.ts'
 import { coalesce } from '../src/domain/coalesce.ts'
 import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
 import { toChanges } from '../src/domain/file-changes.ts'
+import { plainText } from '../src/domain/plain-text.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
 import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
@@ -44,6 +45,7 @@ interface Pipeline {
 const MAX_WAITING = 16
 const SYNC_MS = 40_000
 const BUILD_MS = 25_000
+const PROBLEM_BYTES = 8192
 
 /** Developer mode must be on before Chromium starts: dev tools lose the extension at its first reload otherwise. */
 const PREFERENCES = JSON.stringify({ extensions: { ui: { developer_mode: true } } })
@@ -64,11 +66,12 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   async function sync (facts: SessionFacts, pipeline: Pipeline): Promise<void> {
     const signal = AbortSignal.any([pipeline.ended.signal, AbortSignal.timeout(SYNC_MS)])
     try {
-      pipeline.problem = await buildAndReload(facts, pipeline, signal)
+      const problem = await buildAndReload(facts, pipeline, signal)
+      pipeline.problem = problem && plainText(problem, PROBLEM_BYTES)
     } catch (err) {
       if (pipeline.ended.signal.aborted) return
       pipeline.unsure = true
-      pipeline.problem = err instanceof ExtensionRefused ? err.message : 'The code was written, but could not be built or reloaded: push again'
+      pipeline.problem = err instanceof ExtensionRefused ? plainText(err.message, PROBLEM_BYTES) : 'The code was written, but could not be built or reloaded: push again'
       app.log.warn({ err, sessionId: facts.id }, 'code not reloaded')
     }
   }

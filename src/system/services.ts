@@ -3,6 +3,7 @@ import { access, copyFile, mkdir, open, readdir, readFile, rename, writeFile } f
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isAlive, parseStat, until } from './processes.ts'
+import { plainText } from '../domain/plain-text.ts'
 import { run } from './run.ts'
 import { confined, readInit } from './sandbox.ts'
 import type { Account } from '../domain/session.ts'
@@ -89,10 +90,10 @@ export async function readLog (dir: string, name: string, tail: number): Promise
   const logs = join(dir, 'logs', name)
   const rotated = (await readdir(logs).catch(ifMissing([]))).filter(file => file.startsWith('@')).sort().at(-1)
   const files = [rotated, 'current'].filter(file => file !== undefined)
-  const text = (await Promise.all(files.map(file => readIfThere(join(logs, file))))).join('')
-  if (text === '') return [] // nothing was printed, or it has not been started yet
-  // eslint-disable-next-line no-control-regex
-  return text.trimEnd().split('\n').slice(-tail).map(line => line.slice(0, LINE_BYTES).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''))
+  const parts = await Promise.all(files.map(file => readIfThere(join(logs, file))))
+  const lines = Buffer.concat(parts.filter(part => part !== undefined)).toString().split('\n')
+  if (lines.at(-1) === '') lines.pop() // the last line has ended; without any, nothing was printed yet
+  return lines.slice(-tail).map(line => plainText(line, LINE_BYTES))
 }
 
 function readIfThere (path: string): Promise<Buffer | undefined> {

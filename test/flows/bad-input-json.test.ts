@@ -7,10 +7,11 @@ import { CodeUpdate } from '../../src/schemas/code-update.ts'
 import { ErrorReply } from '../../src/schemas/common.ts'
 import { CreateSessionOptions } from '../../src/schemas/session.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
+import { INSPECTED, inspect } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { mutateBody, mutateQuery } from '../support/mutate-json.ts'
 import { newRandom } from '../support/random.ts'
-import { createSession, endSession } from '../support/server.ts'
+import { createSession, endSession, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 
 const IS_LONG = process.env.EX10_TEST_LONG === '1'
@@ -19,16 +20,14 @@ const BODIES = IS_LONG ? 100_000 : 5000
 const QUERIES = IS_LONG ? 10_000 : 1000
 const AT_ONCE = 16
 
-/** The server's memory when it has nothing to do: the least that is seen until nothing less is seen for 10 s. */
-async function restingMemory (pid: number): Promise<number> {
-  let least = Infinity
-  for (let quiet = 0; quiet < 20; quiet++) {
-    const kib = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-    if (kib < least) quiet = 0
-    least = Math.min(least, kib)
-    await delay(500)
+/** The server's resident memory, in KiB, when its garbage has been collected and it has nothing to do. */
+async function restingMemory (server: Server): Promise<number> {
+  for (let round = 0; round < 3; round++) {
+    await inspect(server, 'HeapProfiler.collectGarbage')
+    await delay(1000) // pages are given back in the background
   }
-  return least
+  t.comment(`heap: ${JSON.stringify(await inspect(server, 'Runtime.getHeapUsage'))}`)
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
 }
 
 /** The body as the server reads it; undefined when it is no JSON. */
@@ -44,7 +43,7 @@ t.test('whatever is sent as JSON, or as a query, gets a declared answer, does no
   const random = newRandom()
   t.comment(`EX10_TEST_SEED=${random.seed}`)
   // its one slot is taken: whatever is let in as a creation is answered with 503, and makes nothing
-  const server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '1', EX10_LOG_LEVEL: 'warn' })
+  const server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '1', ...INSPECTED, EX10_LOG_LEVEL: 'warn' })
   const { id } = await createSession(server)
   const { paths } = await (await fetch(`${server.url}/openapi.json`)).json() as { paths: Record<string, Record<string, { responses: object }>> }
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
@@ -105,12 +104,12 @@ t.test('whatever is sent as JSON, or as a query, gets a declared answer, does no
   }
 
   await repeat(WARM_UP, checkBody)
-  const before = await restingMemory(server.child.pid!)
+  const before = await restingMemory(server)
   const startedAt = performance.now()
   await repeat(BODIES - WARM_UP, checkBody)
   await repeat(QUERIES, checkQuery)
   t.comment(`${Math.round(performance.now() - startedAt)} ms`)
-  const after = await restingMemory(server.child.pid!)
+  const after = await restingMemory(server)
 
   for (const [key, count] of [...seen].sort()) t.comment(`${count} ${key}`)
   t.strictSame(wrong.slice(0, 20), [], `no undeclared status, no other form, nothing taken that the schema refuses (${wrong.length} of them)`)

@@ -170,9 +170,9 @@ socket.socket(socket.AF_UNIX).bind('socket')
 
 /** All that the account owns in its own sandbox, but for what its programs write by themselves. */
 async function ownFiles (within: Inside): Promise<string[]> {
-  const { uid } = within.facts.account
-  const { stdout } = await within.run(['find', '/', '(', '-path', '/proc', '-o', '-path', '/sys', '-o', '-path', '/usr', '-o', '-path', '/run/ex10/template', ')', '-prune', '-o', '-uid', String(uid), '-print0'])
-  return stdout.split('\0').filter(path => path && !path.startsWith('/dev/pts/')).sort()
+  const { uid, home } = within.facts.account // between it and the root are folders that the account cannot list
+  const { stdout } = await within.run(['find', '/', home, '(', '-path', '/proc', '-o', '-path', '/sys', '-o', '-path', '/usr', '-o', '-path', '/run/ex10/template', ')', '-prune', '-o', '-uid', String(uid), '-print0'])
+  return stdout.split('\0').filter(path => path && !/^\/dev\/pts\/|\.ex10-push/.test(path)).sort()
 }
 
 /** Everything that a person could have written, anywhere in the home: paths only, without what the browser and the build keep for themselves. */
