@@ -46,7 +46,8 @@ async function asService (session: Inside, name: string, attempts: Attempt[]): P
   const [, , , , source = '', ...args] = pythonArgv('reach.py', attempts, true)
   await session.run(['sh', '-c', 'cat >"$0"', `${home}/reach.py`], source)
   await startService(session.dir, session.facts.account, { name, argv: ['/usr/bin/python3', '-I', '-S', `${home}/reach.py`, ...args] }, AbortSignal.timeout(20_000))
-  return JSON.parse(await eventually('what it got', async () => (await readLog(session.dir, name, 1))[0]))
+  const line = await eventually('what it got', async () => (await readLog(session.dir, name, 1))[0])
+  return JSON.parse(line.slice(line.indexOf('['))) // after the time
 }
 
 /** The same of a program that is not hardened, or that was brought in later. */

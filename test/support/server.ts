@@ -60,9 +60,10 @@ export async function startServer (t: Test, overrides: Record<string, string> = 
   return server
 }
 
-/** Starts a server with these settings, without any promise about its end. */
-export async function launch (env: Record<string, string>): Promise<Server> {
-  const child = spawn(process.execPath, ['src/server.ts'], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Starts a server with these settings, without any promise about its end; `prefix` are words that run a command in a lesser place. */
+export async function launch (env: Record<string, string>, prefix: string[] = []): Promise<Server> {
+  const [command = '', ...args] = [...prefix, process.execPath, 'src/server.ts']
+  const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   for (const stream of [child.stdout, child.stderr]) {
