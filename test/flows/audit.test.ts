@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import pino from 'pino'
 import t from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { readConfig } from '../../src/config.ts'
 import { createAccount } from '../../src/system/accounts.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, next, serve } from '../support/creation.ts'
 import { plantOrphans } from '../support/orphans.ts'
 import { readFacts } from '../support/sandbox.ts'
-import { createSession, endSession } from '../support/server.ts'
+import { createSession, endSession, testEnv } from '../support/server.ts'
 
 t.test('the audit names each thing that no live session accounts for, and nothing of other instances', async t => {
   const server = await serve(t)
@@ -93,6 +96,25 @@ t.test('without a server, what a half-made session has is leaked, and what a rea
   for (const line of [`record: ${id} creating`, `home: ${account.home}`, `account: ${account.name} in /etc/passwd`]) t.ok(leaked.includes(line), line)
   t.ok(leaked.some(line => line.startsWith('process: ') && line.includes('s6-svscan')), 'its init')
   await assertEndsClean(t, await next(t, server))
+})
+
+t.test('the audit names what the server itself holds for no live session', async t => {
+  const app = await buildApp(readConfig(testEnv({ EX10_LOG_LEVEL: 'silent' })), pino({ level: 'silent' }))
+  t.teardown(() => app.close())
+  const audited = async () => (await app.inject('/admin/audit')).json()
+  t.strictSame(await audited(), { leaked: [], missing: [] })
+
+  const { facts } = await app.sessions.admit({}) // and no creation follows
+  const unwatch = app.sandboxes.watch(facts, () => {})
+  await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
+  const { leaked, missing } = await audited()
+  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'watch', name: facts.id }, { kind: 'pipeline', name: facts.id }])
+  t.strictSame(missing, [])
+
+  unwatch()
+  app.codeUpdates.stop(facts)
+  app.ports.release(facts.slot.index)
+  t.strictSame(await audited(), { leaked: [], missing: [] })
 })
 
 t.test('an audit that cannot look says so, and not that all is well', async t => {
