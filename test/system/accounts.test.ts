@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ACCOUNT_FILES } from '../../src/system/accounts.ts'
+import { copyEtc } from '../support/etc.ts'
 
 const FAULTS = fileURLToPath(new URL('../fixtures/account-faults.mts', import.meta.url))
 const ROUNDS = 60
@@ -12,10 +11,7 @@ const FILES = [...ACCOUNT_FILES]
 
 /** Runs a fault with an /etc of its own: the machine's is not touched. */
 async function withFault (t: Test, ...words: string[]): Promise<any> {
-  const etc = mkdtempSync(`${tmpdir()}/ex10-etc-`)
-  t.teardown(() => rmSync(etc, { recursive: true, force: true }))
-  cpSync('/etc', etc, { recursive: true, verbatimSymlinks: true })
-  const inside = ['--mount', '--propagation', 'private', 'sh', '-ec', 'mount --bind "$1" /etc; shift; exec "$@"', 'sh', etc, process.execPath, FAULTS, ...words]
+  const inside = ['--mount', '--propagation', 'private', 'sh', '-ec', 'mount --bind "$1" /etc; shift; exec "$@"', 'sh', copyEtc(t), process.execPath, FAULTS, ...words]
   return JSON.parse((await promisify(execFile)('unshare', inside)).stdout)
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import type { Place } from '../../src/system/audit/place.ts'
-import { processTable } from '../../src/system/audit/process-table.ts'
+import { readProcesses } from '../../src/system/audit/process-table.ts'
 
 t.test('a dead child that the server has not reaped is seen', async t => {
   const parent = spawn('python3', ['-c', 'import os, time\npid = os.fork()\nif pid == 0: os._exit(0)\nprint(pid, flush=True)\ntime.sleep(1000)'])
@@ -18,6 +18,6 @@ t.test('a dead child that the server has not reaped is seen', async t => {
     serverPid: () => parent.pid,
     recordedAccounts: () => new Map()
   }
-  t.match(await processTable(place)(), [{ pid: child, isZombie: true, owner: undefined }])
-  t.strictSame(await processTable({ ...place, serverPid: () => undefined })(), [], 'another\'s dead child is not ours')
+  t.match(await readProcesses(place), [{ pid: child, isZombie: true, owner: undefined }])
+  t.strictSame(await readProcesses({ ...place, serverPid: () => undefined }), [], 'another\'s dead child is not ours')
 })
