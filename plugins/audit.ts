@@ -12,8 +12,8 @@ declare module 'fastify' {
     audit: {
       /** Has what a plugin holds for sessions audited, too: `held` gives ids or other `ownerKeys`, `implied` those that a ready session must have. */
       own (kind: string, held: () => Iterable<string>, implied?: (session: Session) => string[]): void
-      /** Takes some 100 ms when all is well, and up to 2 s to be sure when it is not. */
-      run (signal: AbortSignal): Promise<Audit>
+      /** Takes some 100 ms when all is well, and some 2 s to be sure when it is not; `isQuiet`, while nobody is served, it is sure at once. */
+      run (signal: AbortSignal, isQuiet?: boolean): Promise<Audit>
     }
   }
 }
@@ -31,7 +31,7 @@ async function auditPlugin (app: FastifyInstance): Promise<void> {
         implied: session => implied(session).map(key => ({ kind, name: key }))
       })
     },
-    run: signal => audit([...nouns, ...held], known, signal)
+    run: (signal, isQuiet = false) => audit([...nouns, ...held], known, signal, isQuiet ? [] : undefined)
   } satisfies FastifyInstance['audit'])
 }
 

@@ -19,12 +19,12 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
   const closing = new AbortController()
   const told = { warn: '', error: '' } // what stays is told of once, and again when it changes
   let timer: NodeJS.Timeout | undefined
-  let passing = pass()
+  let passing = pass(true)
 
-  async function pass (): Promise<void> {
+  async function pass (isStart = false): Promise<void> {
     try {
       await app.sessions.retry()
-      const found = await app.audit.run(closing.signal)
+      const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return
       await repair(found)

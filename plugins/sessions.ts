@@ -108,7 +108,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function end (id: string, reason: EndReason): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
-    delete session.halfEnded
     session.ending ??= tearDown(session, reason).catch(error => {
       delete session.ending // who asks again tries again
       session.halfEnded = reason

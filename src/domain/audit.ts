@@ -34,16 +34,17 @@ export interface Audit {
 /** Owner of what a running server has, with or without sessions. */
 export const SERVER = 'server'
 
-/** Only what is found again after each of these counts: the rest was on its way. */
+/** While sessions are made and ended, only what is found again after each of these counts: the rest was on its way. */
 const PAUSES_MS = [100, 400, 1000]
 
 /**
  * Compares what there is with what the live sessions imply. Those that are ready must have all of it; those that are
- * being made or ended may have any of it. They are read before and after looking.
+ * being made or ended may have any of it. They are read before and after looking. What is found is looked for again
+ * after each of `pausesMs`.
  */
-export async function audit (nouns: Noun[], known: () => Known, signal: AbortSignal): Promise<Audit> {
+export async function audit (nouns: Noun[], known: () => Known, signal: AbortSignal, pausesMs = PAUSES_MS): Promise<Audit> {
   let found = await look(nouns, known)
-  for (const pause of PAUSES_MS) {
+  for (const pause of pausesMs) {
     if (isClean(found)) break
     await delay(pause, undefined, { signal })
     found = inBoth(await look(nouns, known), found)

@@ -1,36 +1,47 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import pino from 'pino'
 import t from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { readConfig } from '../../src/config.ts'
 import { createAccount } from '../../src/system/accounts.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, next, serve } from '../support/creation.ts'
+import { copyEtc } from '../support/etc.ts'
 import { plantOrphans } from '../support/orphans.ts'
 import { readFacts } from '../support/sandbox.ts'
-import { createSession, endSession } from '../support/server.ts'
+import { createSession, endSession, testEnv, type Server } from '../support/server.ts'
 
 t.test('the audit names each thing that no live session accounts for, and nothing of other instances', async t => {
-  const server = await serve(t)
-  const other = await serve(t)
-  const [session, neighbour] = await Promise.all([createSession(server), createSession(other)])
-  t.strictSame(await auditFromServer(server), CLEAN, 'a live session is all right')
-  t.strictSame(await auditFromTerminal(server), CLEAN, 'from the terminal, too')
-
+  const servers = [await serve(t), await serve(t)]
+  await Promise.all(servers.map(server => createSession(server)))
+  for (const server of servers) {
+    t.strictSame(await auditFromServer(server), CLEAN, 'a live session is all right')
+    t.strictSame(await auditFromTerminal(server), CLEAN, 'from the terminal, too')
+    await server.stop('SIGKILL') // nobody removes what is planted; ready sessions live on
+  }
+  const [server, other] = servers as [Server, Server]
   const orphans = await plantOrphans(server)
   t.teardown(orphans.remove)
-  const planted = { ...CLEAN, leaked: [...orphans.repairable, ...orphans.others].sort(), code: 1 }
-  const [seen, seenFromTerminal, seenByOther] = await Promise.all([auditFromServer(server), auditFromTerminal(server), auditFromServer(other)])
-  t.strictSame(seen, planted, 'GET /admin/audit names what was planted, and nothing else')
-  t.strictSame(seenFromTerminal, planted, 'npm run audit names the same')
-  t.strictSame(seenByOther.leaked, planted.leaked.filter(line => line.startsWith('lock: ')), 'of another instance, it is none of this: locks are the whole machine\'s')
-
+  const [seen, seenByOther] = await Promise.all([auditFromTerminal(server), auditFromTerminal(other)])
+  t.strictSame(seen, { leaked: [...orphans.repairable, ...orphans.others].sort(), missing: [], code: 1 }, 'npm run audit names what was planted, and nothing else')
+  t.strictSame(seenByOther, CLEAN, 'for another instance, all is well')
   await orphans.remove()
-  t.strictSame(await auditFromServer(server), CLEAN, 'after it was removed, all is well')
-  for (const [place, { id }] of [[server, session], [other, neighbour]] as const) {
-    t.equal((await endSession(place, id)).status, 200)
-    t.strictSame(await auditFromServer(place), CLEAN, 'and after the session\'s end')
-    await assertEndsClean(t, place)
-  }
+  t.strictSame(await auditFromTerminal(server), CLEAN, 'after it was removed, all is well')
+  for (const killed of servers) await assertEndsClean(t, await next(t, killed))
+})
+
+t.test('the audit names lock files that nobody holds, and lines without an account that a session had', async t => {
+  const server = await serve(t)
+  const { id } = await createSession(server)
+  const { name } = readFacts(server, id).account
+  t.equal((await endSession(server, id)).status, 200)
+  const planting = ': >"$1/passwd.lock"; echo "$2:!::::::::" >>"$1/shadow"; echo "ex10_user_00000000:!::::::::" >>"$1/shadow"; mount --bind "$1" /etc; exec "$3" bin/audit.mjs'
+  const { status, stdout } = spawnSync('unshare', ['--mount', 'sh', '-ec', planting, 'sh', copyEtc(t), name, process.execPath], { env: { PATH: process.env.PATH, ...server.env }, encoding: 'utf8' })
+  t.equal(status, 1)
+  t.strictSame(JSON.parse(stdout), { leaked: [{ kind: 'lock', name: '/etc/passwd.lock' }, { kind: 'account', name: `${name} in /etc/shadow` }], missing: [] })
+  await assertEndsClean(t, server)
 })
 
 t.test('the audit names each thing that a live session lacks', async t => {
@@ -93,6 +104,25 @@ t.test('without a server, what a half-made session has is leaked, and what a rea
   for (const line of [`record: ${id} creating`, `home: ${account.home}`, `account: ${account.name} in /etc/passwd`]) t.ok(leaked.includes(line), line)
   t.ok(leaked.some(line => line.startsWith('process: ') && line.includes('s6-svscan')), 'its init')
   await assertEndsClean(t, await next(t, server))
+})
+
+t.test('the audit names what the server itself holds for no live session', async t => {
+  const app = await buildApp(readConfig(testEnv({ EX10_LOG_LEVEL: 'silent' })), pino({ level: 'silent' }))
+  t.teardown(() => app.close())
+  const audited = async () => (await app.inject('/admin/audit')).json()
+  t.strictSame(await audited(), { leaked: [], missing: [] })
+
+  const { facts } = await app.sessions.admit({}) // and no creation follows
+  const unwatch = app.sandboxes.watch(facts, () => {})
+  await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
+  const { leaked, missing } = await audited()
+  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'watch', name: facts.id }, { kind: 'pipeline', name: facts.id }])
+  t.strictSame(missing, [])
+
+  unwatch()
+  app.codeUpdates.stop(facts)
+  app.ports.release(facts.slot.index)
+  t.strictSame(await audited(), { leaked: [], missing: [] })
 })
 
 t.test('an audit that cannot look says so, and not that all is well', async t => {

@@ -85,9 +85,12 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   const second = loops.map(loop => Number(loop.slice(4))).sort((a, b) => a - b).map(String).sort().at(-1)
   repairable.push(`loop device: of ${image}`, `loop device: loop${second}, a second one of ${image}`)
 
-  sh('mount', '-t', 'tmpfs', 'tmpfs', account.home)
-  undo.push(() => { if (sh('findmnt', '-n', '-o', 'TARGET').includes(account.home)) sh('umount', account.home) })
-  repairable.push(`mount: ${account.home}`)
+  // not at a home: every sandbox that anybody makes meanwhile would have it, too
+  const point = `${folder}/mount`
+  mkdirSync(point)
+  sh('mount', '-t', 'tmpfs', 'tmpfs', point)
+  undo.push(() => { if (sh('findmnt', '-n', '-l', '-o', 'TARGET').includes(point)) sh('umount', point) })
+  repairable.push(`mount: ${point}`)
 
   const sleeper = await started([...asUid, 'sleep', '1000'])
   await named(sleeper.pid, 'sleep')
@@ -101,10 +104,12 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   const zombie = await started(['python3', '-c', ZOMBIE, String(uid)], true)
   others.push(`zombie: ${zombie.word} python3`)
 
-  const hidden = await started(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs "$1" && echo up && exec sleep 1000', 'sh', account.home], true)
-  await named(hidden.pid, 'sleep')
+  const hidden = await started(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs "$1" && echo up && exec s6-log -b n3 "$1"', 'sh', account.home], true)
+  await named(hidden.pid, 's6-log')
   const namespace = sh('readlink', `/proc/${hidden.pid}/ns/mnt`)
-  repairable.push(`process: ${hidden.pid} sleep of ${name}`, `namespace: ${namespace} of ${hidden.pid} with the home of ${name}`)
+  repairable.push(`process: ${hidden.pid} s6-log of ${name}`, `namespace: ${namespace} with the home of ${name}`)
+  const holder = await started(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs "$1" && echo up && exec sleep 1000', 'sh', account.home], true)
+  repairable.push(`namespace: ${sh('readlink', `/proc/${holder.pid}/ns/mnt`)} with the home of ${name}`)
 
   const groups = globSync(`/sys/fs/cgroup/**/${instance}`).map(group => `${group}/${id}`)
   for (const group of groups) mkdirSync(group)
@@ -152,12 +157,6 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   queues('touch "/mnt/$1"; chown "$2" "/mnt/$1"')
   undo.push(() => queues('rm -f "/mnt/$1"'))
   repairable.push(`ipc: message queue ex10-${uid} of uid ${uid}`)
-
-  // of a pid that cannot be: in nobody's way
-  const lock = `/etc/subgid.${9_000_000 + uid}`
-  writeFileSync(lock, '')
-  undo.push(() => rmSync(lock, { force: true }))
-  repairable.push(`lock: ${lock}`)
 
   return {
     uid,

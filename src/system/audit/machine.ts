@@ -9,7 +9,6 @@ import { openPorts, sockets } from './network.ts'
 import type { FirewallBackend } from '../firewall-backend.ts'
 import type { Place } from './place.ts'
 import { processes } from './processes.ts'
-import { processTable } from './process-table.ts'
 import { readRecords, records } from './records.ts'
 import { folders, homes, strayFiles } from './storage.ts'
 
@@ -21,11 +20,10 @@ export function machineOf (settings: Settings, firewall: FirewallBackend): { nou
   const read = () => readRecords(join(settings.dataDir, 'registry.db'))
   const serverPid = () => runningServer(settings.instance)
   const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => read().accounts }
-  const table = processTable(place)
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
     nouns: [
-      processes(place, table), sockets(place), openPorts(place), mounts(place, table), cgroups(place), strayFiles(place), ipc(place),
+      processes(place), sockets(place), openPorts(place), mounts(place), cgroups(place), strayFiles(place), ipc(place),
       homes(place), locks, accounts(place), folders(place), records(read)
     ]
   }

@@ -2,19 +2,18 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
 import { run } from '../run.ts'
-import { entriesOf, mountPoints, textOf } from './files.ts'
+import { entriesOf, mountPoints, targetOf, textOf } from './files.ts'
 import { homesOf, ownerOfPath, type Place } from './place.ts'
-import type { OurProcess } from './process-table.ts'
 
 /**
  * What is mounted below the data folder, here and in the namespaces of other processes, where it keeps a home of an
  * ended session alive; and the loop devices of homes: one an image.
  */
-export function mounts (place: Place, table: () => Promise<OurProcess[]>): Noun {
+export function mounts (place: Place): Noun {
   return {
     noun: 'mounts',
     async observe () {
-      const [here, elsewhere, loops] = await Promise.all([mountsHere(place), mountsElsewhere(table), loopDevices(place)])
+      const [here, elsewhere, loops] = await Promise.all([mountsHere(place), mountsElsewhere(place), loopDevices(place)])
       return [...here, ...elsewhere, ...loops]
     },
     async implied ({ account }) {
@@ -35,10 +34,27 @@ async function mountsHere (place: Place): Promise<Thing[]> {
   }))
 }
 
-/** No repair: the processes that hold it are ended, and none of a live session's namespaces is entered to change it. */
-async function mountsElsewhere (table: () => Promise<OurProcess[]>): Promise<Thing[]> {
-  const found = new Map((await table()).filter(({ namespace }) => namespace).map(process => [process.namespace, process]))
-  return [...found.values()].map(({ namespace, owner, pid }) => ({ kind: 'namespace', name: `${namespace} of ${pid} with the home of ${owner}`, owner }))
+/** One process of each mount namespace but this one; where root may not look, there is an init above it. */
+async function namespaces (): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const pid of (await entriesOf('/proc')).filter(name => /^\d+$/.test(name))) {
+    const namespace = await targetOf(`/proc/${pid}/ns/mnt`)
+    if (namespace) found.set(namespace, pid)
+  }
+  found.delete(await targetOf('/proc/self/ns/mnt') ?? '')
+  return found
+}
+
+/**
+ * No repair: it goes with the processes in it, or with the folder that it is mounted on. They may be another session's, made while the home was mounted here; its
+ * namespace is not entered to change it, because what stands there is not the host's.
+ */
+async function mountsElsewhere (place: Place): Promise<Thing[]> {
+  const found = await Promise.all([...await namespaces()].map(async ([namespace, pid]) => {
+    const points = mountPoints(await textOf(`/proc/${pid}/mountinfo`) ?? '').filter(point => point.startsWith(homesOf(place) + '/'))
+    return [...new Set(points.map(point => ownerOfPath(place, point)))].map(owner => ({ kind: 'namespace', name: `${namespace} with the home of ${owner}`, owner }))
+  }))
+  return found.flat()
 }
 
 const loopOf = (image: string) => ({ kind: 'loop device', name: `of ${image}` })

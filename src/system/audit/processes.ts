@@ -2,19 +2,19 @@ import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
 import { isAlive, kill, until } from '../processes.ts'
 import { isSandboxAlive } from '../sandbox.ts'
-import type { Place } from './place.ts'
-import { foldersOf } from './place.ts'
-import type { OurProcess } from './process-table.ts'
+import { foldersOf, type Place } from './place.ts'
+import { readProcesses, type OurProcess } from './process-table.ts'
 
 /**
- * Processes of a uid of the range, and root's own that serve a session: they are in its cgroup or its mount namespace,
- * or name its folder. And the dead that nobody has reaped.
+ * Processes of a uid of the range, and root's own that serve a session: they are in its cgroup, or name its folder. And
+ * the dead that nobody has reaped.
+ * A mount namespace with a session's home tells nothing: one that was made while the home was mounted here has it, too.
  */
-export function processes (place: Place, table: () => Promise<OurProcess[]>): Noun {
+export function processes (place: Place): Noun {
   return {
     noun: 'processes',
     // root's first: supervisors would start again what is killed before them
-    observe: async () => (await table()).sort((a, b) => Number(typeof a.owner === 'number') - Number(typeof b.owner === 'number')).map(toThing),
+    observe: async () => (await readProcesses(place)).sort((a, b) => Number(typeof a.owner === 'number') - Number(typeof b.owner === 'number')).map(toThing),
     async implied ({ id }) {
       return await isSandboxAlive(join(foldersOf(place), id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
     }

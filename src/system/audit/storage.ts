@@ -54,7 +54,9 @@ export function strayFiles (place: Place): Noun {
     noun: 'files',
     async observe () {
       const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone)))
-      const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-xdev', '-ignore_readdir_race', '-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0'])
+      const isOurs = ['-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0']
+      // somebody's /run/user may hold what not even root may look at
+      const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune'])
       const found = [...new Set(listed.split('\0').filter(Boolean))]
       return found.map(line => {
         const path = line.slice(line.indexOf(' ') + 1)

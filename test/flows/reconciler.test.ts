@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import t from 'tap'
+import { auditFromServer, CLEAN } from '../support/audit.ts'
+import { assertEndsClean, listSessions, next, serve } from '../support/creation.ts'
+import { plantOrphans } from '../support/orphans.ts'
+import { createSession, endSession, eventually } from '../support/server.ts'
+
+/** A pass comes every 30 s, and takes a few. */
+const PASS_MS = 60_000
+
+t.test('what no live session accounts for is removed by the running server, and what its sessions have is left alone', async t => {
+  const server = await serve(t)
+  const other = await serve(t)
+  const [session, stuck, neighbour] = await Promise.all([createSession(server), createSession(server), createSession(other)])
+
+  // a mount in its folder keeps a session from being removed
+  const mount = `${server.dataDir}/sessions/${stuck.id}/mount`
+  mkdirSync(mount)
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', mount])
+  t.equal((await endSession(server, stuck.id)).status, 500, 'its end fails')
+  t.match((await auditFromServer(server)).leaked, [`half-ended session: ${stuck.id}, whose teardown failed`], 'and the audit says that nobody is at it')
+  execFileSync('umount', [mount])
+
+  const orphans = await plantOrphans(server)
+  t.teardown(orphans.remove)
+  const gone = async () => {
+    const { leaked } = await auditFromServer(server)
+    return leaked.every(line => orphans.others.includes(line)) && leaked
+  }
+  t.strictSame(await eventually('the orphans are gone', gone, PASS_MS), orphans.others, 'all are gone, but what only a person may remove')
+  t.match(server.output(), `"kind":"folder","name":"${server.dataDir}/odd"`, 'and of that the log tells')
+
+  await orphans.remove()
+  t.match(await listSessions(server), [{ id: session.id, state: 'ready', health: 'ok' }], 'the live session lives, and the one that was stuck has ended')
+  t.match(await listSessions(other), [{ id: neighbour.id, state: 'ready', health: 'ok' }], 'so does another instance\'s')
+  t.strictSame(await auditFromServer(other), CLEAN)
+  for (const [place, { id }] of [[server, session], [other, neighbour]] as const) {
+    t.equal((await endSession(place, id)).status, 200)
+    await assertEndsClean(t, place)
+  }
+})
+
+t.test('what a killed server left without any record is gone when the next one is ready', async t => {
+  const killed = await serve(t)
+  const orphans = await plantOrphans(killed)
+  t.teardown(orphans.remove)
+  await killed.stop('SIGKILL')
+  const startedAt = performance.now()
+  const server = await next(t, killed)
+  t.comment(`ready after ${Math.round(performance.now() - startedAt)} ms`)
+  const { leaked } = await auditFromServer(server)
+  t.strictSame(leaked, orphans.others, 'all are gone, but what only a person may remove')
+  await orphans.remove()
+  await assertEndsClean(t, server)
+})
