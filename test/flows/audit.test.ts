@@ -112,11 +112,11 @@ t.test('the audit names what the server itself holds for no live session', async
   const audited = async () => (await app.inject('/admin/audit')).json()
   t.strictSame(await audited(), { leaked: [], missing: [] })
 
-  const { facts } = await app.sessions.admit({}) // and no creation follows
-  const unwatch = app.sandboxes.watch(facts, () => {})
+  const { facts, template } = await app.creations.admit({}) // and no creation follows
+  const unwatch = app.supervision.watch(facts, template, () => {})
   await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
   const { leaked, missing } = await audited()
-  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'watch', name: facts.id }, { kind: 'pipeline', name: facts.id }])
+  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'supervisor', name: facts.id }, { kind: 'pipeline', name: facts.id }])
   t.strictSame(missing, [])
 
   unwatch()

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import type { Place } from '../../src/system/audit/place.ts'
+import { nftables } from '../../src/system/nft.ts'
 import { readProcesses } from '../../src/system/audit/process-table.ts'
 
 t.test('a dead child that the server has not reaped is seen', async t => {
@@ -14,7 +15,7 @@ t.test('a dead child that the server has not reaped is seen', async t => {
     uidMin: 3_000_000_000,
     uidMax: 3_000_000_009,
     portRanges: [],
-    firewall: { read: async () => undefined, close: async () => {} },
+    firewall: nftables({ instance: 'ex10_no_such', uidMin: 3_000_000_000, uidMax: 3_000_000_009, portRanges: [], resolvers4: [], resolvers6: [] }),
     serverPid: () => parent.pid,
     recordedAccounts: () => new Map()
   }
