@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 
 /** What sessions need: the display with its picture codecs and web client, the browser, supervision, the firewall and the sandbox's tools. */
 const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
-  'util-linux', 'passwd', 'procps', 'ca-certificates']
+  'util-linux', 'mount', 'e2fsprogs', 'python3', 'passwd', 'procps', 'ca-certificates']
 
 /** What tests need besides: network namespaces, and a reader of X authority files that is not ours. */
 const TEST_PACKAGES = ['iproute2', 'xauth']

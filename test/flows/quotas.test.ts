@@ -6,10 +6,11 @@ import { createSession, endSession, pushCode, startServer } from '../support/ser
 
 const MIB = 1024 * 1024
 const HOME_MIB = 128
+const MEMORY_MIB = 1536
 const CPU = 1
 
 t.test('a session that fills whatever it can harms only itself', { timeout: 280_000 }, async t => {
-  const server = await startServer(t, { EX10_HOME_SIZE: String(HOME_MIB), EX10_SESSION_MEMORY: '1536', EX10_SESSION_CPU: String(CPU) })
+  const server = await startServer(t, { EX10_HOME_SIZE: String(HOME_MIB), EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_CPU: String(CPU) })
   const sessions = [await createSession(server), await createSession(server)] as const
   const [a, b] = [await inside(t, server, sessions[0]), await inside(t, server, sessions[1])]
   const { home } = a.facts.account
@@ -55,6 +56,11 @@ t.test('a session that fills whatever it can harms only itself', { timeout: 280_
       t.ok(fileError === 'ENOSPC' && files < 65536, `${folder}: ${fileError} after ${files} files`)
       t.match(await a.run(['rm', '-r', `${folder}/fillers`]), { code: 0 })
     }
+  })
+
+  await t.test('swap is no way around the memory limit', async t => {
+    const swap = valueOf(a.groups, ['memory.memsw.limit_in_bytes', 'memory.swap.max']) // of v1 with the memory, of v2 beside it
+    t.ok(swap === MEMORY_MIB * MIB || swap === 0, `${swap} bytes`)
   })
 
   await t.test('the CPU that it takes is limited, and of the same weight as its neighbour\'s', async t => {

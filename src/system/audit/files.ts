@@ -5,8 +5,8 @@ export const textOf = (path: string): Promise<string | undefined> => ifThere(rea
 export const targetOf = (path: string): Promise<string | undefined> => ifThere(readlink(path))
 export const entriesOf = async (path: string): Promise<string[]> => await ifThere(readdir(path)) ?? []
 
-/** What an entry of /proc says when its process ends meanwhile; in a container, the init may have more rights than root here. */
-const GONE = ['ENOENT', 'ESRCH', 'ENOTDIR', 'EINVAL', 'EACCES']
+/** What an entry of /proc or /sys says when its process or device ends meanwhile; in a container, the init may have more rights than root here. */
+const GONE = ['ENOENT', 'ESRCH', 'ENOTDIR', 'EINVAL', 'EACCES', 'ENODEV', 'ENXIO']
 
 async function ifThere<T> (reading: Promise<T>): Promise<T | undefined> {
   try {

@@ -1,7 +1,6 @@
 """harden.py PORT... [-- CMD...]
 Takes from this process, and from all that it starts, what no program of a session needs; then becomes CMD. Root runs
-it, in the sandbox. What the kernel cannot do is left out: without CMD it only prints what
-is in force then: of Landlock, and of seccomp.
+it, in the sandbox. What the kernel cannot do is left out; without CMD it prints what is in force: Landlock, seccomp.
 
 Landlock: TCP is bound on the ports given and on 0 (any that is free), and abstract sockets of others are out of reach.
 File-system rights are left alone, and so are namespaces: Chromium's own sandbox needs them.
