@@ -6,18 +6,31 @@ import { readConfig, type Config } from './config.ts'
 import { StartRefused } from './errors.ts'
 
 const SHUTDOWN_MS = 60_000
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */
 async function main (): Promise<void> {
   const config = readConfig(process.env)
   const log = pino({ level: config.logLevel })
   const app = await buildApp(config, log)
-  closeWithGrace({ delay: SHUTDOWN_MS, logger: log }, async ({ err }) => {
+  const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: log, skip: [...END_SIGNALS] }, async ({ err }) => {
     // after an error that nobody caught, sessions stay: the next start decides about them
     if (err) log.fatal({ err }, 'uncaught error')
     else await app.close()
   })
+  onFirst(END_SIGNALS, close)
   printAddress(config, await listen(app, config))
+}
+
+/** Ends the server at the first of these signals. Another one meanwhile is nothing new: npm sends what a terminal has sent already. */
+function onFirst (signals: readonly NodeJS.Signals[], end: () => void): void {
+  let isEnding = false
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (!isEnding) end() // it exits
+      isEnding = true
+    })
+  }
 }
 
 /** Returns the address that it listens on; a server that cannot listen gives back what it has claimed. */

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { STEPS } from '../../src/domain/steps.ts'
+import { auditFromTerminal, CLEAN } from '../support/audit.ts'
+import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
+import { assertAuditsClean, assertNothingLeft, assertSurvived } from '../support/ending.ts'
+import { lightDisplay } from '../support/light-display.ts'
+import { listMachine } from '../support/machine.ts'
+import { createSession, eventually, type Server } from '../support/server.ts'
+
+const manySessions = (server: Server, count: number) => Promise.all(Array.from({ length: count }, () => createSession(server)))
+
+/** The states of the sessions that are on record, also while the server does not answer any more. */
+function statesOf ({ dataDir }: Server): string[] {
+  const database = new DatabaseSync(`${dataDir}/registry.db`, { readOnly: true })
+  try {
+    return database.prepare('SELECT state FROM sessions ORDER BY state').all().map(row => String(row.state))
+  } finally {
+    database.close()
+  }
+}
+
+t.test('SIGTERM ends ten live sessions, and the server exits with 0', async t => {
+  const server = await serve(t, lightDisplay())
+  const { id } = await createSession(server)
+  const alone = performance.now()
+  await fetch(`${server.url}/session/${id}`, { method: 'DELETE' })
+  const oneMs = performance.now() - alone
+  await manySessions(server, 10)
+  await assertAuditsClean(t, server, 'with ten sessions')
+  const startedAt = performance.now()
+  await assertEndsClean(t, server)
+  t.comment(`ten sessions and the server ended in ${Math.round(performance.now() - startedAt)} ms; a DELETE of one took ${Math.round(oneMs)} ms`)
+  await assertNothingLeft(t, server, 1)
+})
+
+t.test('a second signal while sessions end, as Ctrl-C under npm sends it, does no harm: they are ended, and the exit code is 0', async t => {
+  for (const [first, second] of [['SIGTERM', 'SIGTERM'], ['SIGINT', 'SIGINT'], ['SIGTERM', 'SIGINT']] as const) {
+    const server = await serve(t, lightDisplay())
+    await manySessions(server, 5)
+    const ended = server.stop(first)
+    await eventually('the sessions\' end', () => statesOf(server).includes('stopping'))
+    t.ok(server.child.kill(second), `${second} while the server ends after ${first}`)
+    t.equal(await ended, 0)
+    t.strictSame(statesOf(server), Array(5).fill('ended'))
+    t.strictSame(await listMachine(server), [], 'nothing is left')
+    await assertNothingLeft(t, server, 1)
+  }
+})
+
+t.test('a signal at whichever step of a creation undoes it, and its client hears why', async t => {
+  for (const [position, step] of STEPS.entries()) {
+    const signal = position % 2 === 0 ? 'SIGTERM' : 'SIGINT'
+    const server = await serve(t, lightDisplay())
+    const creation = await beginCreation(server)
+    await creation.until(step)
+    const ended = server.stop(signal)
+    t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_SHUTTING_DOWN' } }, `${signal} at ${step}`)
+    t.equal(await ended, 0)
+    t.strictSame(statesOf(server), ['failed'])
+    t.strictSame(await listMachine(server), [], 'nothing is left')
+    await assertNothingLeft(t, server, 1)
+  }
+})
+
+t.test('with EX10_ON_SHUTDOWN=keep, what is ready stays for the next start, and what was being made is undone', async t => {
+  const first = await serve(t, { ...lightDisplay(), EX10_ON_SHUTDOWN: 'keep' })
+  const kept = (await manySessions(first, 3)).map(({ id }) => id).sort()
+  const creation = await beginCreation(first)
+  await creation.until('display')
+  const ended = first.stop()
+  t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_SHUTTING_DOWN' } })
+  t.equal(await ended, 0)
+  t.strictSame(await auditFromTerminal(first), CLEAN, 'three sessions are there, and no more')
+  t.equal((await listMachine(first)).filter(line => line.startsWith('passwd: ')).length, 3)
+  first.env.EX10_ON_SHUTDOWN = 'end'
+  const second = await next(t, first)
+  t.strictSame((await listSessions(second)).map(({ id }) => id).sort(), kept, 'the three live on')
+  await assertSurvived(t, second, 1)
+})
+
+t.test('a server that is told to end while it starts leaves what it found to the next start', async t => {
+  const first = await serve(t, lightDisplay())
+  const ids = (await manySessions(first, 3)).map(({ id }) => id).sort()
+  const creation = await beginCreation(first)
+  await creation.until('display')
+  await first.stop('SIGKILL')
+  await creation.end().catch(() => {}) // broken off
+  const moments = [200, 500, 800, 1100]
+  for (const ms of moments) {
+    const starting = spawn(process.execPath, ['src/server.ts'], { env: { PATH: process.env.PATH, ...first.env, EX10_ON_SHUTDOWN: 'keep' }, stdio: 'ignore' })
+    const exit = once(starting, 'exit')
+    await delay(ms)
+    starting.kill('SIGTERM')
+    t.comment(`told after ${ms} ms: it ended with ${(await exit).find(how => how !== null)}`)
+  }
+  const second = await next(t, first)
+  t.strictSame((await listSessions(second)).map(({ id }) => id).sort(), ids, 'those that were ready are there')
+  await assertSurvived(t, second, moments.length)
+})
