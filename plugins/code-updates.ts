@@ -82,8 +82,10 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     const { version, ok, error, worker = false, changed } = await app.devServer.build(facts, pipeline.loaded, AbortSignal.any([signal, AbortSignal.timeout(BUILD_MS)]))
     if (!ok) return error ?? 'The build failed'
     let started = true
-    if (changed.length > 0 || pipeline.unsure) {
-      const pagesOnly = !pipeline.unsure && changed.every(part => part === 'pages')
+    // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
+    const isUnsure = pipeline.unsure || version < pipeline.loaded
+    if (changed.length > 0 || isUnsure) {
+      const pagesOnly = !isUnsure && changed.every(part => part === 'pages')
       started = await app.browser.reload(facts, app.templates.get(facts.template), { pagesOnly, worker }, signal)
     }
     pipeline.loaded = version

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Firewall } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
-import { failure, StartRefused } from '../src/errors.ts'
+import { shownAs, StartRefused } from '../src/errors.ts'
 import { backendOf, enforce, type EnforcedRules } from '../src/system/firewall.ts'
 import type { FirewallBackend, OwnPort } from '../src/system/firewall-backend.ts'
 
@@ -102,7 +102,7 @@ async function orRefused (work: Promise<void>, signal: AbortSignal | undefined):
     await work
   } catch (cause) {
     if (signal?.aborted) throw cause
-    throw failure('FIREWALL', { cause })
+    throw shownAs(cause, 'FIREWALL')
   }
 }
 

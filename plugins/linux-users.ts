@@ -35,6 +35,8 @@ const COUNTER = 'uids-taken'
 const MIB = 1024 * 1024
 /** What a session's logs and events take of the disk at most, and its image beside what it holds. */
 const BESIDE_HOME_MIB = 32
+/** What a session takes of the disk's files: its image, services and logs. */
+const FILES_EACH = 256
 const PROBE_MS = 20_000
 
 async function linuxUsers (app: FastifyInstance): Promise<void> {
@@ -76,10 +78,10 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   async function admitHome (): Promise<void> {
     if (why !== undefined) return
     const before = app.ports.count().taken
-    const { count, growthBytes, freeBytes } = await measureImages(homes)
-    const unmade = Math.max(before, app.ports.count().taken) - count
-    const promised = growthBytes + Math.max(0, unmade) * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
-    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB) throw failure('NO_DISK', { retryAfterSeconds: 10 })
+    const { count, growthBytes, freeBytes, freeFiles } = await measureImages(homes)
+    const unmade = Math.max(0, Math.max(before, app.ports.count().taken) - count)
+    const promised = growthBytes + unmade * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
+    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK', { retryAfterSeconds: 10 })
   }
 
   app.decorate('linuxUsers', {

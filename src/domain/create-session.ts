@@ -104,9 +104,13 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
     browser: signal => make.browser.stop(facts, signal),
     'dev-server': signal => make.devServer.stop(facts, signal)
   }
+  let unfinished = 0
   return new Map(UNDONE_STEPS.map(step => [step, async signal => {
+    if (step === 'record' && unfinished > 0) throw new Error('it tells the next try of what is left')
+    unfinished++
     await failpoint(`undo-${step}`, 'before', signal)
     await reverts[step](signal)
     await failpoint(`undo-${step}`, 'after', signal)
+    unfinished--
   }]))
 }

@@ -88,15 +88,18 @@ export async function whyNoImages (folder: string, instance: string, signal: Abo
   }
 }
 
-/** How many images there are, what they may still grow by, and what is free on the disk that holds them. */
-export async function measureImages (folder: string): Promise<{ count: number, growthBytes: number, freeBytes: number }> {
+/**
+ * How many images there are, what they may still grow by, and what is free on the disk that holds them: bytes and files,
+ * of which some file systems have no fixed number.
+ */
+export async function measureImages (folder: string): Promise<{ count: number, growthBytes: number, freeBytes: number, freeFiles: number }> {
   const images = (await readdir(folder)).filter(name => /\.img(\.new)?$/.test(name))
   const growths = (await Promise.all(images.map(async name => {
     const stat = await lstat(join(folder, name)).catch(ifGone)
     return stat && Math.max(0, stat.size - stat.blocks * 512)
   }))).filter(growth => growth !== undefined)
-  const { bavail, bsize } = await statfs(folder) // last: an image that grows meanwhile counts twice, and not less than once
-  return { count: growths.length, growthBytes: growths.reduce((sum, growth) => sum + growth, 0), freeBytes: bavail * bsize }
+  const { bavail, bsize, files, ffree } = await statfs(folder) // last: an image that grows meanwhile counts twice, and not less than once
+  return { count: growths.length, growthBytes: growths.reduce((sum, growth) => sum + growth, 0), freeBytes: bavail * bsize, freeFiles: files > 0 ? ffree : Infinity }
 }
 
 async function isThere (path: string): Promise<boolean> {

@@ -42,6 +42,8 @@ export async function run (argv: readonly [string, ...string[]], options: RunOpt
   signal.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const child = spawn(command, args, { env: CLEAN_ENV, cwd: options.cwd ?? '/', signal, killSignal: 'SIGKILL', stdio: 'pipe' })
+  child.on('error', cause => reject(signal.aborted ? signal.reason : new CommandFailed(command, null, '', cause)))
+  if (!child.pid) return promise // it has no streams, if this server had no file left for them
   const output: Buffer[] = []
   const errors: Buffer[] = []
   let bytes = 0
@@ -53,7 +55,6 @@ export async function run (argv: readonly [string, ...string[]], options: RunOpt
   child.stdout.on('data', collect(output))
   child.stderr.on('data', collect(errors))
   child.stdin.on('error', () => {}) // a command that exits without reading its input says so by its exit code
-  child.on('error', cause => reject(signal.aborted ? signal.reason : new CommandFailed(command, null, '', cause)))
   child.on('close', exitCode => {
     if (exitCode === 0) resolve(Buffer.concat(output).toString())
     else reject(new CommandFailed(command, exitCode, Buffer.concat(errors).toString()))

@@ -57,6 +57,7 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   try {
     const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, ...options.ports.map(String)],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
+    if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
     child.unref()
     try {
       await started(child, signal)
@@ -186,6 +187,8 @@ const PROCESSES = await upTo(4096, 'Max processes')
 export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
   const init = await readInit(dir)
   if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
-  return spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), ...await readGroups(dir), '--', '--', ...confined(account, argv)],
+  const child = spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), ...await readGroups(dir), '--', '--', ...confined(account, argv)],
     { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+  if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
+  return child
 }

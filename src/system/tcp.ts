@@ -15,13 +15,18 @@ export async function waitForHttp (port: number, path: string, signal: AbortSign
   await until(() => answersHttp(port, path, signal), signal, 10)
 }
 
-/** Whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is not read: it is the session's. */
+/**
+ * Whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is not read: it is the session's.
+ * @throws {TypeError} with the cause when this server has no file left to ask with, which tells nothing of who is asked
+ */
 export async function answersHttp (port: number, path: string, signal: AbortSignal): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal, redirect: 'manual' })
     await response.body?.cancel()
     return response.ok
-  } catch {
+  } catch (error) {
+    const { code } = (error as Error).cause as NodeJS.ErrnoException ?? {}
+    if (code === 'EMFILE' || code === 'ENFILE') throw error
     return false // nobody listens, or what does is no HTTP server, or says nothing
   }
 }

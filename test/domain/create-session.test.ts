@@ -146,3 +146,18 @@ t.test('of a session that an earlier server left, everything is undone in the sa
   const position = (call: string) => begun().indexOf(call)
   t.ok(position('-processes') < position('-firewall') && position('-processes') < position('-home') && position('-home') < position('-user'))
 })
+
+t.test('while something of a session is left, its record is kept: it tells the next try of it', async t => {
+  for (const [failing] of UNDOS.filter(([call]) => call !== '-record' && call !== '-writer')) {
+    const { make, begun } = notingMachine(call => { if (call === failing) throw new Error('no') })
+    const undo = new UndoStack()
+    pushEveryUndo(make, FACTS, async () => {}, undo)
+    await t.rejects(undo.run(), /no/)
+    t.notOk(begun().includes('-record'), `${failing} failed`)
+  }
+  const { make, begun } = notingMachine(call => call === '-home' ? new Promise(() => {}) : undefined)
+  const undo = new UndoStack(20)
+  pushEveryUndo(make, FACTS, async () => {}, undo)
+  await t.rejects(undo.run(), /longer than/)
+  t.notOk(begun().includes('-record'), 'the removal of the home takes too long')
+})

@@ -11,6 +11,7 @@ const { listMachine } = await import('../support/machine.ts')
 const { gateNft } = await import('../support/nft-gate.ts')
 const { inside } = await import('../support/sandbox.ts')
 const { createSession, endSession, eventually, launch, testEnv } = await import('../support/server.ts')
+const { tally } = await import('../support/tally.ts')
 
 type Server = Awaited<ReturnType<typeof serve>>
 
@@ -80,28 +81,32 @@ t.test('while its rules are damaged the server makes no session, and puts them i
   await eventually('rules in force', () => isReady(server), RESTORED_MS)
   t.strictSame(elements(), [], 'and is not among what is restored')
   await assertEndsClean(t, server)
+  tally(t, 'faults', damages.length + 2)
 })
 
 t.test('without a working nft the server does not start: one clear line, and nothing is left', async t => {
   const gate = gateNft(t)
-  for (const broken of ['all', 'changing'] as const) {
+  const ways = { all: /nft is broken/, changing: /nft is broken/, running: /nft .*EACCES/ }
+  for (const broken of ['all', 'changing', 'running'] as const) {
     gate.break(broken)
     const env = testEnv()
     const refusal = await launch(env).then(() => 'it started', (error: Error) => error.message.trim().split('\n'))
     gate.break('nothing')
     t.equal(refusal.length, 1, 'one line')
-    t.match(refusal[0], /^the server ended with 1: ex10: EX10_FIREWALL=auto cannot be used: .*nft is broken; without rules no session may start: install nftables/)
+    t.match(refusal[0], /^the server ended with 1: ex10: EX10_FIREWALL=auto cannot be used: .*; without rules no session may start: install nftables/)
+    t.match(refusal[0], ways[broken])
     const uids: [number, number] = [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)]
     t.strictSame(await listMachine({ dataDir: env.EX10_DATA_DIR!, instance: env.EX10_INSTANCE!, uids, ports: [] }), [])
     rmSync(env.EX10_DATA_DIR!, { recursive: true })
   }
+  tally(t, 'faults', 3)
 })
 
 t.test('when nft fails after a session was admitted, the creation ends with EX10_FIREWALL and nothing is left', async t => {
   const gate = gateNft(t)
   const server = await serve(t)
   const before = await listMachine(server)
-  for (const broken of ['adding', 'all'] as const) {
+  for (const broken of ['adding', 'all', 'running'] as const) {
     const creation = await beginCreation(server) // admitted, as its answer has begun
     gate.break(broken)
     t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_FIREWALL' } })
@@ -111,6 +116,7 @@ t.test('when nft fails after a session was admitted, the creation ends with EX10
   }
   await eventually('rules in force', () => isReady(server), RESTORED_MS)
   await assertEndsClean(t, server)
+  tally(t, 'faults', 3)
 })
 
 t.test('without nft, the server runs with iptables, and restores its rules there, too', async t => {
@@ -131,4 +137,5 @@ t.test('without nft, the server runs with iptables, and restores its rules there
   t.equal((await endSession(server, id)).status, 200)
   gate.break('nothing')
   await assertEndsClean(t, server)
+  tally(t, 'faults', 2)
 })

@@ -53,6 +53,7 @@ t.test('a second signal while sessions end, as Ctrl-C under npm sends it, does n
 
 t.test('a signal at whichever step of a creation undoes it, and its client hears why', async t => {
   for (const [position, step] of STEPS.entries()) {
+    if (position % 3 !== 1 && !process.env.EX10_TEST_LONG) continue
     const signal = position % 2 === 0 ? 'SIGTERM' : 'SIGINT'
     const server = await serve(t, lightDisplay())
     const creation = await beginCreation(server)

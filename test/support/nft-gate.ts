@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { TEST_DATA } from './server.ts'
 
-/** What fails of nft, for everybody in this mount namespace: nothing, what opens ports, all that changes anything, or all. */
-export type Broken = 'nothing' | 'adding' | 'changing' | 'all'
+/** What fails of nft, for everybody in this mount namespace: nothing, what opens ports, all that changes anything, all, or that it can be run at all. */
+export type Broken = 'nothing' | 'adding' | 'changing' | 'all' | 'running'
 
 export interface NftGate {
   break (what: Broken): void
@@ -29,7 +29,10 @@ exec ${folder}/nft "$@"
     rmSync(folder, { recursive: true })
   })
   return {
-    break: what => writeFileSync(`${folder}/broken`, what),
+    break (what) {
+      writeFileSync(`${folder}/broken`, what)
+      chmodSync(`${folder}/gate`, what === 'running' ? 0o644 : 0o755)
+    },
     nft: (...words) => execFileSync(`${folder}/nft`, words, { encoding: 'utf8' })
   }
 }

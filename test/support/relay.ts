@@ -7,6 +7,8 @@ export interface Relay {
   url: string
   cut (): Promise<void>
   mend (): Promise<void>
+  /** Nothing passes any more, and nobody is told. */
+  freeze (): void
 }
 
 export async function startRelay (t: Test, upstream: string): Promise<Relay> {
@@ -37,5 +39,9 @@ export async function startRelay (t: Test, upstream: string): Promise<Relay> {
     await once(listener, 'close')
   }
 
-  return { url: `http://127.0.0.1:${port}`, cut, mend: async () => { listener = await listen() } }
+  function freeze (): void {
+    for (const socket of sockets) socket.unpipe().pause()
+  }
+
+  return { url: `http://127.0.0.1:${port}`, cut, mend: async () => { listener = await listen() }, freeze }
 }

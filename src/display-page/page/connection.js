@@ -26,9 +26,11 @@ export function watchConnection (client, show) {
     if (client.connected) client._send_ping()
   }
   const timer = setInterval(() => {
-    const late = Date.now() - lastTick > 3 * TICK
+    const elapsed = Date.now() - lastTick
+    const late = elapsed > 3 * TICK || elapsed < 0
     lastTick = Date.now()
-    // A late tick means sleep or a throttled background tab: the silence proves nothing until we have asked.
+    // A late tick means sleep or a throttled background tab, one in the past that the clock was set back: the silence
+    // proves nothing until we have asked.
     if (late) { deadline = Date.now() + PROBE; probe() } else if (Date.now() > deadline) lost()
   }, TICK)
 
