@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process'
+import { chmodSync } from 'node:fs'
 import type { Test } from 'tap'
 import { copyEtc } from './etc.ts'
 import { firstLine, start } from './sandbox.ts'
 
 /** Gives this mount namespace an /etc of its own: account files that nobody else waits for. Call it in a test's own mount namespace. */
 export function mountOwnEtc (t: Test): void {
-  execFileSync('mount', ['--bind', copyEtc(t), '/etc'])
+  const etc = copyEtc(t)
+  chmodSync(etc, 0o755)
+  execFileSync('mount', ['--bind', etc, '/etc'])
   t.teardown(() => { execFileSync('umount', ['/etc']) })
 }
 

@@ -7,7 +7,7 @@ export interface Relay {
   url: string
   cut (): Promise<void>
   mend (): Promise<void>
-  /** Nothing passes any more, and nobody is told. */
+  /** Nothing passes any more on the connections that there are, and nobody is told. */
   freeze (): void
 }
 

@@ -14,7 +14,9 @@ export function sockets (place: Place): Noun {
     noun: 'sockets',
     async observe () {
       const tables = await Promise.all(['tcp', 'tcp6'].map(async file => await textOf(`/proc/net/${file}`) ?? ''))
-      return tables.flatMap(table => table.trimEnd().split('\n').slice(1).flatMap(line => toThings(place, line)))
+      const rows = tables.flatMap(table => table.trimEnd().split('\n').slice(1).map(toRow))
+      const served = new Set(rows.filter(({ state }) => state === LISTEN).map(({ from }) => from))
+      return rows.flatMap(row => toThings(place, row, served))
     },
     implied: session => portsOf(session).map(port => listener(port, session.account.uid))
   }
@@ -25,13 +27,16 @@ function listener (port: number, uid: number) {
 }
 
 /** A line of proc_net_tcp(5). */
-function toThings (place: Place, line: string): Thing[] {
+function toRow (line: string) {
   const [, local = '', remote = '', state = '', , , , user] = line.trim().split(/\s+/)
-  const uid = Number(user)
-  if (state === LISTEN && isOurUid(place, uid)) return [{ ...listener(portOf(local), uid), owner: uid }]
-  const to = portOf(remote)
-  const isToSlot = uid === 0 && place.portRanges.some(([first, last]) => to >= first && to <= last)
-  return isToSlot && CONNECTED.includes(state) ? [{ kind: 'connection', name: `${portOf(local)} to ${to}`, owner: portKey(to) }] : []
+  return { from: portOf(local), to: portOf(remote), state, uid: Number(user) }
+}
+
+/** `served` are the ports that somebody listens on: what comes from one was accepted there, whatever the other end's port. */
+function toThings (place: Place, { from, to, state, uid }: ReturnType<typeof toRow>, served: Set<number>): Thing[] {
+  if (state === LISTEN && isOurUid(place, uid)) return [{ ...listener(from, uid), owner: uid }]
+  const isToSlot = uid === 0 && !served.has(from) && place.portRanges.some(([first, last]) => to >= first && to <= last)
+  return isToSlot && CONNECTED.includes(state) ? [{ kind: 'connection', name: `${from} to ${to}`, owner: portKey(to) }] : []
 }
 
 function portOf (address: string): number {
