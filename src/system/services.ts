@@ -92,7 +92,12 @@ export async function readLog (dir: string, name: string, tail: number): Promise
   const text = (await Promise.all(files.map(file => readIfThere(join(logs, file))))).join('')
   if (text === '') return [] // nothing was printed, or it has not been started yet
   // eslint-disable-next-line no-control-regex
-  return text.trimEnd().split('\n').slice(-tail).map(line => line.slice(0, LINE_BYTES).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''))
+  return text.trimEnd().split('\n').slice(-tail).map(line => cut(line).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, ''))
+}
+
+/** As much of a line as has its length in UTF-8, and no half character: what is no text takes three bytes for each of its own. */
+function cut (line: string): string {
+  return line.slice(0, new TextEncoder().encodeInto(line, new Uint8Array(LINE_BYTES)).read)
 }
 
 function readIfThere (path: string): Promise<Buffer | undefined> {
