@@ -172,7 +172,8 @@ export function confined (account: Account, argv: readonly string[], env: Record
   return [
     'prlimit', '--core=0', `--nofile=${FILES}`, `--nproc=${PROCESSES}`, '--',
     'setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs',
-    '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--',
+    '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all',
+    '--pdeathsig', 'KILL', '--', // with its supervisor: the next one would start a second program beside it
     // env changes the folder after the uid: root does not open a path in the home
     'env', '-i', '-C', cwd, ...Object.entries(own).map(([name, value]) => `${name}=${value}`),
     ...argv
