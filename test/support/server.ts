@@ -83,7 +83,7 @@ export async function launch (env: Record<string, string>): Promise<Server> {
     dataDir: env.EX10_DATA_DIR ?? '',
     instance: env.EX10_INSTANCE ?? '',
     uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
-    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + SLOTS - 1]),
+    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + Number(env.EX10_SLOTS) - 1]),
     async stop (signal: NodeJS.Signals = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
       child.kill(signal)
