@@ -21,7 +21,7 @@ const agent = new Agent({ keepAlive: false })
 
 /**
  * Whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is not read: it is the session's.
- * Three of each session are asked every few seconds, so without `fetch`, which computes for six times as long.
+ * Three of each session are asked every few seconds, so without `fetch`, which takes three times the processor.
  */
 export async function answersHttp (port: number, path: string, signal: AbortSignal): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()

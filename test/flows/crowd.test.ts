@@ -10,7 +10,7 @@ import { createSession, endSession, eventually, type Server } from '../support/s
 import { tally } from '../support/tally.ts'
 
 const IS_LONG = process.env.EX10_TEST_LONG === '1'
-const SESSIONS = Number(process.env.N ?? (IS_LONG ? 500 : 30))
+const SESSIONS = IS_LONG ? 500 : 30
 const MADE_AT_ONCE = 12
 const IDLE_MS = IS_LONG ? 30_000 : 5000
 
