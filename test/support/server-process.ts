@@ -12,17 +12,29 @@ export interface Held {
   resources: Record<string, number>
 }
 
-/** The server must have been started with INSPECTED; the connection that asks it is held each time, and counts alike. */
+/**
+ * The server must have been started with INSPECTED; the connection that asks it is held each time, and counts alike.
+ * Connections of its clients are left out: they are theirs to close.
+ */
 export async function heldBy (server: Server): Promise<Held> {
   const { pid } = server.child
   const { result } = await inspect(server, 'Runtime.evaluate', { expression: 'process.getActiveResourcesInfo()', returnByValue: true })
   const tasks = readdirSync(`/proc/${pid}/task`)
+  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '')))
+  const resources = countBy(result.value)
+  const clients = clientsOf(server)
   return {
-    descriptors: countBy(readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, ''))),
+    descriptors: { ...descriptors, socket: (descriptors.socket ?? 0) - clients },
+    resources: { ...resources, TCPSocketWrap: (resources.TCPSocketWrap ?? 0) - clients },
     threads: tasks.length,
-    children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length,
-    resources: countBy(result.value)
+    children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
   }
+}
+
+/** How many connections to the server are open: proc_net_tcp(5). */
+function clientsOf (server: Server): number {
+  const port = Number(new URL(server.url).port).toString(16).toUpperCase().padStart(4, '0')
+  return readFileSync('/proc/net/tcp', 'utf8').split('\n').filter(line => new RegExp(`^\\s*\\d+: \\w+:${port} \\w+:\\w+ 01 `).test(line)).length
 }
 
 /** The server's memory after a collection of its garbage, in KiB. */
