@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
+import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine, type Place } from './machine.ts'
 
 /** Where tests keep their data folders; set-up puts the templates' stores there. */
@@ -47,14 +48,20 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
 
 /**
  * Starts a server and waits until it is ready. When the test ends, it is stopped, and nothing of it may be left on the
- * machine: a full listing must be empty, or the test fails.
+ * machine: a full listing and the audit must be empty, or the test fails.
  */
 export async function startServer (t: Test, overrides: Record<string, string> = {}): Promise<Server> {
   const server = await launch(testEnv(overrides))
   t.teardown(async () => {
+    const audited = isRunning(server.child) ? await auditFromServer(server) : CLEAN
     const code = await server.stop()
     const left = await listMachine(server)
+    const audits = [audited, await auditFromTerminal(server)]
+    tallyAudits(t, audits, left)
     if (left.length > 0) throw new Error(`left on the machine (the server's exit code was ${code}):\n${left.join('\n')}`)
+    for (const found of audits) {
+      if (found.code !== 0) throw new Error(`the audit found: ${JSON.stringify(found)}`)
+    }
     rmSync(server.dataDir, { recursive: true, force: true })
   })
   return server
@@ -85,12 +92,16 @@ export async function launch (env: Record<string, string>): Promise<Server> {
     uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
     ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + Number(env.EX10_SLOTS) - 1]),
     async stop (signal: NodeJS.Signals = 'SIGTERM') {
-      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+      if (!isRunning(child)) return child.exitCode
       child.kill(signal)
       const [code] = await once(child, 'exit') as [number | null]
       return code
     }
   }
+}
+
+function isRunning (child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null
 }
 
 /** A session that a test created. */
