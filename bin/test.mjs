@@ -1,19 +1,28 @@
-// Runs every check: lint, types, then all tests, one file after the other. Ends with "N passed, N failed".
-//   node bin/test.mjs [FILE...]
+// Runs every check: lint, types, then all tests, one file after the other. Ends with what the tests counted, and then
+// "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome of the run.
+//   node bin/test.mjs [FILE...]     EX10_TEST_LONG=1: in full numbers, for hours
 import { spawn, spawnSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+import { readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
+const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${process.env.EX10_TEST_SPAN ?? 0}.jsonl`
+/** How long one file may take. */
+const FILE_SECONDS = process.env.EX10_TEST_LONG === '1' ? 7200 : 900
 const files = process.argv.slice(2)
+const startedAt = performance.now()
 let passed = 0
 let failed = 0
 
+rmSync(TALLY, { force: true })
 if (files.length === 0) {
   check('lint', 'eslint', ['.'])
   check('types', 'tsc', ['--noEmit'])
 }
 await runTests()
 removeLeftovers()
+for (const [name, { count, seeds }] of sumTally(readTally(TALLY))) console.log(`# ${count} ${name}${seeds.map(seed => `, EX10_TEST_SEED=${seed}`).join('')}`)
+if (files.length === 0) appendFileSync(TALLY, JSON.stringify({ name: 'run', passed, failed, seconds: Math.round((performance.now() - startedAt) / 1000) }) + '\n')
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
@@ -26,7 +35,7 @@ function check (name, command, args) {
 
 /** A skipped test, one marked to do, or a file without any test is a failure: a green run means that all of it ran. */
 async function runTests () {
-  const tap = spawn('tap', ['--reporter=tap', '--jobs=1', ...files], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const tap = spawn('tap', ['--reporter=tap', '--jobs=1', `--timeout=${FILE_SECONDS}`, ...files], { env: { ...process.env, EX10_TALLY: TALLY }, stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
   for await (const chunk of tap.stdout.setEncoding('utf8')) {
     process.stdout.write(chunk)

@@ -111,7 +111,8 @@ export class Supervisor {
     this.#seenLine = exits.at(-1)?.line ?? this.#seenLine
     for (const exit of exits) await this.#tellExit(exit)
     for (const name of new Set(exits.map(({ service }) => service).filter(isServiceName))) await this.#afterDeath(name, exits)
-    await this.#tellHealth()
+    // reading whether four programs are up costs more than all of the above: without a death, the inspection does it
+    if (exits.length > 0 || this.#wasDegraded || this.#recoveries.size > 0) await this.#tellHealth()
   }
 
   async #tellExit ({ line, at, service, ...how }: ServiceExit): Promise<void> {
@@ -178,6 +179,7 @@ export class Supervisor {
       this.#silent.set(name, silent)
       if (silent >= MAX_SILENT) await this.#killFrozen(name, 'did not answer')
     }))
+    await this.#tellHealth()
   }
 
   /** One that is down although nobody is to bring it back: an earlier server, that has ended, was. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { coalesce } from '../domain/coalesce.ts'
+import { quickly } from './quickly.ts'
 
 /** A process, so that it is never mistaken for a later one with the same pid. `startTime` is in clock ticks since boot. */
 export interface ProcessId { pid: number, startTime: number }
@@ -13,17 +15,12 @@ export function parseStat (line: string): ProcessId & { state: string } {
 
 /** Whether this very process runs; a zombie does not. */
 export async function isAlive (known: ProcessId): Promise<boolean> {
-  return isThat(known, await readProc(`${known.pid}/stat`))
+  return isThat(known, await quickly(() => readProcNow(`${known.pid}/stat`)))
 }
 
 /** The same without a promise, for what is asked for every session twice a second. */
 export function isAliveNow (known: ProcessId): boolean {
-  try {
-    return isThat(known, readFileSync(`/proc/${known.pid}/stat`, 'utf8'))
-  } catch (error) {
-    if (isGone(error)) return false
-    throw error
-  }
+  return isThat(known, readProcNow(`${known.pid}/stat`))
 }
 
 function isThat (known: ProcessId, line: string | undefined): boolean {
@@ -43,14 +40,26 @@ export function kill (pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
 
 /** The pids of all processes with this uid as real, effective or saved one, zombies left out. */
 export async function processesOf (uid: number): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
-  const found = await Promise.all(pids.map(async pid => {
-    const status = await readProc(`${pid}/status`)
-    const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status ?? '')?.slice(1).map(Number)
-    return uids?.includes(uid) && !/^State:\t[ZX]/m.test(status ?? '') ? Number(pid) : undefined
-  }))
-  return found.filter(pid => pid !== undefined)
+  await readOwners()
+  return owners.get(uid) ?? []
 }
+
+/** The pids of each uid. */
+let owners = new Map<number, number[]>()
+
+/** Reads every process of the machine; sessions that end side by side share what is read after they asked. */
+const readOwners = coalesce(async () => {
+  const read = new Map<number, number[]>()
+  for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+    const status = await quickly(() => readProcNow(`${pid}/status`)) ?? ''
+    if (/^State:\t[ZX]/m.test(status)) continue
+    const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status)?.slice(1).map(Number) ?? []
+    for (const uid of new Set(uids)) {
+      if (!read.get(uid)?.push(Number(pid))) read.set(uid, [Number(pid)])
+    }
+  }
+  owners = read
+})
 
 /** The argv of every process. */
 export async function commandLines (): Promise<string[][]> {
@@ -75,6 +84,15 @@ export async function until (probe: () => Promise<boolean> | boolean, signal: Ab
 async function readProc (path: string): Promise<string | undefined> {
   try {
     return await readFile(`/proc/${path}`, 'utf8')
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+function readProcNow (path: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${path}`, 'utf8')
   } catch (error) {
     if (isGone(error)) return undefined
     throw error

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
 import { upTo } from './limits.ts'
 import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
+import { quickly } from './quickly.ts'
 import { CLEAN_ENV, run } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
@@ -112,7 +114,7 @@ export async function readGroups (dir: string): Promise<string[]> {
 
 async function readIfThere (path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    return await quickly(() => readFileSync(path, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

@@ -1,9 +1,10 @@
-import { constants } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { access, copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isAlive, parseStat, until } from './processes.ts'
 import { plainText } from '../domain/plain-text.ts'
+import { quickly } from './quickly.ts'
 import { run } from './run.ts'
 import { confined, readInit } from './sandbox.ts'
 import type { Account } from '../domain/session.ts'
@@ -70,7 +71,7 @@ export async function isServiceStopped (dir: string, name: string): Promise<bool
   const [init, pid] = await Promise.all([readInit(dir), readPid(dir, name)])
   if (!init || pid === undefined || !await isAlive(init)) return false
   // the sandbox's own /proc, by its init: there the pid means what it means to s6
-  const line = await readIfThere(`/proc/${init.pid}/root/proc/${pid}/stat`)
+  const line = await readQuickly(`/proc/${init.pid}/root/proc/${pid}/stat`)
   return line !== undefined && ['T', 't'].includes(parseStat(line.toString()).state)
 }
 
@@ -79,7 +80,7 @@ export async function isServiceStopped (dir: string, name: string): Promise<bool
  * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
  */
 async function readPid (dir: string, name: string): Promise<number | undefined> {
-  const status = await readIfThere(join(serviceDir(dir, name), 'supervise', 'status'))
+  const status = await readQuickly(join(serviceDir(dir, name), 'supervise', 'status'))
   if (status?.length !== 35) return undefined
   const isFinishing = ((status[34] ?? 0) & 2) !== 0
   return isFinishing ? undefined : Number(status.readBigUInt64BE(24)) || undefined
@@ -98,6 +99,11 @@ export async function readLog (dir: string, name: string, tail: number): Promise
 
 function readIfThere (path: string): Promise<Buffer | undefined> {
   return readFile(path).catch(ifMissing(undefined))
+}
+
+/** For what is read of each session, again and again. */
+function readQuickly (path: string): Promise<Buffer | undefined> {
+  return quickly(() => readFileSync(path)).catch(ifMissing(undefined))
 }
 
 function ifMissing<T> (value: T): (error: NodeJS.ErrnoException) => T {

@@ -5,7 +5,7 @@ import { listMachine } from '../support/machine.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, endSession, eventually } from '../support/server.ts'
 
-const ROUNDS = 10
+const ROUNDS = 4
 const SIDE_BY_SIDE = 5
 
 t.test('whichever step fails, before or after it acquired, the client hears of it and nothing is left', async t => {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import type { Test } from 'tap'
 import type { Server } from './server.ts'
+import { tally } from './tally.ts'
 
 interface Findings { leaked: { kind: string, name: string }[], missing: { kind: string, name: string }[] }
 
@@ -28,6 +30,12 @@ export async function auditFromServer (server: Pick<Server, 'url'>): Promise<Aud
 }
 
 export const CLEAN: Audited = { leaked: [], missing: [], code: 0 }
+
+/** Counts audits at the end of a test, and what they found too much or too little, for the generated report. */
+export function tallyAudits (t: Test, audits: Audited[], left: string[]): void {
+  tally(t, 'audits', audits.length + 1) // the listing of the machine is one
+  tally(t, 'leaked', left.length + audits.reduce((sum, { leaked, missing }) => sum + leaked.length + missing.length, 0))
+}
 
 function toLines ({ leaked, missing }: Findings): Omit<Audited, 'code'> {
   const lines = (findings: Findings['leaked']) => findings.map(({ kind, name }) => `${kind}: ${name}`).sort()

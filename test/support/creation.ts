@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
-import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
+import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine } from './machine.ts'
 import { eventually, launch, readLines, testEnv, type Server } from './server.ts'
 
@@ -74,10 +74,14 @@ export async function next (t: Test, killed: Server): Promise<Server> {
 
 /** Ends a server: it exits with 0, and nothing of it is left. */
 export async function assertEndsClean (t: Test, server: Server): Promise<void> {
-  t.strictSame(await auditFromServer(server), CLEAN, 'by its own audit, the machine and the server hold what the live sessions imply')
+  const served = await auditFromServer(server)
+  t.strictSame(served, CLEAN, 'by its own audit, the machine and the server hold what the live sessions imply')
   t.equal(await server.stop(), 0, 'the server exits with 0')
-  t.strictSame(await listMachine(server), [], 'nothing of the server or of its sessions is left on the machine')
-  t.strictSame(await auditFromTerminal(server), CLEAN, 'nor does the audit find anything')
+  const left = await listMachine(server)
+  t.strictSame(left, [], 'nothing of the server or of its sessions is left on the machine')
+  const audited = await auditFromTerminal(server)
+  t.strictSame(audited, CLEAN, 'nor does the audit find anything')
+  tallyAudits(t, [served, audited], left)
 }
 
 /** The ids of the sessions that the server knows, with their states. */

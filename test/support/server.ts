@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
-import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
+import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine, type Place } from './machine.ts'
 
 /** Where tests keep their data folders; set-up puts the templates' stores there. */
@@ -56,8 +56,10 @@ export async function startServer (t: Test, overrides: Record<string, string> = 
     const audited = isRunning(server.child) ? await auditFromServer(server) : CLEAN
     const code = await server.stop()
     const left = await listMachine(server)
+    const audits = [audited, await auditFromTerminal(server)]
+    tallyAudits(t, audits, left)
     if (left.length > 0) throw new Error(`left on the machine (the server's exit code was ${code}):\n${left.join('\n')}`)
-    for (const found of [audited, await auditFromTerminal(server)]) {
+    for (const found of audits) {
       if (found.code !== 0) throw new Error(`the audit found: ${JSON.stringify(found)}`)
     }
     rmSync(server.dataDir, { recursive: true, force: true })
@@ -89,7 +91,7 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
     dataDir: env.EX10_DATA_DIR ?? '',
     instance: env.EX10_INSTANCE ?? '',
     uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
-    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + SLOTS - 1]),
+    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + Number(env.EX10_SLOTS) - 1]),
     async stop (signal: NodeJS.Signals = 'SIGTERM') {
       if (!isRunning(child)) return child.exitCode
       child.kill(signal)

@@ -1,8 +1,10 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { quickly } from '../quickly.ts'
 
 /** What a file, a link or a folder holds; undefined or nothing when there is none, or none any more. */
-export const textOf = (path: string): Promise<string | undefined> => ifThere(readFile(path, 'utf8'))
-export const targetOf = (path: string): Promise<string | undefined> => ifThere(readlink(path))
+export const textOf = (path: string): Promise<string | undefined> => ifThere(quickly(() => readFileSync(path, 'utf8')))
+export const targetOf = (path: string): Promise<string | undefined> => ifThere(quickly(() => readlinkSync(path)))
 export const entriesOf = async (path: string): Promise<string[]> => await ifThere(readdir(path)) ?? []
 
 /** What an entry of /proc or /sys says when its process or device ends meanwhile; in a container, the init may have more rights than root here. */

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+
+interface Line { name: string, count?: number, seed?: number, passed?: number, failed?: number, seconds?: number }
+
+/** What a run counts that does all that is promised, some of it in parts. */
+const ENOUGH: Line[] = [
+  { name: 'faults', count: 100 }, { name: 'faults', count: 234 }, { name: 'hostile file paths', count: 324 }, { name: 'raw HTTP requests', count: 210 },
+  { name: 'malformed WebSocket frames', count: 111 }, { name: 'mutated JSON bodies', count: 100_000, seed: 42 }, { name: 'create/delete cycles', count: 1000 },
+  { name: 'sessions at once', count: 500 }, { name: 'real sessions at once', count: 20 }, { name: 'model runs', count: 40, seed: 7 },
+  { name: 'audits', count: 900 }, { name: 'leaked', count: 0 }, { name: 'run', passed: 400, failed: 0, seconds: 7230 }
+]
+
+/** Runs the generator; `document` is what it wrote, if anything. */
+function generate (t: Test, lines: Line[]): { code: number | null, stderr: string, document: string | undefined } {
+  const folder = t.testdir({ 'tally.jsonl': lines.map(line => JSON.stringify(line) + '\n').join('') })
+  const path = `${folder}/reliability.md`
+  const { status, stderr } = spawnSync(process.execPath, ['bin/reliability.mjs', `${folder}/tally.jsonl`, path], { encoding: 'utf8' })
+  return { code: status, stderr, document: existsSync(path) ? readFileSync(path, 'utf8') : undefined }
+}
+
+t.test('docs/reliability.md says what a whole run has counted, with its seeds, its commit and its machine', async t => {
+  const { code, stderr, document = '' } = generate(t, ENOUGH)
+  t.equal(code, 0, stderr)
+  t.match(document, '**334 faults, 100,645 hostile inputs, 1,000 cycles, 0 leaked.**')
+  t.match(document, '| Mutated JSON bodies | 100,000 | 42 |')
+  t.match(document, '| Sessions at once, with a light display | 500 |')
+  t.match(document, '400 checks passed and none failed, in 121 minutes')
+  t.match(document, /at commit [0-9a-f]{12}/)
+  t.match(document, process.versions.node)
+})
+
+t.test('it is not written when a count is too low, a test failed, something leaked or the run was not whole: the one line says which', async t => {
+  const without = (name: string) => ENOUGH.filter(line => line.name !== name)
+  const cases: [Line[], string][] = [
+    ...ENOUGH.filter(({ count = 0 }) => count > 0).map(({ name }): [Line[], string] => [without(name), `0 ${name}, and not `]),
+    [[...without('sessions at once'), { name: 'sessions at once', count: 499 }], '499 sessions at once, and not 500'],
+    [[...ENOUGH, { name: 'leaked', count: 1 }], '1 leaked'],
+    [without('leaked'), 'no test has counted what leaked'],
+    [[...without('run'), { name: 'run', passed: 399, failed: 1, seconds: 1 }], '1 of the tests failed'],
+    [without('run'), 'the run of the tests was not whole: start it with npm run test:long'],
+    [[], 'the run of the tests was not whole: start it with npm run test:long']
+  ]
+  for (const [lines, problem] of cases) {
+    const { code, stderr, document } = generate(t, lines)
+    t.equal(code, 1, problem)
+    t.match(stderr, problem)
+    t.equal(stderr.trimEnd().split('\n').length, 1, 'in one line')
+    t.equal(document, undefined, 'nothing is written')
+  }
+})
+
+t.test('a document that was written before stays as it was when it cannot be written anew', async t => {
+  const folder = t.testdir({ 'reliability.md': 'before', 'tally.jsonl': '' })
+  writeFileSync(`${folder}/tally.jsonl`, JSON.stringify(ENOUGH[0]) + '\n')
+  const { status } = spawnSync(process.execPath, ['bin/reliability.mjs', `${folder}/tally.jsonl`, `${folder}/reliability.md`])
+  t.equal(status, 1)
+  t.equal(readFileSync(`${folder}/reliability.md`, 'utf8'), 'before')
+})

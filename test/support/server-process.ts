@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { inspect } from './inspector.ts'
+import type { Server } from './server.ts'
+
+/** What a server's process holds: of the kernel, and of Node. */
+export interface Held {
+  /** Open descriptors, by kind: `socket`, `pipe`, `anon_inode:[eventpoll]`, or the file's path. */
+  descriptors: Record<string, number>
+  threads: number
+  children: number
+  /** What the event loop waits for, by kind: timers, sockets, processes. */
+  resources: Record<string, number>
+}
+
+/**
+ * The server must have been started with INSPECTED; the connection that asks it is held each time, and counts alike.
+ * Connections of its clients are left out: they are theirs to close.
+ */
+export async function heldBy (server: Server): Promise<Held> {
+  const { pid } = server.child
+  const { result } = await inspect(server, 'Runtime.evaluate', { expression: 'process.getActiveResourcesInfo()', returnByValue: true })
+  const tasks = readdirSync(`/proc/${pid}/task`)
+  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '')))
+  const resources = countBy(result.value)
+  const clients = clientsOf(server)
+  return {
+    descriptors: { ...descriptors, socket: (descriptors.socket ?? 0) - clients },
+    resources: { ...resources, TCPSocketWrap: (resources.TCPSocketWrap ?? 0) - clients },
+    threads: tasks.length,
+    children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
+  }
+}
+
+/** How many connections to the server are open: proc_net_tcp(5). */
+function clientsOf (server: Server): number {
+  const port = Number(new URL(server.url).port).toString(16).toUpperCase().padStart(4, '0')
+  return readFileSync('/proc/net/tcp', 'utf8').split('\n').filter(line => new RegExp(`^\\s*\\d+: \\w+:${port} \\w+:\\w+ 01 `).test(line)).length
+}
+
+/** The server's memory after a collection of its garbage, in KiB. */
+export async function memoryOf (server: Server): Promise<number> {
+  await inspect(server, 'HeapProfiler.collectGarbage')
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
+}
+
+/** What the server's process has computed so far, in seconds: without its children. */
+export function cpuSeconds (server: Server): number {
+  const fields = readFileSync(`/proc/${server.child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100 // ticks: USER_HZ
+}
+
+function countBy (kinds: string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const kind of kinds.sort()) counts[kind] = (counts[kind] ?? 0) + 1
+  return counts
+}
