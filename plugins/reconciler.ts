@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { isClean, type Audit, type Finding } from '../src/domain/audit.ts'
@@ -23,7 +24,8 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
 
   async function pass (isStart = false): Promise<void> {
     try {
-      await app.sessions.retry()
+      // at the start they were just tried, and at the end they are tried once more
+      if (!isStart) await Promise.race([app.sessions.retry(), once(closing.signal, 'abort')])
       const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { StartRefused } from '../src/errors.ts'
-import { detectCgroups, removeParents } from '../src/system/cgroups.ts'
+import { detectCgroups, removeParents, sessionGroups } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
 import { createSandbox, detectHardening, killSandbox, removeSandbox, SESSION_PATH, type Hardening } from '../src/system/sandbox.ts'
 import { SandboxWatch } from '../src/system/sandbox-watch.ts'
@@ -60,7 +60,8 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   if (strict) refuseWithoutLimits(isolation)
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
-  const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(dirOf(facts), facts.account.uid, signal)
+  const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
+  const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(toId(facts), signal)
 
   app.decorate('sandboxes', {
     isolation,
@@ -77,7 +78,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     kill,
     async remove (facts: SessionFacts, signal: AbortSignal) {
       await kill(facts, signal)
-      await removeSandbox(dirOf(facts), signal)
+      await removeSandbox(toId(facts), signal)
     },
     watch: facts => new SandboxWatch(dirOf(facts)),
     startService: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),

@@ -53,6 +53,9 @@ interface Live {
   halfEnded?: EndReason
 }
 
+/** More side by side would wait for each other until their steps' time is over. */
+const ENDED_AT_ONCE = 20
+
 /** The sessions that live: what was made is in their charge until it has been undone. */
 async function sessions (app: FastifyInstance): Promise<void> {
   const { registry } = app
@@ -195,11 +198,14 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   async function shutDown (): Promise<void> {
     const kept = app.config.onShutdown === 'keep' ? registry.live().filter(({ state }) => state === 'ready').map(({ id }) => id) : []
-    await Promise.all([...live.values()].map(async session => {
-      if (!kept.includes(session.facts.id)) return endOrLog(session.facts.id, 'shutdown')
-      session.unwatch?.()
-      app.codeUpdates.stop(session.facts)
-    }))
+    const all = [...live.values()]
+    while (all.length > 0) {
+      await Promise.all(all.splice(0, ENDED_AT_ONCE).map(async session => {
+        if (!kept.includes(session.facts.id)) return endOrLog(session.facts.id, 'shutdown')
+        session.unwatch?.()
+        app.codeUpdates.stop(session.facts)
+      }))
+    }
   }
 
   app.decorate('sessions', {

@@ -100,7 +100,7 @@ export function shownAs (error: unknown, otherwise: ErrorName): Ex10Error {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof Ex10Error) return cause
     const { code, errcode } = cause as { code?: string, errcode?: number }
-    const lack = LACKS[errcode ?? code ?? '']
+    const lack = LACKS[errcode === undefined ? code ?? '' : errcode & 0xff] // without what SQLite's extended codes add
     if (lack) return failure(lack, { cause: error, retryAfterSeconds: 10 })
   }
   return failure(otherwise, { cause: error })

@@ -5,7 +5,7 @@ import { buildApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { StartRefused } from './errors.ts'
 
-const SHUTDOWN_MS = 60_000
+const SHUTDOWN_MS = 300_000 // ending hundreds of sessions takes its time
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */

@@ -52,6 +52,7 @@ export async function * createSession (make: Capabilities, creation: Creation): 
   for (const [position, step] of STEPS.entries()) {
     signal.throwIfAborted()
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
+    signal.throwIfAborted() // again: its reader took its time
     await failpoint(step, 'before', withinStep())
     if (step === 'display') begin('dev-server').catch(() => {}) // on one core while Xpra starts on the other; Chromium loads what set-up built
     await begin(step)

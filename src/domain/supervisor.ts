@@ -41,6 +41,7 @@ const INSPECT_MS = 5000
 const ANSWER_MS = 10_000
 const MAX_SILENT = 3
 const RECOVERY_MS = 60_000
+const RETRY_MS = 20_000
 const LAST_LINES = 5
 
 /** Keeps one session's programs running, on top of the sandbox's own supervisor, and tells what happens to them. */
@@ -80,20 +81,29 @@ export class Supervisor {
     return areUp.every(Boolean) ? 'ok' : 'degraded'
   }
 
-  /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or does not come. */
+  /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or after 20 s. */
   async retry (): Promise<void> {
-    for (const name of this.#givenUp) {
-      this.#loops.get(name)?.forgive()
-      this.#recover(name, 0)
-    }
+    const retried = [...this.#givenUp]
     this.#givenUp.clear()
+    for (const name of retried) {
+      this.#loops.get(name)?.forgive()
+      if (!(retried.includes('xvfb') && followsXServer(name))) this.#recover(name, 0)
+    }
     for (const { hurry } of this.#recoveries.values()) hurry.abort()
-    await Promise.all([...this.#recoveries.values()].map(recovery => recovery.done))
+    const waited = new AbortController()
+    const all = Promise.all([...this.#recoveries.values()].map(recovery => recovery.done)).finally(() => waited.abort())
+    await Promise.race([all, delay(RETRY_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {})])
+  }
+
+  /** What is noticed of a session that is being ended is no news. */
+  #tell (event: Parameters<SupervisorOptions['tell']>[0]): void {
+    if (!this.#stop.signal.aborted) this.#options.tell(event)
   }
 
   #every (ms: number, problem: string, work: () => Promise<void>): void {
     const { signal } = this.#stop
     const loop = async () => {
+      await Promise.resolve() // whoever starts this must know how to stop it before it finds anything
       while (!signal.aborted) {
         await work().catch(err => { if (!signal.aborted) this.#options.warn(err, problem) })
         await delay(ms, undefined, { signal, ref: false }).catch(() => {}) // stopped
@@ -118,12 +128,11 @@ export class Supervisor {
   async #tellExit ({ line, at, service, ...how }: ServiceExit): Promise<void> {
     const title = isServiceName(service) ? SERVICE_TITLES[service] : service
     const lastLines = await this.#programs.lastLines(service, LAST_LINES)
-    this.#options.tell({ at, type: 'service-exited', message: `${title} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
+    this.#tell({ at, type: 'service-exited', message: `${title} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
   }
 
   async #afterDeath (name: ServiceName, exits: ServiceExit[]): Promise<void> {
-    const followed = name === 'xpra' || name === 'browser' // from the X server's end
-    if (followed && (this.#recoveries.has('xvfb') || exits.some(({ service }) => service === 'xvfb'))) return
+    if (followsXServer(name) && (this.#recoveries.has('xvfb') || exits.some(({ service }) => service === 'xvfb'))) return
     const pauseMs = this.#loops.get(name)?.died(performance.now())
     if (pauseMs === undefined) await this.#giveUp(name)
     else this.#recover(name, pauseMs)
@@ -133,7 +142,7 @@ export class Supervisor {
     this.#recoveries.get(name)?.cancel.abort()
     this.#givenUp.add(name)
     await this.#programs.down(name, this.#stop.signal)
-    this.#options.tell({ type: 'service-given-up', service: name, message: `${SERVICE_TITLES[name]} ended too often and is not started again: push code to try again, or end the session` })
+    this.#tell({ type: 'service-given-up', service: name, message: `${SERVICE_TITLES[name]} ended too often and is not started again: push code to try again, or end the session` })
   }
 
   /** Brings a program back in the background. */
@@ -153,14 +162,14 @@ export class Supervisor {
 
   async #bringBack (name: ServiceName, pauseMs: number, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
     if (pauseMs > 0) {
-      this.#options.tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${SERVICE_TITLES[name]} is started again in ${pauseMs / 1000} s` })
+      this.#tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${SERVICE_TITLES[name]} is started again in ${pauseMs / 1000} s` })
       await delay(pauseMs, undefined, { signal: AbortSignal.any([hurry, stop]), ref: false }).catch(() => stop.throwIfAborted())
     }
     const signal = AbortSignal.any([stop, AbortSignal.timeout(RECOVERY_MS)])
     if (name === 'xvfb') await this.#rebuildDisplay(signal)
     else await this.#programs.raise(name, signal)
     this.#silent.delete(name)
-    this.#options.tell({ type: 'service-restarted', service: name, message: `${SERVICE_TITLES[name]} is back` })
+    this.#tell({ type: 'service-restarted', service: name, message: `${SERVICE_TITLES[name]} is back` })
   }
 
   /** Xpra can start only when there is an X server, and Chromium may open its window only when Xpra has the display. */
@@ -197,7 +206,7 @@ export class Supervisor {
 
   async #killFrozen (name: ServiceName, why: string): Promise<void> {
     this.#silent.delete(name)
-    this.#options.tell({ type: 'service-frozen', service: name, message: `${SERVICE_TITLES[name]} ${why}: it is killed and started again` })
+    this.#tell({ type: 'service-frozen', service: name, message: `${SERVICE_TITLES[name]} ${why}: it is killed and started again` })
     await this.#programs.kill(name, this.#stop.signal)
   }
 
@@ -205,8 +214,13 @@ export class Supervisor {
     const isDegraded = await this.health() === 'degraded'
     if (isDegraded === this.#wasDegraded) return
     this.#wasDegraded = isDegraded
-    this.#options.tell(isDegraded
+    this.#tell(isDegraded
       ? { type: 'degraded', message: 'The session is degraded: a program of it is down' }
       : { type: 'recovered', message: 'The session is well again' })
   }
+}
+
+/** Its end follows from the X server's, and it comes back with it. */
+function followsXServer (name: ServiceName): boolean {
+  return name === 'xpra' || name === 'browser'
 }

@@ -35,7 +35,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     const hear = (event: SessionEvent) => {
       if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
       else lines.write(toLine(event))
-      if (event.type === 'ended') lines.end()
+      if (event.type === 'ended') return lines.end()
       heartbeat.refresh()
     }
     const stop = app.events.follow(id, hear)

@@ -21,6 +21,8 @@ const Targets = Type.Object({ targetInfos: Type.Array(TargetInfo) })
 const Attached = Type.Object({ sessionId: Type.String() })
 
 const LOAD_MS = 5000
+/** More than these, of 256 characters each, are not a browser's words. */
+const MAX_WORKERS = 100
 const WORKER_MS = 1000
 const TAB_MS = 2000
 
@@ -48,7 +50,7 @@ async function load (devTools: DevTools, path: string, worker: boolean, signal: 
   // from here on, a new service worker is one that this load started
   devTools.listen(({ method, params }) => {
     if (method !== 'Target.targetCreated' || params?.targetInfo?.type !== 'service_worker') return
-    workers.push(String(params.targetInfo.url))
+    if (workers.length < MAX_WORKERS) workers.push(String(params.targetInfo.url).slice(0, 256))
     born.resolve()
   })
   let id: string

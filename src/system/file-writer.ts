@@ -34,6 +34,7 @@ export class FileWriter {
   readonly #account: Account
   #child: Child | undefined
   #queue: Promise<unknown> = Promise.resolve()
+  #isStopped = false
 
   /** `dir` is the session's root-owned folder. */
   constructor (dir: string, account: Account) {
@@ -56,6 +57,11 @@ export class FileWriter {
    * for it, and without that, the machine's init would have to reap it before the sandbox could be seen dead.
    */
   stop (): void {
+    this.#isStopped = true
+    this.#letGo()
+  }
+
+  #letGo (): void {
     this.#child?.stdin.destroy()
     this.#child?.stdout.destroy()
     this.#child?.kill('SIGCONT') // it stopped when the session stopped the writer
@@ -94,13 +100,14 @@ export class FileWriter {
   /** Kills the process for good: one that was only stopped would go on later, beside its successor. */
   async #kill (): Promise<void> {
     const child = this.#child
-    this.stop()
+    this.#letGo()
     if (!child?.pid) return
     for (const pid of await childrenOf(child.pid)) kill(pid) // its nsenter reaps it
     await until(() => child.exitCode !== null || child.signalCode !== null, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
   }
 
   async #running (): Promise<Child> {
+    if (this.#isStopped) throw new Error('the session is ending')
     if (this.#child?.exitCode === null && this.#child.signalCode === null && !this.#child.stdout.destroyed) return this.#child
     const child = await enterSandbox(this.#dir, this.#account, ['python3', '-I', '-S', '-c', PROGRAM])
     child.on('error', () => {}) // not started: reading its answer fails, which is handled

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { coalesce } from '../domain/coalesce.ts'
@@ -61,11 +61,14 @@ const readOwners = coalesce(async () => {
   owners = read
 })
 
-/** The argv of every process. */
+/** The argv of every process of root: a session's own would be its words, and as many as it likes. */
 export async function commandLines (): Promise<string[][]> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
-  const lines = await Promise.all(pids.map(pid => readProc(`${pid}/cmdline`)))
-  return lines.filter(line => line !== undefined).map(line => line.split('\0'))
+  const found: string[][] = []
+  for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+    const uid = await quickly(() => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid)
+    if (uid === 0) found.push((readProcNow(`${pid}/cmdline`) ?? '').split('\0'))
+  }
+  return found
 }
 
 /** The pids of a process's children. */

@@ -37,7 +37,7 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
   try {
     database = openSound(file)
   } catch (cause) {
-    const { errcode = 0 } = cause as { errcode?: number }
+    const errcode = ((cause as { errcode?: number }).errcode ?? 0) & 0xff // without what the extended codes add
     if (errcode === BUSY) throw new StartRefused(`the registry ${file} is locked: end the program that uses it, then start again`, { cause })
     if (!CORRUPT.includes(errcode)) throw cause
     movedAside(moveAside(file))

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
@@ -127,13 +127,16 @@ export async function isSandboxAlive (dir: string): Promise<boolean> {
   return init !== undefined && await isAlive(init)
 }
 
+/** By what a sandbox is found: its folder, its uid, and the folders of its cgroups. */
+export interface SandboxId { dir: string, uid: number, groups: string[] }
+
 /**
  * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
  * the uid. Resolves when no process of the uid is left on the machine.
  */
-export async function killSandbox (dir: string, uid: number, signal: AbortSignal): Promise<void> {
+export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signal: AbortSignal): Promise<void> {
   const init = await readInit(dir)
-  const groups = await readGroups(dir)
+  const groups = await allGroups(dir, usual)
   if (init && await isAlive(init)) {
     kill(init.pid)
     // the way in stops with a file writer that the session stopped; until it goes on and reaps that, the init cannot end
@@ -150,10 +153,14 @@ export async function killSandbox (dir: string, uid: number, signal: AbortSignal
   }, signal)
 }
 
-/** Removes what `createSandbox` made, once it is dead. */
-export async function removeSandbox (dir: string, signal: AbortSignal): Promise<void> {
-  await removeGroups(await readGroups(dir), signal)
-  await rm(dir, { recursive: true, force: true })
+/** Removes the cgroups, once it is dead. Its folder tells of the session until all else is undone. */
+export async function removeSandbox ({ dir, groups }: SandboxId, signal: AbortSignal): Promise<void> {
+  await removeGroups(await allGroups(dir, groups), signal)
+}
+
+/** Its groups as this server would make them, and as the one that made them did, if its folder is still there. */
+async function allGroups (dir: string, usual: string[]): Promise<string[]> {
+  return [...new Set([...await readGroups(dir), ...usual])]
 }
 
 /**

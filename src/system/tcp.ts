@@ -30,6 +30,7 @@ export async function answersHttp (port: number, path: string, signal: AbortSign
     resolve(statusCode >= 200 && statusCode < 300)
     asked.destroy()
   })
+  asked.on('information', () => asked.destroy(new Error('asked for nothing'))) // a hostile one could send these for ever
   asked.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EMFILE' || error.code === 'ENFILE') reject(error)
     else resolve(false) // nobody listens, or what does is no HTTP server, or says nothing

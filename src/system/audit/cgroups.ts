@@ -4,14 +4,18 @@ import { SERVER, type Noun, type Thing } from '../../domain/audit.ts'
 import { killGroups, removeGroups } from '../cgroups.ts'
 import { readGroups } from '../sandbox.ts'
 import { textOf } from './files.ts'
-import { foldersOf, SESSION_NAME, type Place } from './place.ts'
+import { foldersOf, type Place } from './place.ts'
 
-/** The instance's own group in each hierarchy, wherever a server of it has made one, and the sessions' groups in it. */
+/**
+ * The instance's own group in each hierarchy, wherever a server of it has made one, and our sessions' groups in it. A
+ * server in a container may have the same name: what it has there is of sessions that we do not know.
+ */
 export function cgroups (place: Place): Noun {
   return {
     noun: 'cgroups',
     async observe () {
-      const found = await Promise.all(hierarchies(await textOf('/proc/self/mountinfo') ?? '').map(path => groupsBelow(path, place.instance)))
+      const known = place.knownIds()
+      const found = await Promise.all(hierarchies(await textOf('/proc/self/mountinfo') ?? '').map(path => groupsBelow(path, place.instance, known)))
       return found.flat()
     },
     implied: async ({ id }) => (await readGroups(join(foldersOf(place), id))).map(name => ({ kind: 'cgroup', name }))
@@ -24,11 +28,11 @@ function hierarchies (mountinfo: string): string[] {
   return [...new Map(mounts.map(([, , device, , path = '']) => [device, path])).values()]
 }
 
-async function groupsBelow (path: string, instance: string): Promise<Thing[]> {
+async function groupsBelow (path: string, instance: string, known: Set<string>): Promise<Thing[]> {
   const found = await Promise.all((await folders(path)).map(async name => {
     const group = join(path, name)
-    if (name !== instance) return groupsBelow(group, instance)
-    const sessions = await folders(group)
+    if (name !== instance) return groupsBelow(group, instance, known)
+    const sessions = (await folders(group)).filter(id => known.has(id))
     return [...sessions.map(id => toThing(join(group, id), id)), { kind: 'cgroup', name: group, owner: SERVER }]
   }))
   return found.flat()
@@ -39,7 +43,7 @@ function toThing (path: string, id: string): Thing {
     await killGroups([path], signal)
     await removeGroups([path], signal)
   }
-  return { kind: 'cgroup', name: path, owner: id, repair: SESSION_NAME.test(id) ? repair : undefined }
+  return { kind: 'cgroup', name: path, owner: id, repair }
 }
 
 async function folders (path: string): Promise<string[]> {

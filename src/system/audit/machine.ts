@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Known, Noun } from '../../domain/audit.ts'
 import { runningServer } from '../instances.ts'
@@ -19,7 +20,8 @@ export type Settings = Pick<Place, 'instance' | 'dataDir' | 'uidMin' | 'uidMax' 
 export function machineOf (settings: Settings, firewall: FirewallBackend): { nouns: Noun[], known: () => Known } {
   const read = () => readRecords(join(settings.dataDir, 'registry.db'))
   const serverPid = () => runningServer(settings.instance)
-  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => read().accounts }
+  const knownIds = () => read().ids.union(new Set(readdirSync(join(settings.dataDir, 'sessions'))))
+  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => read().accounts, knownIds }
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
     nouns: [

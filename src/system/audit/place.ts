@@ -15,6 +15,8 @@ export interface Place {
   serverPid (): number | undefined
   /** The accounts of all recorded sessions, by name; ended ones too, for as long as they are kept. */
   recordedAccounts (): Map<string, Account>
+  /** The ids of all sessions that are recorded, ended ones too, or have a folder. */
+  knownIds (): Set<string>
 }
 
 export function isOurUid ({ uidMin, uidMax }: Place, uid: number): boolean {
@@ -28,8 +30,11 @@ export const foldersOf = ({ dataDir }: Place) => join(dataDir, 'sessions')
 export const SESSION_NAME = /^[0-9a-f]{32}$/
 export const ACCOUNT_NAME = /^ex10_user_[0-9a-f]{8}$/
 
+/** What a home's image adds to the account's name; the second while it is made. */
+export const IMAGE_SUFFIX = /\.img(\.new)?$/
+
 /** The account or session that a path in the data folder belongs to, and undefined for any other path. */
 export function ownerOfPath (place: Place, path: string): string | undefined {
   const folder = [homesOf(place), foldersOf(place)].find(folder => path.startsWith(folder + '/'))
-  return folder && path.slice(folder.length + 1).split('/')[0]?.replace(/\.img$/, '')
+  return folder && path.slice(folder.length + 1).split('/')[0]?.replace(IMAGE_SUFFIX, '')
 }

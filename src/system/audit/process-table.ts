@@ -23,12 +23,13 @@ const SCRIPT = /\/sandbox\/[a-z-]+\.sh$/
 export async function readProcesses (place: Place): Promise<OurProcess[]> {
   const pids = (await entriesOf('/proc')).filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
   const serverPid = place.serverPid()
+  const known = place.knownIds()
   const found: (OurProcess | undefined)[] = []
-  while (pids.length > 0) found.push(...await Promise.all(pids.splice(0, AT_ONCE).map(pid => readProcess(place, serverPid, pid))))
+  while (pids.length > 0) found.push(...await Promise.all(pids.splice(0, AT_ONCE).map(pid => readProcess(place, serverPid, known, pid))))
   return found.filter(one => one !== undefined)
 }
 
-async function readProcess (place: Place, serverPid: number | undefined, pid: string): Promise<OurProcess | undefined> {
+async function readProcess (place: Place, serverPid: number | undefined, known: Set<string>, pid: string): Promise<OurProcess | undefined> {
   const [status = '', stat = ''] = await Promise.all(['status', 'stat'].map(file => textOf(`/proc/${pid}/${file}`)))
   if (!status || !stat) return undefined
   const { startTime, state } = parseStat(stat)
@@ -36,7 +37,8 @@ async function readProcess (place: Place, serverPid: number | undefined, pid: st
   const uid = /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').map(Number).find(uid => isOurUid(place, uid))
   if (uid !== undefined) return { ...process, owner: uid }
 
-  const group = new RegExp(`/${place.instance}/([^/\\n]+)`).exec(await textOf(`/proc/${pid}/cgroup`) ?? '')?.[1]
+  const inGroup = new RegExp(`/${place.instance}/([^/\\n]+)`).exec(await textOf(`/proc/${pid}/cgroup`) ?? '')?.[1]
+  const group = inGroup && known.has(inGroup) ? inGroup : undefined // another server, in a container, may have our name
   if (process.isZombie) {
     const isServers = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]) === serverPid
     return isServers || group ? { ...process, owner: group } : undefined

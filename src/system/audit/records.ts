@@ -4,22 +4,25 @@ import type { Noun } from '../../domain/audit.ts'
 import type { Account, Session, SessionFacts, SessionState } from '../../domain/session.ts'
 
 /** What the registry says, read beside the server that may have it open: sessions that have not ended, and all accounts. */
-export interface Records { live: Session[], accounts: Map<string, Account> }
+export interface Records { live: Session[], accounts: Map<string, Account>, ids: Set<string> }
+
+const NONE: Records = { live: [], accounts: new Map(), ids: new Set() }
 
 /** Reads the registry in `file`; nothing is written. Without the file, there are no sessions. */
 export function readRecords (file: string): Records {
-  if (!existsSync(file)) return { live: [], accounts: new Map() }
+  if (!existsSync(file)) return NONE
   const database = new DatabaseSync(file, { readOnly: true })
   try {
     database.exec('PRAGMA busy_timeout = 2000')
-    if (!database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'").get()) return { live: [], accounts: new Map() }
+    if (!database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'").get()) return NONE
     const sessions = database.prepare('SELECT state, version, facts FROM sessions').all().map(row => {
       const facts = JSON.parse(String(row.facts)) as SessionFacts
       return { ...facts, createdAt: new Date(facts.createdAt), state: String(row.state) as SessionState, version: Number(row.version) }
     })
     return {
       live: sessions.filter(({ state }) => state !== 'ended' && state !== 'failed'),
-      accounts: new Map(sessions.map(({ account }) => [account.name, account]))
+      accounts: new Map(sessions.map(({ account }) => [account.name, account])),
+      ids: new Set(sessions.map(({ id }) => id))
     }
   } finally {
     database.close()

@@ -4,7 +4,7 @@ import type { Noun, Thing } from '../../domain/audit.ts'
 import { processesOf } from '../processes.ts'
 import { run } from '../run.ts'
 import { entriesOf } from './files.ts'
-import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place } from './place.ts'
+import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
 
 /** What stands in the data folder beside what set-up and the server put there. */
 const EXPECTED = /^(registry\.db.*|homes|sessions|templates|lost\+found)$/
@@ -17,7 +17,7 @@ export function homes (place: Place): Noun {
   return {
     noun: 'homes',
     observe: async () => (await entriesOf(homesOf(place))).map(entry => {
-      const account = entry.replace(/\.img$/, '')
+      const account = entry.replace(IMAGE_SUFFIX, '')
       return { ...toFinding(account), owner: account, repair: ACCOUNT_NAME.test(account) ? signal => removeHome(place, entry, signal) : undefined } satisfies Thing
     }),
     implied: ({ account }) => [toFinding(account.name)]
