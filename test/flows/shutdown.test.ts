@@ -59,9 +59,12 @@ t.test('a signal at whichever step of a creation undoes it, and its client hears
     const creation = await beginCreation(server)
     await creation.until(step)
     const ended = server.stop(signal)
-    t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_SHUTTING_DOWN' } }, `${signal} at ${step}`)
+    const last = (await creation.end()).at(-1)
+    // the last step may be over before the signal comes: then a ready session is ended
+    const isReady = step === 'ready' && last?.status === 'complete'
+    if (!isReady) t.match(last, { status: 'error', data: { code: 'EX10_SHUTTING_DOWN' } }, `${signal} at ${step}`)
     t.equal(await ended, 0)
-    t.strictSame(statesOf(server), ['failed'])
+    t.strictSame(statesOf(server), [isReady ? 'ended' : 'failed'], `${signal} at ${step}`)
     t.strictSame(await listMachine(server), [], 'nothing is left')
     await assertNothingLeft(t, server, 1)
   }

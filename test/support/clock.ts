@@ -1,4 +1,4 @@
-import { chmodSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { TEST_DATA } from './server.ts'
 
@@ -13,7 +13,11 @@ export interface Clock {
 /** A clock that can be set, by libfaketime(1). Only the wall clock: the monotonic one goes on, as the kernel's does. */
 export function wallClock (t: Test): Clock {
   const folder = mkdtempSync(`${TEST_DATA}/clock-`)
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  t.teardown(() => {
+    rmSync(folder, { recursive: true })
+    // libfaketime's own, of processes that were killed
+    for (const path of globSync('/dev/shm/*faketime_*')) if (!existsSync(`/proc/${path.split('_').at(-1)}`)) rmSync(path, { force: true })
+  })
   const faked = {
     LD_PRELOAD: globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')[0] ?? '',
     FAKETIME_TIMESTAMP_FILE: `${folder}/offset`,
