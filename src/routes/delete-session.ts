@@ -10,7 +10,7 @@ const deleteSession: FastifyPluginAsyncTypebox = async app => {
         summary: 'Ends a session; answers when nothing of it is left on the machine',
         tags: ['sessions'],
         params: SessionParams,
-        response: { 200: Done, ...errors(403, 404, 421, 500) }
+        response: { 200: Done, ...errors(403, 404, 421, 500, 503, 507) }
       }
     }, async request => {
       await app.sessions.end(request.params.id, 'deleted')

@@ -105,14 +105,18 @@ function openSound (file: string): DatabaseSync {
   const database = new DatabaseSync(file)
   try {
     database.exec(SCHEMA)
+    database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
-    if (found !== 'ok') throw Object.assign(new Error(`the registry is damaged: ${found}`), { errcode: CORRUPT[0] })
+    if (found !== 'ok') throw damaged(String(found))
+    if (database.prepare('SELECT 1 FROM sessions WHERE NOT json_valid(facts)').get()) throw damaged('a record makes no sense')
     return database
   } catch (error) {
     database.close()
     throw error
   }
 }
+
+const damaged = (why: string) => Object.assign(new Error(`the registry is damaged: ${why}`), { errcode: CORRUPT[0] })
 
 /** Renames the registry and the files that belong to it, and returns its new name. */
 function moveAside (file: string): string {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import type { Server } from './server.ts'
+import { NODE_COMPILE_CACHE, type Server } from './server.ts'
 import { tally } from './tally.ts'
 
 interface Findings { leaked: { kind: string, name: string }[], missing: { kind: string, name: string }[] }
@@ -12,7 +12,7 @@ export interface Audited { leaked: string[], missing: string[], code: number }
 /** `npm run audit`, with the server's settings. */
 export async function auditFromTerminal (server: Pick<Server, 'env'>): Promise<Audited> {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, ['bin/audit.mjs'], { env: { PATH: process.env.PATH, ...server.env } })
+    const { stdout } = await promisify(execFile)(process.execPath, ['bin/audit.mjs'], { env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...server.env } })
     return { ...toLines(JSON.parse(stdout)), code: 0 }
   } catch (error) {
     const { stdout, stderr, code } = error as { stdout: string, stderr: string, code: number }

@@ -1,0 +1,33 @@
+import { STEPS, TEARDOWN_STEPS, type Step, type TeardownStep } from '../../src/domain/steps.ts'
+import type { Test } from 'tap'
+import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
+import { listMachine } from './machine.ts'
+import type { Server } from './server.ts'
+
+export const SIDES = ['before', 'after'] as const
+
+export type Side = typeof SIDES[number]
+
+/** A place where a fault can strike. */
+export interface Fault { step: Step | TeardownStep, side: Side }
+
+/** Every place in the making of a session, and every one in its end, before or after the step's work. */
+export const faultsOf = (part: 'creation' | 'teardown', side: Side): Fault[] =>
+  (part === 'creation' ? STEPS : TEARDOWN_STEPS).map(step => ({ step, side }))
+
+export const isOfCreation = ({ step }: Fault): boolean => (STEPS as readonly string[]).includes(step)
+
+/** How many tests of a file run side by side: each has an instance of its own, and waits more than it works. */
+export const SIDE_BY_SIDE = 3
+
+/** What belongs to the instance, comparable: whether a process sleeps at the moment makes no difference. */
+export async function listCalm (server: Server): Promise<string[]> {
+  return (await listMachine(server)).map(line => line.replace(/^(process: \d+ \S+) [RSD] /, '$1 '))
+}
+
+/** The server, and a look from outside, find what the live sessions imply, no more and no less. */
+export async function assertAudited (t: Test, server: Server): Promise<void> {
+  const [own, fromTerminal] = await Promise.all([auditFromServer(server), auditFromTerminal(server)])
+  t.strictSame(own, CLEAN, 'GET /admin/audit finds nothing')
+  t.strictSame(fromTerminal, CLEAN, 'npm run audit finds nothing')
+}
