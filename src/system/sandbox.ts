@@ -131,14 +131,13 @@ export async function isSandboxAlive (dir: string): Promise<boolean> {
 export interface SandboxId { dir: string, uid: number, groups: string[] }
 
 /**
- * Kills all of the uid; then the init, and with it the kernel kills all in its pid namespace; then whatever is left in
- * the cgroups or of the uid. Resolves when no process of the uid is left on the machine.
+ * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
+ * the uid. Resolves when no process of the uid is left on the machine.
  */
 export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signal: AbortSignal): Promise<void> {
   const init = await readInit(dir)
   const groups = await allGroups(dir, usual)
   if (init && await isAlive(init)) {
-    await killAllOf(uid, signal) // at once: beside a fork bomb, it takes the init long to get the processor, and to die
     kill(init.pid)
     // the way in stops with a file writer that the session stopped; until it goes on and reaps that, the init cannot end
     await until(async () => {
@@ -152,11 +151,6 @@ export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signa
     for (const pid of pids) kill(pid)
     return pids.length === 0
   }, signal)
-}
-
-/** Kills every process of the uid by one call to the kernel, kill(-1): no process can be made meanwhile. */
-async function killAllOf (uid: number, signal: AbortSignal): Promise<void> {
-  await run(['setpriv', `--reuid=${uid}`, '--clear-groups', '--', 'kill', '-KILL', '--', '-1'], { signal })
 }
 
 /** Removes the cgroups, once it is dead. Its folder tells of the session until all else is undone. */
