@@ -110,7 +110,7 @@ t.test('what is pushed lands in the extension, whole, or nowhere', async t => {
     t.match(await within.run(['mknod', `${home}/extension/device`, 'c', '1', '3']), { code: 1, stderr: /Operation not permitted/ }, 'a device it cannot even make')
     execFileSync('nsenter', ['-t', String(within.init), '--mount', '--', 'mknod', `${home}/extension/device`, 'c', '1', '3']) // as root may, where the home is
     await assertRefused(t, { filePath: 'device', content: 'x' }, 400, 'EX10_PATH_NOT_REGULAR', 'writing to one that root made')
-    execFileSync('rm', [`${home}/extension/device`])
+    execFileSync('nsenter', ['-t', String(within.init), '--mount', '--', 'rm', `${home}/extension/device`])
     t.strictSame(await listHome(within), withSpecial, 'and nothing was written')
     await within.run(['sh', '-c', 'cd "$1" && rm -rf folder out up etc inner link.js dangling.js loop fifo socket', 'sh', `${home}/extension`])
   })
