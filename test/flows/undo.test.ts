@@ -8,25 +8,6 @@ import { createSession, endSession, eventually } from '../support/server.ts'
 const ROUNDS = 4
 const SIDE_BY_SIDE = 5
 
-t.test('whichever step fails, before or after it acquired, the client hears of it and nothing is left', async t => {
-  for (const step of STEPS) {
-    for (const side of ['before', 'after']) {
-      await t.test(`${side} ${step}`, async t => {
-        const server = await serve(t, { EX10_FAILPOINT: `${step}:${side}:throw` })
-        const before = await listMachine(server)
-        const creation = await beginCreation(server)
-        const lines = await creation.end()
-        t.strictSame(lines.map(line => line.status), [...STEPS.slice(0, STEPS.indexOf(step) + 1).map(() => 'running'), 'error'])
-        t.strictSame(lines.at(-1)?.data, { message: 'The session could not be made: the server\'s log says why', code: 'EX10_STEP_FAILED' })
-        t.strictSame(await listMachine(server), before, 'when the error line comes, the machine is as before')
-        t.strictSame(await listSessions(server), [])
-        t.match(server.output(), `failpoint ${step}:${side}:throw`, 'the operator reads why in the log')
-        await assertEndsClean(t, server)
-      })
-    }
-  }
-})
-
 t.test('one server, many ends', async t => {
   const server = await serve(t)
   const before = await listMachine(server)
