@@ -44,7 +44,8 @@ t.test('a session that swaps a folder for a link while code is pushed gets no fi
   })
 
   await t.test('a naive writer, run as root, is led out by the same program', async t => {
-    const tries = await jsonOf(start(t, pythonArgv('naive-writer.py', source, 'sub', victim, TRIES)))
+    const intoHome = ['nsenter', '-t', String(a.init), '--mount', '--wdns=/', '--'] // which is mounted there only
+    const tries = await jsonOf(start(t, [...intoHome, ...pythonArgv('naive-writer.py', source, 'sub', victim, TRIES)]))
     const landed = readdirSync(victim)
     t.equal(landed.length, 1, `it wrote into root's folder at try ${tries}`)
     t.equal(statSync(`${victim}/${landed[0]}`).uid, 0, 'as root')
