@@ -104,7 +104,7 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
   }
 }
 
-function isRunning (child: ChildProcess): boolean {
+export function isRunning (child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null
 }
 
