@@ -104,6 +104,7 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
   }
 }
 
+/** Whether the process has not ended. */
 export function isRunning (child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null
 }
