@@ -25,7 +25,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
   async function pass (isStart = false): Promise<void> {
     try {
       // at the start they were just tried, and at the end they are tried once more
-      if (!isStart) await Promise.race([app.sessions.retry(), once(closing.signal, 'abort')])
+      if (!isStart) await untilClosing(app.sessions.retry())
       const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return
@@ -36,6 +36,13 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     } catch (err) {
       if (!closing.signal.aborted) log.error({ err }, 'not reconciled')
     }
+  }
+
+  /** Waits for the work, but not at the end of the server; then it leaves no listener behind. */
+  async function untilClosing (work: Promise<void>): Promise<void> {
+    const over = new AbortController()
+    const closed = once(closing.signal, 'abort', { signal: over.signal }).catch(() => {}) // the work was first
+    await Promise.race([work, closed]).finally(() => over.abort())
   }
 
   /** One by one, in the order of the nouns: processes first, and last the folders that tell of the rest. */
