@@ -72,16 +72,29 @@ function made (model: Model, real: Real, session: CreatedSession): void {
 
 async function push (model: Model, real: Real, name: number, files: Files): Promise<void> {
   const session = model.sessions.get(name)!
+  const wanted = answerTo(session, files)
   const answer = await pushCode(real.server, bodyOf(real, name, files))
   apply(session, files)
-  real.t.match([answer.status, await answer.json()], [200, { success: true, version: session.version }], 'a push is taken and counted')
+  real.t.match([answer.status, await answer.json()], wanted, 'a push is taken and counted, or refused')
 }
 
 function bodyOf (real: Real, name: number, files: Files): object {
   return { sessionId: real.sessions.get(name)!.id, files: files.map(({ path, content }) => ({ filePath: `${FOLDER}/${path}`, ...content === null ? { delete: true } : { content } })) }
 }
 
+/** What is not there cannot be deleted. */
+function isRefused (session: ModelSession, files: Files): boolean {
+  return files.some(({ path, content }) => content === null && !session.files.has(path))
+}
+
+function answerTo (session: ModelSession, files: Files): [number, object] {
+  if (isRefused(session, files)) return [400, { success: false, code: 'EX10_PATH_NOT_FOUND' }]
+  return [200, { success: true, version: session.version + 1 }]
+}
+
+/** All of a push, or none of it. */
 function apply (session: ModelSession, files: Files): void {
+  if (isRefused(session, files)) return
   session.version++
   for (const { path, content } of files) {
     if (content === null) session.files.delete(path)
