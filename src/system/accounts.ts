@@ -80,7 +80,8 @@ export async function removeAccount (account: Account): Promise<void> {
   if (lines.length === 0) return
   // userdel knows those of passwd only: useradd takes over what other files have
   if (!known) await createAccount(account, signal)
-  await change(['userdel', '--', account.name], signal).catch(error => {
+  // --force: its processes have been seen dead, and userdel would look at each of the machine's again
+  await change(['userdel', '--force', '--', account.name], signal).catch(error => {
     if (!(error instanceof CommandFailed && error.exitCode === 6)) throw error // 6: gone meanwhile
   })
   // no useradd of ours makes a group, so userdel leaves one of that name alone
