@@ -186,6 +186,7 @@ export class Supervisor {
       const answers = await this.#programs.answers(name, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)]))
       const silent = answers ? 0 : (this.#silent.get(name) ?? 0) + 1
       this.#silent.set(name, silent)
+      if (answers) this.#loops.get(name)?.isWell(performance.now())
       if (silent >= MAX_SILENT) await this.#killFrozen(name, 'did not answer')
     }))
     await this.#tellHealth()

@@ -18,12 +18,19 @@ t.test('a display comes back at once, five times in a row', async t => {
   t.strictSame([1, 2, 3, 4, 5, 6].map(now => loop.died(now)), [0, 0, 0, 0, 0, undefined])
 })
 
-t.test('what has run for half a minute, or is forgiven, starts anew', async t => {
+t.test('what has been well for half a minute, or is forgiven, starts anew', async t => {
   const loop = new CrashLoop(CRASH_LIMITS['dev-server'])
   t.strictSame([loop.died(0), loop.died(1100)], [1000, 2000])
-  t.equal(loop.died(1100 + 2000 + 29_000), 4000, 'it had run for 29 s')
-  t.equal(loop.died(32_100 + 4000 + 31_000), 1000, 'and then for 31 s')
+  loop.isWell(3100 + 29_000)
+  t.equal(loop.died(33_000), 4000, 'it had been well for 29 s')
+  loop.isWell(37_000 + 31_000)
+  t.equal(loop.died(69_000), 1000, 'and then for 31 s')
   loop.died(80_000)
   loop.forgive()
   t.equal(loop.died(81_000), 1000)
+})
+
+t.test('what runs for ever and never answers is given up, too', async t => {
+  const loop = new CrashLoop(CRASH_LIMITS.browser)
+  t.strictSame([1, 2, 3, 4, 5, 6].map(minute => loop.died(minute * 60_000)), [0, 0, 0, 0, 0, undefined])
 })
