@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { LinuxUsers } from '../src/domain/capabilities.ts'
+import { newQueue } from '../src/domain/queue.ts'
 import type { Account } from '../src/domain/session.ts'
 import { failure } from '../src/errors.ts'
 import { accountUids, ACCOUNT_PREFIX, createAccount, ensureGroup, readAccounts, removeAccount } from '../src/system/accounts.ts'
@@ -46,8 +47,8 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   await refuseForeignAccounts()
   const gid = await ensureGroup()
   let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
-  const accountInTurn = turns() // useradd and userdel lock the same files, and would wait for the lock until they give up
-  const admitInTurn = turns()
+  const accountInTurn = newQueue() // useradd and userdel lock the same files, and would wait for the lock until they give up
+  const admitInTurn = newQueue()
   const why = await whyNoImages(homes, instance, AbortSignal.timeout(PROBE_MS))
   if (why !== undefined) app.log.warn({ plugin: 'linux-users', why }, 'homes have no size on this host')
 
@@ -103,16 +104,6 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     removeHome,
     remove: (account: Account) => accountInTurn(() => removeAccount(account))
   } satisfies FastifyInstance['linuxUsers'])
-}
-
-/** A queue: each work begins when the one before it has ended. */
-function turns (): <T>(work: () => Promise<T>) => Promise<T> {
-  let tail: Promise<unknown> = Promise.resolve()
-  return work => {
-    const done = tail.then(work)
-    tail = done.catch(() => {}) // its caller's; the next one runs
-    return done
-  }
 }
 
 export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry', 'ports'] })

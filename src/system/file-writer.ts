@@ -6,6 +6,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '../errors.ts'
 import type { FileChange } from '../domain/file-changes.ts'
+import { newQueue } from '../domain/queue.ts'
 import type { Account } from '../domain/session.ts'
 import { childrenOf, kill, until } from './processes.ts'
 import { enterSandbox } from './sandbox.ts'
@@ -33,7 +34,7 @@ export class FileWriter {
   readonly #dir: string
   readonly #account: Account
   #child: Child | undefined
-  #queue: Promise<unknown> = Promise.resolve()
+  readonly #inTurn = newQueue()
   #isStopped = false
 
   /** `dir` is the session's root-owned folder. */
@@ -47,9 +48,7 @@ export class FileWriter {
    * @throws {Ex10Error} EX10_PATH_…, EX10_DISK_FULL, or EX10_WRITER_FAILED when it did not answer in 10 s
    */
   push (base: string, changes: FileChange[]): Promise<void> {
-    const done = this.#queue.then(() => this.#push(base, changes))
-    this.#queue = done.catch(() => {}) // one push's failure is its caller's: the next one runs
-    return done
+    return this.#inTurn(() => this.#push(base, changes))
   }
 
   /**

@@ -1,3 +1,4 @@
+import { newQueue } from '../domain/queue.ts'
 import { portRanges } from '../domain/slots.ts'
 import { ownKey, type FirewallBackend, type OwnPort } from './firewall-backend.ts'
 import { iptables } from './iptables.ts'
@@ -35,13 +36,7 @@ export type EnforcedRules = Awaited<ReturnType<typeof enforce>>
 export async function enforce (backend: FirewallBackend, living: Map<string, OwnPort[]>) {
   const openings = new Map<string, Opening>([...living].map(([id, own]) => [id, { own, isSettled: true }]))
   let rules = ''
-  let tail: Promise<unknown> = Promise.resolve()
-
-  function inTurn<T> (work: () => Promise<T>): Promise<T> {
-    const done = tail.then(work)
-    tail = done.catch(() => {}) // its caller's; the next one goes on
-    return done
-  }
+  const inTurn = newQueue()
 
   async function findDamage (signal?: AbortSignal): Promise<string | undefined> {
     const loaded = await backend.read(signal)
