@@ -1,5 +1,6 @@
 import { access, chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ifGone } from './gone.ts'
 import { kill, until } from './processes.ts'
 
 /** Limits of one session. */
@@ -46,7 +47,7 @@ export async function createGroups (host: CgroupHost, name: string, limits: Limi
     await mkdir(join(path, name))
     for (const [file, value] of controllers.flatMap(controller => limitFiles(controller, v2, limits))) await writeFile(join(path, name, file), value)
     for (const [file, value] of controllers.includes('memory') ? swapFiles(v2, limits) : []) {
-      await ifThere(() => writeFile(join(path, name, file), value, { flag: 'r+' })) // a kernel that does not account swap has none
+      await writeFile(join(path, name, file), value, { flag: 'r+' }).catch(ifGone()) // a kernel that does not account swap has none
     }
   }
 }
@@ -59,7 +60,7 @@ export function sessionGroups (host: CgroupHost, name: string): string[] {
 /** Kills every process of the groups: by the kernel at once where it can (v2), else one by one until none is left. */
 export async function killGroups (groups: string[], signal: AbortSignal): Promise<void> {
   for (const group of groups) {
-    await ifThere(() => writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' })) // v1 has no such file
+    await writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' }).catch(ifGone()) // v1 has no such file
     await until(async () => {
       const pids = await pidsIn(group)
       for (const pid of pids) kill(pid)
@@ -80,7 +81,7 @@ export async function removeGroups (groups: string[], signal: AbortSignal): Prom
   for (const group of groups) {
     await until(async () => {
       try {
-        await ifThere(() => rmdir(group))
+        await rmdir(group).catch(ifGone())
         return true
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false // its last process is being reaped
@@ -96,7 +97,7 @@ export async function removeParents (host: CgroupHost, signal: AbortSignal): Pro
 }
 
 async function pidsIn (group: string): Promise<number[]> {
-  const text = await ifThere(() => readFile(join(group, 'cgroup.procs'), 'utf8')) ?? ''
+  const text = await readFile(join(group, 'cgroup.procs'), 'utf8').catch(ifGone()) ?? ''
   return text.split('\n').filter(Boolean).map(Number)
 }
 
@@ -156,7 +157,7 @@ async function enableControllers (base: string, instance: string): Promise<strin
   const leaf = join(base, `${instance}.server`)
   if (!await makeGroup(leaf)) return []
   for (const pid of (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter(Boolean)) {
-    await ifThere(() => writeFile(join(leaf, 'cgroup.procs'), pid), 'ESRCH', 'EINVAL') // ended meanwhile, or the kernel's own
+    await writeFile(join(leaf, 'cgroup.procs'), pid).catch(ifGone('EINVAL')) // ended meanwhile, or the kernel's own
   }
   await delegate(base, available)
   return available
@@ -175,15 +176,6 @@ async function makeGroup (path: string): Promise<boolean> {
     return true
   } catch (error) {
     if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // said in /health
-    throw error
-  }
-}
-
-async function ifThere<T> (act: () => Promise<T>, ...alsoIgnored: string[]): Promise<T | undefined> {
-  try {
-    return await act()
-  } catch (error) {
-    if (['ENOENT', 'ENODEV', ...alsoIgnored].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

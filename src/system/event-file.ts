@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SessionEvent } from '../domain/session-event.ts'
+import { ifGone } from './gone.ts'
 
 const NAME = 'history'
 
@@ -13,11 +14,6 @@ export async function writeEvents (dir: string, events: readonly SessionEvent[])
 
 /** The events that were kept; none if there are none yet. */
 export async function readEvents (dir: string): Promise<SessionEvent[]> {
-  try {
-    const text = await readFile(join(dir, NAME), 'utf8')
-    return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as SessionEvent)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
+  const text = await readFile(join(dir, NAME), 'utf8').catch(ifGone()) ?? ''
+  return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as SessionEvent)
 }

@@ -2,6 +2,7 @@ import { chown, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Account } from '../domain/session.ts'
+import { ifGone } from './gone.ts'
 import { until } from './processes.ts'
 import { CommandFailed, run } from './run.ts'
 
@@ -65,7 +66,7 @@ async function releaseImage (home: string, signal: AbortSignal): Promise<void> {
 async function loopDevicesOf (name: string): Promise<string[]> {
   const devices = (await readdir('/sys/block')).filter(device => device.startsWith('loop'))
   const found = await Promise.all(devices.map(async device => {
-    const path = await readFile(`/sys/block/${device}/loop/backing_file`, 'utf8').catch(ifGone)
+    const path = await readFile(`/sys/block/${device}/loop/backing_file`, 'utf8').catch(ifGone())
     return path && basename(path.trimEnd().replace(/ \(deleted\)$/, '')) === name ? `/dev/${device}` : undefined
   }))
   return found.filter(device => device !== undefined)
@@ -95,7 +96,7 @@ export async function whyNoImages (folder: string, instance: string, signal: Abo
 export async function measureImages (folder: string): Promise<{ count: number, growthBytes: number, freeBytes: number, freeFiles: number }> {
   const images = (await readdir(folder)).filter(name => /\.img(\.new)?$/.test(name))
   const growths = (await Promise.all(images.map(async name => {
-    const stat = await lstat(join(folder, name)).catch(ifGone)
+    const stat = await lstat(join(folder, name)).catch(ifGone())
     return stat && Math.max(0, stat.size - stat.blocks * 512)
   }))).filter(growth => growth !== undefined)
   const { bavail, bsize, files, ffree } = await statfs(folder) // last: an image that grows meanwhile counts twice, and not less than once
@@ -103,9 +104,5 @@ export async function measureImages (folder: string): Promise<{ count: number, g
 }
 
 async function isThere (path: string): Promise<boolean> {
-  return await lstat(path).catch(ifGone) !== undefined
-}
-
-function ifGone (error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT' && error.code !== 'ENODEV') throw error // ENODEV: a loop device that lost its file while it was asked
+  return await lstat(path).catch(ifGone()) !== undefined
 }

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StartRefused } from '../errors.ts'
+import { textNow } from './gone.ts'
 import { parseStat } from './processes.ts'
 
 /** What an instance takes of the machine. */
@@ -77,10 +78,6 @@ function overlap (mine: Claim, other: Claim): string | undefined {
 }
 
 function startTime (pid: number): number | undefined {
-  try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTime
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
-    throw error
-  }
+  const line = textNow(`/proc/${pid}/stat`)
+  return line === undefined ? undefined : parseStat(line).startTime
 }

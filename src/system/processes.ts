@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { coalesce } from '../domain/coalesce.ts'
+import { textNow, textOf } from './gone.ts'
 import { quickly } from './quickly.ts'
 
 /** A process, so that it is never mistaken for a later one with the same pid. `startTime` is in clock ticks since boot. */
@@ -15,12 +16,12 @@ export function parseStat (line: string): ProcessId & { state: string } {
 
 /** Whether this very process runs; a zombie does not. */
 export async function isAlive (known: ProcessId): Promise<boolean> {
-  return isThat(known, await quickly(() => readProcNow(`${known.pid}/stat`)))
+  return isThat(known, await textOf(`/proc/${known.pid}/stat`))
 }
 
-/** The same without a promise, for what is asked for every session twice a second. */
+/** The same without a promise. */
 export function isAliveNow (known: ProcessId): boolean {
-  return isThat(known, readProcNow(`${known.pid}/stat`))
+  return isThat(known, textNow(`/proc/${known.pid}/stat`))
 }
 
 function isThat (known: ProcessId, line: string | undefined): boolean {
@@ -51,7 +52,7 @@ let owners = new Map<number, number[]>()
 const readOwners = coalesce(async () => {
   const read = new Map<number, number[]>()
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
-    const status = await quickly(() => readProcNow(`${pid}/status`)) ?? ''
+    const status = await textOf(`/proc/${pid}/status`) ?? ''
     if (/^State:\t[ZX]/m.test(status)) continue
     const uids = /^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status)?.slice(1).map(Number) ?? []
     for (const uid of new Set(uids)) {
@@ -66,14 +67,14 @@ export async function commandLines (): Promise<string[][]> {
   const found: string[][] = []
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
     const uid = await quickly(() => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid)
-    if (uid === 0) found.push((readProcNow(`${pid}/cmdline`) ?? '').split('\0'))
+    if (uid === 0) found.push((textNow(`/proc/${pid}/cmdline`) ?? '').split('\0'))
   }
   return found
 }
 
 /** The pids of a process's children. */
 export async function childrenOf (pid: number): Promise<number[]> {
-  return (await readProc(`${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number)
+  return (await textOf(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number)
 }
 
 /** Asks `probe` every few milliseconds until it says yes. Rejects with the signal's reason. */
@@ -82,27 +83,4 @@ export async function until (probe: () => Promise<boolean> | boolean, signal: Ab
     signal.throwIfAborted()
     await delay(everyMs)
   }
-}
-
-async function readProc (path: string): Promise<string | undefined> {
-  try {
-    return await readFile(`/proc/${path}`, 'utf8')
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
-}
-
-function readProcNow (path: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${path}`, 'utf8')
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
-}
-
-/** The process ended meanwhile. */
-function isGone (error: unknown): boolean {
-  return ['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

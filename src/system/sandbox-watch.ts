@@ -1,6 +1,7 @@
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseExits, type ServiceExit } from '../domain/session-event.ts'
+import { textNow } from './gone.ts'
 import { isAliveNow, parseStat, type ProcessId } from './processes.ts'
 
 const MAX_BYTES = 65_536
@@ -49,10 +50,6 @@ export class SandboxWatch {
 }
 
 function readInitNow (dir: string): ProcessId | undefined {
-  try {
-    return parseStat(readFileSync(join(dir, 'init'), 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // it never started
-    throw error
-  }
+  const line = textNow(join(dir, 'init'))
+  return line === undefined ? undefined : parseStat(line) // none: it never started
 }

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { textOf } from './gone.ts'
 import { upTo } from './limits.ts'
 import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from './processes.ts'
-import { quickly } from './quickly.ts'
 import { CLEAN_ENV, run } from './run.ts'
 import type { Account } from '../domain/session.ts'
 
@@ -103,22 +102,13 @@ async function started (child: ReturnType<typeof spawn>, signal: AbortSignal): P
 
 /** The sandbox's init as the host sees it, or undefined when it never started. */
 export async function readInit (dir: string): Promise<ProcessId | undefined> {
-  const line = await readIfThere(join(dir, 'init'))
+  const line = await textOf(join(dir, 'init'))
   return line === undefined ? undefined : parseStat(line)
 }
 
 /** The folders of the sandbox's cgroups, made or not. */
 export async function readGroups (dir: string): Promise<string[]> {
-  return (await readIfThere(join(dir, 'cgroups')) ?? '').split('\n').filter(Boolean)
-}
-
-async function readIfThere (path: string): Promise<string | undefined> {
-  try {
-    return await quickly(() => readFileSync(path, 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  return (await textOf(join(dir, 'cgroups')) ?? '').split('\n').filter(Boolean)
 }
 
 /** Whether the sandbox's init runs. */

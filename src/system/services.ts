@@ -2,6 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import { access, copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ifGone, textOf } from './gone.ts'
 import { isAlive, parseStat, until } from './processes.ts'
 import { plainText } from '../domain/plain-text.ts'
 import { quickly } from './quickly.ts'
@@ -71,8 +72,8 @@ export async function isServiceStopped (dir: string, name: string): Promise<bool
   const [init, pid] = await Promise.all([readInit(dir), readPid(dir, name)])
   if (!init || pid === undefined || !await isAlive(init)) return false
   // the sandbox's own /proc, by its init: there the pid means what it means to s6
-  const line = await readQuickly(`/proc/${init.pid}/root/proc/${pid}/stat`)
-  return line !== undefined && ['T', 't'].includes(parseStat(line.toString()).state)
+  const line = await textOf(`/proc/${init.pid}/root/proc/${pid}/stat`)
+  return line !== undefined && ['T', 't'].includes(parseStat(line).state)
 }
 
 /**
@@ -80,7 +81,7 @@ export async function isServiceStopped (dir: string, name: string): Promise<bool
  * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
  */
 async function readPid (dir: string, name: string): Promise<number | undefined> {
-  const status = await readQuickly(join(serviceDir(dir, name), 'supervise', 'status'))
+  const status = await quickly(() => readFileSync(join(serviceDir(dir, name), 'supervise', 'status'))).catch(ifGone())
   if (status?.length !== 35) return undefined
   const isFinishing = ((status[34] ?? 0) & 2) !== 0
   return isFinishing ? undefined : Number(status.readBigUInt64BE(24)) || undefined
@@ -89,28 +90,12 @@ async function readPid (dir: string, name: string): Promise<number | undefined> 
 /** The last lines of a service's output, cut at 8 KiB each and without control characters: they are the session's words. */
 export async function readLog (dir: string, name: string, tail: number): Promise<string[]> {
   const logs = join(dir, 'logs', name)
-  const rotated = (await readdir(logs).catch(ifMissing([]))).filter(file => file.startsWith('@')).sort().at(-1)
+  const rotated = (await readdir(logs).catch(ifGone()) ?? []).filter(file => file.startsWith('@')).sort().at(-1)
   const files = [rotated, 'current'].filter(file => file !== undefined)
-  const parts = await Promise.all(files.map(file => readIfThere(join(logs, file))))
+  const parts = await Promise.all(files.map(file => readFile(join(logs, file)).catch(ifGone())))
   const lines = Buffer.concat(parts.filter(part => part !== undefined)).toString().split('\n')
   if (lines.at(-1) === '') lines.pop() // the last line has ended; without any, nothing was printed yet
   return lines.slice(-tail).map(line => plainText(line, LINE_BYTES))
-}
-
-function readIfThere (path: string): Promise<Buffer | undefined> {
-  return readFile(path).catch(ifMissing(undefined))
-}
-
-/** For what is read of each session, again and again. */
-function readQuickly (path: string): Promise<Buffer | undefined> {
-  return quickly(() => readFileSync(path)).catch(ifMissing(undefined))
-}
-
-function ifMissing<T> (value: T): (error: NodeJS.ErrnoException) => T {
-  return error => {
-    if (error.code === 'ENOENT' || error.code === 'ESRCH') return value // the second is a process's that ended
-    throw error
-  }
 }
 
 function serviceDir (dir: string, name: string): string {

@@ -1,6 +1,7 @@
 import { readdir, readFile, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { accountUids } from './accounts.ts'
+import { ifGone } from './gone.ts'
 
 /** The uids of accounts, processes and homes: what is seen of sessions without any record. */
 export async function uidsInUse (homes: string): Promise<number[]> {
@@ -18,17 +19,15 @@ export async function ownsNothing (uid: number, homes: string): Promise<boolean>
 
 /** Owners of the entries of a folder; of /proc, of processes. A process that hides behind root shows in its status. */
 async function owners (folder: string): Promise<number[]> {
-  const found = await Promise.all((await entries(folder)).map(async name => {
-    try {
-      if (folder !== '/proc') return [(await lstat(join(folder, name))).uid]
-      const uids = /^\d+$/.test(name) ? /^Uid:\t(.*)$/m.exec(await readFile(join(folder, name, 'status'), 'utf8'))?.[1] : undefined
-      return uids?.split('\t').map(Number) ?? []
-    } catch (error) {
-      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [] // gone meanwhile
-      throw error
-    }
-  }))
+  const names = await readdir(folder).catch(ifGone()) ?? []
+  const found = await Promise.all(names.map(async name => await ownersOf(folder, name).catch(ifGone()) ?? []))
   return found.flat()
+}
+
+async function ownersOf (folder: string, name: string): Promise<number[]> {
+  if (folder !== '/proc') return [(await lstat(join(folder, name))).uid]
+  const uids = /^\d+$/.test(name) ? /^Uid:\t(.*)$/m.exec(await readFile(join(folder, name, 'status'), 'utf8'))?.[1] : undefined
+  return uids?.split('\t').map(Number) ?? []
 }
 
 /** Owners of System V shared memory, semaphores and queues of the host: proc_sysvipc(5). */
@@ -39,13 +38,4 @@ async function ipcOwners (): Promise<number[]> {
     return rows.map(row => Number(row.trim().split(/\s+/)[column]))
   }))
   return tables.flat()
-}
-
-async function entries (folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
 }

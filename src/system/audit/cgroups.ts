@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SERVER, type Noun, type Thing } from '../../domain/audit.ts'
 import { killGroups, removeGroups } from '../cgroups.ts'
+import { ifGone } from '../gone.ts'
 import { readGroups } from '../sandbox.ts'
 import { textOf } from './files.ts'
 import { foldersOf, type Place } from './place.ts'
@@ -47,10 +48,6 @@ function toThing (path: string, id: string): Thing {
 }
 
 async function folders (path: string): Promise<string[]> {
-  try {
-    return (await readdir(path, { withFileTypes: true })).filter(entry => entry.isDirectory()).map(entry => entry.name)
-  } catch (error) {
-    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return [] // removed meanwhile
-    throw error
-  }
+  const found = await readdir(path, { withFileTypes: true }).catch(ifGone()) ?? []
+  return found.filter(entry => entry.isDirectory()).map(entry => entry.name)
 }

@@ -1,6 +1,7 @@
 import { access, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
+import { ifGone } from '../gone.ts'
 import { processesOf } from '../processes.ts'
 import { run } from '../run.ts'
 import { entriesOf } from './files.ts'
@@ -26,7 +27,7 @@ export function homes (place: Place): Noun {
 
 async function removeHome (place: Place, entry: string, signal: AbortSignal): Promise<void> {
   const path = join(homesOf(place), entry)
-  const owner = await lstat(path).then(({ uid }) => uid, ifGone)
+  const owner = await lstat(path).then(({ uid }) => uid, ifGone())
   if (owner === undefined) return
   if (isOurUid(place, owner) && (await processesOf(owner)).length > 0) throw new Error(`processes of uid ${owner} are left`)
   await remove(path, signal)
@@ -53,7 +54,7 @@ export function strayFiles (place: Place): Noun {
   return {
     noun: 'files',
     async observe () {
-      const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone)))
+      const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone())))
       const isOurs = ['-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0']
       // somebody's /run/user may hold what not even root may look at
       const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune'])
@@ -69,8 +70,4 @@ export function strayFiles (place: Place): Noun {
 /** By descriptors, and on its own file system only. */
 async function remove (path: string, signal: AbortSignal): Promise<void> {
   await run(['rm', '-rf', '--one-file-system', '--', path], { signal })
-}
-
-function ifGone (error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }
