@@ -1,8 +1,9 @@
-import { chown, lstat, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
+import { chown, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Account } from '../domain/session.ts'
 import { ifGone } from './gone.ts'
+import { loopDevices } from './loop-devices.ts'
 import { until } from './processes.ts'
 import { CommandFailed, run } from './run.ts'
 
@@ -56,20 +57,11 @@ export async function removeHome ({ home }: Pick<Account, 'home'>, signal: Abort
 async function releaseImage (home: string, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + AUTOCLEAR_MS
   await until(async () => {
-    const devices = await loopDevicesOf(basename(imageOf(home)))
-    if (performance.now() > deadline) for (const device of devices) await run(['losetup', '-d', device], { signal })
+    // by the file's name alone, which is the account's: of a mount that is going, the kernel does not tell the whole path
+    const devices = (await loopDevices()).filter(({ file }) => basename(file) === basename(imageOf(home)))
+    if (performance.now() > deadline) for (const { device } of devices) await run(['losetup', '-d', device], { signal })
     return devices.length === 0
   }, signal)
-}
-
-/** By the file's name alone, which is the account's: of a mount that is going, the kernel does not tell the whole path. */
-async function loopDevicesOf (name: string): Promise<string[]> {
-  const devices = (await readdir('/sys/block')).filter(device => device.startsWith('loop'))
-  const found = await Promise.all(devices.map(async device => {
-    const path = await readFile(`/sys/block/${device}/loop/backing_file`, 'utf8').catch(ifGone())
-    return path && basename(path.trimEnd().replace(/ \(deleted\)$/, '')) === name ? `/dev/${device}` : undefined
-  }))
-  return found.filter(device => device !== undefined)
 }
 
 /** Makes, mounts and removes a small image, below `folder`. Returns why that does not work here, or undefined when it does. */

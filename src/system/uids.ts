@@ -2,6 +2,7 @@ import { readdir, readFile, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { accountUids } from './accounts.ts'
 import { ifGone } from './gone.ts'
+import { sysvObjects } from './sysv-ipc.ts'
 
 /** The uids of accounts, processes and homes: what is seen of sessions without any record. */
 export async function uidsInUse (homes: string): Promise<number[]> {
@@ -30,12 +31,6 @@ async function ownersOf (folder: string, name: string): Promise<number[]> {
   return uids?.split('\t').map(Number) ?? []
 }
 
-/** Owners of System V shared memory, semaphores and queues of the host: proc_sysvipc(5). */
 async function ipcOwners (): Promise<number[]> {
-  const tables = await Promise.all(['shm', 'sem', 'msg'].map(async kind => {
-    const [head = '', ...rows] = (await readFile(`/proc/sysvipc/${kind}`, 'utf8')).trimEnd().split('\n')
-    const column = head.trim().split(/\s+/).indexOf('uid')
-    return rows.map(row => Number(row.trim().split(/\s+/)[column]))
-  }))
-  return tables.flat()
+  return (await sysvObjects()).flatMap(({ uids }) => uids)
 }

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
 import type { Noun, Thing } from '../../domain/audit.ts'
 import { run } from '../run.ts'
+import { sysvObjects } from '../sysv-ipc.ts'
 import { textOf } from './files.ts'
 import { isOurUid, type Place } from './place.ts'
 
 const QUEUES = fileURLToPath(new URL('./queues.sh', import.meta.url))
-const KINDS = { shm: '--shmem-id', sem: '--semaphore-id', msg: '--queue-id' }
+const REMOVE = { shm: '--shmem-id', sem: '--semaphore-id', msg: '--queue-id' }
 
 /** System V objects and message queues of the host: those of a session's sandbox end with it. */
 export function ipc (place: Place): Noun {
@@ -15,18 +16,12 @@ export function ipc (place: Place): Noun {
   }
 }
 
-/** The tables of proc_sysvipc(5). */
 async function systemV (place: Place): Promise<Thing[]> {
-  const tables = await Promise.all(Object.entries(KINDS).map(async ([kind, option]) => {
-    const [head = '', ...rows] = (await textOf(`/proc/sysvipc/${kind}`) ?? '').trimEnd().split('\n')
-    const column = (name: string) => head.trim().split(/\s+/).indexOf(name)
-    return rows.map(row => row.trim().split(/\s+/).map(Number)).flatMap(fields => {
-      const uid = ['uid', 'cuid'].map(name => fields[column(name)] ?? -1).find(uid => isOurUid(place, uid))
-      const id = String(fields[column(`${kind}id`)])
-      return uid === undefined ? [] : [{ kind: 'ipc', name: `${kind} ${id} of uid ${uid}`, owner: uid, repair: async (signal: AbortSignal) => { await run(['ipcrm', option, id], { signal }) } }]
-    })
-  }))
-  return tables.flat()
+  return (await sysvObjects()).flatMap(({ kind, id, uids }) => {
+    const uid = uids.find(uid => isOurUid(place, uid))
+    const repair = async (signal: AbortSignal) => { await run(['ipcrm', REMOVE[kind], String(id)], { signal }) }
+    return uid === undefined ? [] : [{ kind: 'ipc', name: `${kind} ${id} of uid ${uid}`, owner: uid, repair }]
+  })
 }
 
 async function messageQueues (place: Place): Promise<Thing[]> {

@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
 import { run } from '../run.ts'
+import { loopDevices } from '../loop-devices.ts'
 import { entriesOf, mountPoints, targetOf, textOf } from './files.ts'
 import { homesOf, ownerOfPath, type Place } from './place.ts'
 
@@ -13,7 +14,7 @@ export function mounts (place: Place): Noun {
   return {
     noun: 'mounts',
     async observe () {
-      const [here, elsewhere, loops] = await Promise.all([mountsHere(place), mountsElsewhere(place), loopDevices(place)])
+      const [here, elsewhere, loops] = await Promise.all([mountsHere(place), mountsElsewhere(place), loopsOfHomes(place)])
       return [...here, ...elsewhere, ...loops]
     },
     async implied ({ account }) {
@@ -59,19 +60,17 @@ async function mountsElsewhere (place: Place): Promise<Thing[]> {
 
 const loopOf = (image: string) => ({ kind: 'loop device', name: `of ${image}` })
 
-async function loopDevices (place: Place): Promise<Thing[]> {
-  const names = (await entriesOf('/sys/block')).filter(name => /^loop\d+$/.test(name))
-  const backing = await Promise.all(names.map(async name => [name, (await textOf(`/sys/block/${name}/loop/backing_file`))?.trimEnd()] as const))
+async function loopsOfHomes (place: Place): Promise<Thing[]> {
   const seen = new Set<string>()
-  return backing.flatMap(([name, image]) => {
-    const owner = image && ownerOfPath(place, image)
-    if (!image || !owner) return []
+  return (await loopDevices()).flatMap(({ device, file: image }) => {
+    const owner = ownerOfPath(place, image)
+    if (!owner) return []
     const isFirst = !seen.has(image)
     seen.add(image)
     return [{
-      ...isFirst ? loopOf(image) : { kind: 'loop device', name: `${name}, a second one of ${image}` },
+      ...isFirst ? loopOf(image) : { kind: 'loop device', name: `${device}, a second one of ${image}` },
       owner: isFirst ? owner.replace(/\.img.*$/, '') : undefined,
-      repair: async (signal: AbortSignal) => { await run(['losetup', '--detach', `/dev/${name}`], { signal }) }
+      repair: async (signal: AbortSignal) => { await run(['losetup', '--detach', device], { signal }) }
     }]
   })
 }
