@@ -83,7 +83,7 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   const loops = [sh('losetup', '--find', '--show', image), sh('losetup', '--find', '--show', image)].map(path => path.replace('/dev/', ''))
   undo.push(() => sh('losetup', '-j', image).split('\n').filter(Boolean).forEach(line => sh('losetup', '-d', line.split(':')[0]!)))
   const second = loops.map(loop => Number(loop.slice(4))).sort((a, b) => a - b).map(String).sort().at(-1)
-  repairable.push(`loop device: of ${image}`, `loop device: loop${second}, a second one of ${image}`)
+  repairable.push(`loop device: of ${image}`, `loop device: /dev/loop${second}, a second one of ${image}`)
 
   // not at a home: every sandbox that anybody makes meanwhile would have it, too
   const point = `${folder}/mount`
