@@ -76,7 +76,6 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
   const server = await startServer(t)
   const session = await createSession(server)
   const other = await createSession(server)
-  const { facts } = await inside(t, server, session)
   const { facts: otherFacts } = await inside(t, server, other)
   const socketUrl = (ticket: string, { url } = session) => `${url}socket?ticket=${ticket}`
 
