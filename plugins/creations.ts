@@ -14,10 +14,10 @@ declare module 'fastify' {
     /** How sessions come to be. */
     creations: {
       /**
-       * Refuses what can be refused before anything is made, and reserves a slot.
+       * Refuses what can be refused before anything is made, and reserves a slot for the user.
        * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN
        */
-      admit (options: CreateSessionOptions): Promise<Admission>
+      admit (owner: string, options: CreateSessionOptions): Promise<Admission>
       /**
        * Makes the session; yields progress, and last one `complete` or one `error` line. By then a failed session has
        * been undone, and so has one whose client went away, as `gone` tells.
@@ -36,7 +36,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   const running = new Set<Promise<void>>()
   const shutdown = new AbortController()
 
-  async function admit ({ template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
+  async function admit (owner: string, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
     await app.linuxUsers.admitHome()
@@ -44,7 +44,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     try {
       const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
       const id = randomBytes(16).toString('hex')
-      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date() } }
+      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date(), owner } }
     } catch (error) {
       app.ports.release(slot.index)
       throw error

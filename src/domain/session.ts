@@ -1,5 +1,7 @@
 /** What a session is, and the states that it goes through. Nothing here touches the machine. */
 
+import { LOCAL_USER } from './principal.ts'
+
 export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as const
 
 /** `creating → ready → stopping → ended`, or `creating → failed`. */
@@ -49,6 +51,14 @@ export interface SessionFacts {
   width: number
   height: number
   createdAt: Date
+  /** The user whose session it is. */
+  owner: string
+}
+
+/** Reads facts from their JSON; those of a server that knew no users are of the local one. */
+export function parseFacts (json: string): SessionFacts {
+  const facts = JSON.parse(json) as SessionFacts
+  return { ...facts, owner: facts.owner ?? LOCAL_USER, createdAt: new Date(facts.createdAt) }
 }
 
 /** A session as the registry knows it. */

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import type { EndReason, Session, SessionFacts, SessionState } from '../domain/session.ts'
+import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionState } from '../domain/session.ts'
 import { StartRefused } from '../errors.ts'
 
 const SCHEMA = `
@@ -128,6 +128,5 @@ function moveAside (file: string): string {
 }
 
 function toSession (row: Record<string, SQLOutputValue>): Session {
-  const facts = JSON.parse(String(row.facts)) as SessionFacts
-  return { ...facts, createdAt: new Date(facts.createdAt), state: String(row.state) as SessionState, version: Number(row.version) }
+  return { ...parseFacts(String(row.facts)), state: String(row.state) as SessionState, version: Number(row.version) }
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { SessionFacts, SessionState } from '../domain/session.ts'
+import { parseFacts, type SessionFacts, type SessionState } from '../domain/session.ts'
 
 // What a session was made from stands in its folder as well as in the registry: a registry that was lost is rebuilt
 // from the folders, so that sessions that live are taken over and all others undone.
@@ -29,7 +29,6 @@ export function readSessionFolders (sessions: string): { facts: SessionFacts, st
   return readdirSync(sessions).flatMap(id => {
     const dir = join(sessions, id)
     if (!existsSync(join(dir, FACTS))) return []
-    const facts = JSON.parse(readFileSync(join(dir, FACTS), 'utf8')) as SessionFacts
-    return [{ facts: { ...facts, createdAt: new Date(facts.createdAt) }, state: existsSync(join(dir, READY)) ? 'ready' as const : 'creating' as const }]
+    return [{ facts: parseFacts(readFileSync(join(dir, FACTS), 'utf8')), state: existsSync(join(dir, READY)) ? 'ready' as const : 'creating' as const }]
   })
 }

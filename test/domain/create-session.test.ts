@@ -15,7 +15,8 @@ const FACTS: SessionFacts = {
   template: 'vanilla',
   width: 1280,
   height: 800,
-  createdAt: new Date(0)
+  createdAt: new Date(0),
+  owner: 'local'
 }
 const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', ready: '/' }
 

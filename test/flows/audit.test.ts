@@ -114,7 +114,7 @@ t.test('the audit names what the server itself holds for no live session', async
   const audited = async () => (await app.inject('/admin/audit')).json()
   t.strictSame(await audited(), { leaked: [], missing: [] })
 
-  const { facts, template } = await app.creations.admit({}) // and no creation follows
+  const { facts, template } = await app.creations.admit('local', {}) // and no creation follows
   const unwatch = app.supervision.watch(facts, template, () => {})
   await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
   const { leaked, missing } = await audited()

@@ -12,7 +12,8 @@ function facts (id: string, createdAt = new Date('2026-01-01T00:00:00Z')): Sessi
     template: 'vanilla',
     width: 1280,
     height: 800,
-    createdAt
+    createdAt,
+    owner: 'local'
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Noun } from '../../domain/audit.ts'
-import type { Account, Session, SessionFacts, SessionState } from '../../domain/session.ts'
+import { parseFacts, type Account, type Session, type SessionState } from '../../domain/session.ts'
 
 /** What the registry says, read beside the server that may have it open: sessions that have not ended, and all accounts. */
 export interface Records { live: Session[], accounts: Map<string, Account>, ids: Set<string> }
@@ -15,10 +15,8 @@ export function readRecords (file: string): Records {
   try {
     database.exec('PRAGMA busy_timeout = 2000')
     if (!database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'").get()) return NONE
-    const sessions = database.prepare('SELECT state, version, facts FROM sessions').all().map(row => {
-      const facts = JSON.parse(String(row.facts)) as SessionFacts
-      return { ...facts, createdAt: new Date(facts.createdAt), state: String(row.state) as SessionState, version: Number(row.version) }
-    })
+    const sessions = database.prepare('SELECT state, version, facts FROM sessions').all()
+      .map(row => ({ ...parseFacts(String(row.facts)), state: String(row.state) as SessionState, version: Number(row.version) }))
     return {
       live: sessions.filter(({ state }) => state !== 'ended' && state !== 'failed'),
       accounts: new Map(sessions.map(({ account }) => [account.name, account])),
