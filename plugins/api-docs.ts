@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { CodeUpdate } from '../src/schemas/code-update.ts'
 import { ErrorReply } from '../src/schemas/common.ts'
+import { KeyView } from '../src/schemas/key.ts'
 import { SessionEvent } from '../src/schemas/event.ts'
 import { ProgressLine } from '../src/schemas/progress.ts'
 import { SessionView } from '../src/schemas/session.ts'
@@ -11,17 +12,22 @@ import { version } from '../src/version.ts'
 
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
-  for (const schema of [ErrorReply, SessionView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  for (const schema of [ErrorReply, KeyView, SessionView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  app.addHook('onRoute', route => {
+    if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'everybody' }
+  })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
-      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'operation' }]
+      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'access' }, { name: 'operation' }],
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys' } } },
+      security: [{ key: [] }, {}]
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
 }
 
 export default fp(apiDocs, { name: 'api-docs' })

@@ -12,6 +12,8 @@ declare module 'fastify' {
       checkHost (request: IncomingMessage): void
       /** Refuses a page of another site. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
       checkChange (headers: FastifyRequest['headers']): void
+      /** Whether the request is to change something. */
+      isChange (request: FastifyRequest): boolean
     }
   }
   interface FastifyContextConfig {
@@ -35,13 +37,16 @@ async function origins (app: FastifyInstance): Promise<void> {
 
   app.addHook('onRequest', async request => {
     checkHost(request.raw)
-    const safe = ['GET', 'HEAD', 'OPTIONS'].includes(request.method) && !request.routeOptions.config.changesState
-    if (!safe) checkChange(request.headers)
+    if (isChange(request)) checkChange(request.headers)
     if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
   })
   await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['Retry-After'] })
 
-  app.decorate('origins', { checkHost, checkChange })
+  app.decorate('origins', { checkHost, checkChange, isChange })
+}
+
+function isChange ({ method, routeOptions }: FastifyRequest): boolean {
+  return !['GET', 'HEAD', 'OPTIONS'].includes(method) || routeOptions.config.changesState === true
 }
 
 function isPrefetch ({ headers }: FastifyRequest): boolean {

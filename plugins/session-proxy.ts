@@ -104,7 +104,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     proxyPayloads: false, // a GET has none
     preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
       const params = request.params as SessionParams & { '*'?: string }
-      app.sessions.ready(params.id)
+      app.rights.readySession(request.principal, params.id)
       if (!params['*']) return reply.redirect(`/session/${params.id}/index.html`)
     },
     replyOptions: {
@@ -130,4 +130,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'origins', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'identity', 'origins', 'rights', 'sessions'] })

@@ -13,12 +13,16 @@ import devServer from '../plugins/dev-server.ts'
 import errorReplies, { notFoundReply, refuseMalformed } from '../plugins/error-replies.ts'
 import events from '../plugins/events.ts'
 import firewall from '../plugins/firewall.ts'
+import identity from '../plugins/identity.ts'
+import keys from '../plugins/keys.ts'
 import linuxUsers from '../plugins/linux-users.ts'
+import logins from '../plugins/logins.ts'
 import origins from '../plugins/origins.ts'
 import pages from '../plugins/pages.ts'
 import ports from '../plugins/ports.ts'
 import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
+import rights from '../plugins/rights.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
 import sessions from '../plugins/sessions.ts'
@@ -70,6 +74,9 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
 
   // closed in reverse: sessions end first, while all that they need still stands
   await app.register(registry)
+  await app.register(keys)
+  await app.register(logins)
+  await app.register(identity)
   await app.register(audit)
   await app.register(ports)
   await app.register(linuxUsers)
@@ -83,6 +90,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(supervision)
   await app.register(codeUpdates)
   await app.register(sessions)
+  await app.register(rights)
   await app.register(creations)
   await app.register(reconciler)
   await app.register(sessionProxy)

@@ -35,6 +35,10 @@ export const Config = Type.Object({
   stepTimeout: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'How long one step of a creation or of a teardown may take, seconds' }),
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
+  auth: Type.Union([Type.Literal('none'), Type.Literal('keys')], { default: 'none', description: 'Who may use the server: everybody who reaches it, as one local user (none), or who shows an API key (keys)' }),
+  loginIdleTimeout: Type.Integer({ minimum: 1, default: 28_800, description: 'How long a browser stays logged in without any request, seconds' }),
+  loginTimeout: Type.Integer({ minimum: 1, default: 86_400, description: 'How long a browser stays logged in at most, seconds' }),
+  bindLogin: Type.Array(Type.Union([Type.Literal('fingerprint'), Type.Literal('ip')]), { default: [], description: 'What ends a login when it changes: what the browser says of itself (fingerprint), its address (ip)' }),
   allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback although nobody has to log in' }),
   strict: Type.Boolean({ default: false, description: 'Refuse to start where the kernel cannot limit a session\'s home, memory, processes and CPU' }),
   failpoint: Type.String({ default: '', description: 'For tests: `<step>:<before|after>:<throw|hang|kill9|enospc>` makes that step of a creation or a teardown go wrong, once' })
@@ -76,18 +80,20 @@ function fromText (schema: TSchema, text: string): unknown {
 function describe (key: string, env: Record<string, string | undefined>): string {
   const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
   const wanted = schema.anyOf
-    ? 'one of ' + schema.anyOf.map((option: TSchema) => option.const).join(', ')
-    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.items?.pattern && `each matching ${schema.items.pattern}`, schema.minimum !== undefined && `from ${schema.minimum}`,
+    ? 'one of ' + namesOf(schema)
+    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.items?.pattern && `each matching ${schema.items.pattern}`, schema.items?.anyOf && `of ${namesOf(schema.items)}`, schema.minimum !== undefined && `from ${schema.minimum}`,
         schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ')
   return `${variableName(key)}=${env[variableName(key)]} cannot be used: ${schema.description}; give ${wanted}`
 }
+
+const namesOf = (schema: TSchema): string => schema.anyOf.map((option: TSchema) => option.const).join(', ')
 
 function checkTogether (config: Config): void {
   if (config.uidMax - config.uidMin < config.slots) {
     throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
   }
-  if (!config.allowInsecure && !isLoopback(config.host)) {
-    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
+  if (config.auth === 'none' && !config.allowInsecure && !isLoopback(config.host)) {
+    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; set EX10_AUTH=keys, bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
   }
   checkPort(config)
   for (const origin of config.origins) checkOrigin('EX10_ORIGINS', origin)

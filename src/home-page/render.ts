@@ -33,10 +33,18 @@ export function renderHomePage (assetBase: string): string {
 <main>
 <h1>Ex10</h1>
 <p>Live browsers for extension development. A new session takes a second or two.</p>
+<form id="login" hidden>
+<label>Your API key <input id="key" type="password" autocomplete="current-password" spellcheck="false" required></label>
+<button>Log in</button>
+<p id="refusal" role="alert"></p>
+</form>
+<section id="desk" hidden>
+<p id="who" hidden>You are <b id="user"></b>. <button id="logout">Log out</button></p>
 <button id="create">New session</button>
 <ol id="progress" aria-live="polite"></ol>
 <h2>Sessions</h2>
 <ul id="sessions"></ul>
+</section>
 <p><a href="/docs">API documentation</a></p>
 </main>
 </body>

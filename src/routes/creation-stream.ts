@@ -1,6 +1,5 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { LOCAL_USER } from '../domain/principal.ts'
 import { failure } from '../errors.ts'
 import type { ProgressLine } from '../schemas/progress.ts'
 import type { CreateSessionOptions } from '../schemas/session.ts'
@@ -13,7 +12,7 @@ const UNREAD_MS = 10_000
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const admission = await app.creations.admit(LOCAL_USER, options)
+  const admission = await app.creations.admit(request.principal.user, options)
   const lines = new PassThrough()
   const gone = new AbortController()
   lines.once('close', () => gone.abort(failure('CLIENT_GONE')))

@@ -5,15 +5,17 @@ import { Done, errors, SessionParams } from '../schemas/common.ts'
 const deleteSession: FastifyPluginAsyncTypebox = async app => {
   for (const [url, operationId] of [['/session/:id', 'endSession'], ['/sessions/:id', 'deleteSession']] as const) {
     app.delete(url, {
+      config: { scope: 'create' },
       schema: {
         operationId,
         summary: 'Ends a session; answers when nothing of it is left on the machine',
         tags: ['sessions'],
         params: SessionParams,
-        response: { 200: Done, ...errors(403, 404, 421, 500, 503, 507) }
+        response: { 200: Done, ...errors(401, 403, 404, 421, 500, 503, 507) }
       }
     }, async request => {
-      await app.sessions.end(request.params.id, 'deleted')
+      const { id } = app.rights.session(request.principal, request.params.id)
+      await app.sessions.end(id, 'deleted')
       return { success: true as const, message: 'Session ended' }
     })
   }

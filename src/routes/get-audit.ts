@@ -14,13 +14,14 @@ const getAudit: FastifyPluginAsyncTypebox = async app => {
   let running: ReturnType<typeof app.audit.run> | undefined
 
   app.get('/admin/audit', {
+    config: { scope: 'admin' },
     schema: {
       operationId: 'getAudit',
       summary: 'Compares the machine and this server with what the live sessions imply',
       tags: ['operation'],
       response: {
         200: Type.Object({ leaked: Findings('There, and of no live session'), missing: Findings('Not there, although a live session must have it') }),
-        ...errors(421, 500)
+        ...errors(401, 403, 421, 500)
       }
     }
   }, async () => {

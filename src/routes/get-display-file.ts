@@ -4,6 +4,7 @@ import { failure } from '../errors.ts'
 /** GET /display/:version/*: the pages' files, the same for all sessions and kept by browsers for ever. */
 const getDisplayFile: FastifyPluginAsyncTypebox = async app => {
   app.get('/display/:version/*', {
+    config: { scope: 'everybody' },
     schema: { hide: true, params: Type.Object({ version: Type.String(), '*': Type.String() }) }
   }, async (request, reply) => {
     const file = app.pages.file(request.params.version, request.params['*'])

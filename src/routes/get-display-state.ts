@@ -7,6 +7,7 @@ const ANSWER_MS = 2000
 /** GET /session/:id/state: what the display page asks when it has lost its connection. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/state', {
+    config: { scope: 'everybody' }, // the page has no credential to show; who knows the id is told what its page would show anyway
     schema: {
       operationId: 'getDisplayState',
       summary: 'Whether the session still lives, for the display page',

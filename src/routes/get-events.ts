@@ -19,11 +19,11 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       querystring: EventsQuery,
       response: {
         200: { description: 'One SessionEvent as JSON a line', content: { 'application/x-ndjson': { schema: Type.Ref('SessionEvent') } } },
-        ...errors(400, 404, 409, 421, 429)
+        ...errors(400, 401, 403, 404, 409, 421, 429)
       }
     }
   }, async (request, reply) => {
-    const { id } = app.sessions.get(request.params.id)
+    const { id } = app.rights.session(request.principal, request.params.id)
     const lines = new PassThrough()
     for (const event of app.events.past(id)) lines.write(toLine(event))
     if (request.query.follow === false) lines.end()

@@ -10,11 +10,11 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
       tags: ['sessions'],
       params: SessionParams,
       querystring: LogsQuery,
-      response: { 200: Logs, ...errors(400, 404, 421) }
+      response: { 200: Logs, ...errors(400, 401, 403, 404, 421) }
     }
   }, async request => {
     const { source, tail = 200 } = request.query
-    return { source, lines: await app.sandboxes.serviceLog(app.sessions.get(request.params.id), source, tail) }
+    return { source, lines: await app.sandboxes.serviceLog(app.rights.session(request.principal, request.params.id), source, tail) }
   })
 }
 

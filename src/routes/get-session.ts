@@ -9,9 +9,9 @@ const getSession: FastifyPluginAsyncTypebox = async app => {
       summary: 'Shows a session',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Ref('Session'), ...errors(404, 421) }
+      response: { 200: Type.Ref('Session'), ...errors(401, 403, 404, 421) }
     }
-  }, request => viewSession(app, app.sessions.get(request.params.id)))
+  }, request => viewSession(app, app.rights.session(request.principal, request.params.id)))
 }
 
 export default getSession

@@ -20,6 +20,7 @@ const Health = Type.Object({
 /** GET /health: the server answers, and says what isolation is in force. */
 const health: FastifyPluginAsyncTypebox = async app => {
   app.get('/health', {
+    config: { scope: 'everybody' },
     schema: { operationId: 'getHealth', summary: 'Whether the server is alive, and how it confines sessions', tags: ['operation'], response: { 200: Health } }
   }, async () => ({
     status: 'ok' as const,

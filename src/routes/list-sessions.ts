@@ -6,11 +6,11 @@ const listSessions: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions', {
     schema: {
       operationId: 'listSessions',
-      summary: 'Lists the sessions that have not ended, oldest first',
+      summary: 'Lists your sessions that have not ended, oldest first; an admin\'s are all',
       tags: ['sessions'],
-      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }), ...errors(421) }
+      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }), ...errors(401, 403, 421) }
     }
-  }, async () => ({ sessions: await Promise.all(app.sessions.list().map(session => viewSession(app, session))) }))
+  }, async ({ principal }) => ({ sessions: await Promise.all(app.rights.sessions(principal).map(session => viewSession(app, session))) }))
 }
 
 export default listSessions

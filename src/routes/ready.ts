@@ -5,6 +5,7 @@ import { errors } from '../schemas/common.ts'
 /** GET /ready: whether a session could be created now. */
 const ready: FastifyPluginAsyncTypebox = async app => {
   app.get('/ready', {
+    config: { scope: 'everybody' },
     schema: {
       operationId: 'getReady',
       summary: 'Whether sessions can be created: the firewall is in force, a slot is free, and the disk could hold another home',

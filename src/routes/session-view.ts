@@ -10,6 +10,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     state: session.state as SessionView['state'],
     health: session.state === 'ready' ? await app.supervision.health(session.id) : 'ok',
     url: `/session/${session.id}/`,
+    owner: session.owner,
     template: session.template,
     version: session.version,
     ...(problem !== undefined && { problem }),

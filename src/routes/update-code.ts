@@ -7,15 +7,16 @@ const REQUEST_BYTES = 20 * 1024 * 1024
 const updateCode: FastifyPluginAsyncTypebox = async app => {
   app.post('/updateCode', {
     bodyLimit: REQUEST_BYTES,
+    config: { scope: 'push' },
     schema: {
       operationId: 'updateCode',
       summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
       tags: ['code'],
       body: CodeUpdate,
-      response: { 200: CodeUpdated, ...errors(400, 403, 404, 409, 413, 421, 502, 503, 507) }
+      response: { 200: CodeUpdated, ...errors(400, 401, 403, 404, 409, 413, 421, 502, 503, 507) }
     }
   }, async request => {
-    const session = app.sessions.ready(request.body.sessionId)
+    const session = app.rights.readySession(request.principal, request.body.sessionId)
     const version = await app.codeUpdates.push(session, toFiles(request.body))
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined
     return { success: true as const, message: 'Code updated', version, ...(finished !== undefined && { file_finished: finished }) }

@@ -9,10 +9,10 @@ const viewSession: FastifyPluginAsyncTypebox = async app => {
       summary: 'The page that shows the session\'s browser',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 421) }
+      response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(401, 403, 404, 409, 421) }
     }
   }, async (request, reply) => {
-    const { id } = app.sessions.ready(request.params.id)
+    const { id } = app.rights.readySession(request.principal, request.params.id)
     const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '')
     return reply.headers(headers).send(html)
   })

@@ -39,5 +39,5 @@ export const creationResponses = {
     description: 'One ProgressLine as JSON a line; the last one has the status complete or error',
     content: { 'application/x-ndjson': { schema: Type.Ref('ProgressLine') } }
   },
-  ...errors(400, 403, 421, 503, 507)
+  ...errors(400, 401, 403, 421, 503, 507)
 }

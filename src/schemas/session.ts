@@ -13,6 +13,7 @@ export const SessionView = Type.Object({
   state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Ended sessions are not shown' }),
   health: Type.Union([Type.Literal('ok'), Type.Literal('degraded')], { description: 'degraded: one of its processes is down or restarting' }),
   url: Type.String({ description: 'Path of the display page' }),
+  owner: Type.String({ description: 'The user whose it is' }),
   template: Type.String(),
   version: Type.Integer({ description: 'How many pushes of code it has taken' }),
   problem: Type.Optional(Type.String({ description: 'What is wrong with the code that was pushed last, in the words of its build or of Chromium' })),

@@ -22,8 +22,8 @@ export async function auditFromTerminal (server: Pick<Server, 'env'>): Promise<A
 }
 
 /** `GET /admin/audit`; its code is the terminal's. */
-export async function auditFromServer (server: Pick<Server, 'url'>): Promise<Audited> {
-  const response = await fetch(`${server.url}/admin/audit`)
+export async function auditFromServer (server: Pick<Server, 'url' | 'headers'>): Promise<Audited> {
+  const response = await fetch(`${server.url}/admin/audit`, { headers: server.headers ?? {} })
   if (!response.ok) throw new Error(`not audited: ${response.status} ${await response.text()}`)
   const found = toLines(await response.json() as Findings)
   return { ...found, code: found.leaked.length + found.missing.length > 0 ? 1 : 0 }

@@ -20,7 +20,7 @@ export interface Creation {
 /** Begins a creation and leaves it to the test how far its lines are read. */
 export async function beginCreation (server: Server): Promise<Creation> {
   const connection = new AbortController()
-  const response = await fetch(`${server.url}/createSession`, { signal: connection.signal })
+  const response = await fetch(`${server.url}/createSession`, { signal: connection.signal, headers: server.headers ?? {} })
   if (!response.ok) throw new Error(`not begun: ${response.status} ${await response.text()}`)
   const lines = readLines(response)
   const seen: ProgressLine[] = []
@@ -86,6 +86,6 @@ export async function assertEndsClean (t: Test, server: Server): Promise<void> {
 
 /** The ids of the sessions that the server knows, with their states. */
 export async function listSessions (server: Server): Promise<{ id: string, state: string, version: number, url: string }[]> {
-  const { sessions } = await (await fetch(`${server.url}/sessions`)).json() as { sessions: { id: string, state: string, version: number, url: string }[] }
+  const { sessions } = await (await fetch(`${server.url}/sessions`, { headers: server.headers ?? {} })).json() as { sessions: { id: string, state: string, version: number, url: string }[] }
   return sessions
 }

@@ -24,6 +24,8 @@ export interface Server extends Place {
   url: string
   child: ChildProcess
   env: Record<string, string>
+  /** Sent with each request of the functions here: whoever asks. */
+  headers?: Record<string, string>
   /** What it printed. */
   output (): string
   /** Sends SIGTERM and resolves with its exit code. */
@@ -126,7 +128,7 @@ export async function * readLines (response: Response): AsyncGenerator<ProgressL
 
 /** Creates a session and waits until it is ready. */
 export async function createSession (server: Server, query = ''): Promise<CreatedSession> {
-  const response = await fetch(`${server.url}/createSession${query}`)
+  const response = await fetch(`${server.url}/createSession${query}`, { headers: server.headers ?? {} })
   if (!response.ok) throw new Error(`not created: ${response.status} ${await response.text()}`)
   const lines: ProgressLine[] = []
   for await (const line of readLines(response)) lines.push(line)
@@ -136,11 +138,11 @@ export async function createSession (server: Server, query = ''): Promise<Create
 }
 
 export function endSession (server: Server, id: string): Promise<Response> {
-  return fetch(`${server.url}/session/${id}`, { method: 'DELETE' })
+  return fetch(`${server.url}/session/${id}`, { method: 'DELETE', headers: server.headers ?? {} })
 }
 
 export function pushCode (server: Server, body: object): Promise<Response> {
-  return fetch(`${server.url}/updateCode`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  return fetch(`${server.url}/updateCode`, { method: 'POST', headers: { 'content-type': 'application/json', ...server.headers }, body: JSON.stringify(body) })
 }
 
 /** Asks until the answer is truthy, for at most `ms`. */

@@ -1,8 +1,31 @@
-// Creates sessions and shows their progress; lists the ones there are, and ends them.
+// Logs people in where they must; creates sessions and shows their progress; lists the ones there are, and ends them.
 
+const login = document.querySelector('#login')
+const desk = document.querySelector('#desk')
 const create = document.querySelector('#create')
 const progress = document.querySelector('#progress')
 const sessions = document.querySelector('#sessions')
+
+/** What goes with each request that changes something: proof that it is a page of this login that asks. */
+let changing = {}
+
+login.addEventListener('submit', async event => {
+  event.preventDefault()
+  const key = document.querySelector('#key')
+  const response = await fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key: key.value.trim() }) })
+  if (!response.ok) {
+    document.querySelector('#refusal').textContent = (await response.json()).message
+    return
+  }
+  key.value = ''
+  const wanted = new URLSearchParams(location.search).get('next') ?? '/'
+  location.assign(wanted.startsWith('/session/') ? wanted : '/')
+})
+
+document.querySelector('#logout').addEventListener('click', async () => {
+  await fetch('/logout', { method: 'POST', ...changing })
+  location.assign('/')
+})
 
 create.addEventListener('click', async () => {
   create.disabled = true
@@ -16,7 +39,7 @@ create.addEventListener('click', async () => {
 })
 
 async function createSession () {
-  const response = await fetch('/createSession')
+  const response = await fetch('/createSession', changing)
   if (!response.ok) return addLine('error', (await response.json()).message)
   for await (const { status, data } of lines(response.body)) {
     if (status === 'complete') return location.assign(data.url)
@@ -57,7 +80,7 @@ function toItem ({ id, url, state, health, createdAt }) {
   end.textContent = 'End'
   end.addEventListener('click', async () => {
     end.disabled = true
-    const response = await fetch(`/session/${id}`, { method: 'DELETE' })
+    const response = await fetch(`/session/${id}`, { method: 'DELETE', ...changing })
     if (!response.ok) addLine('error', (await response.json()).message)
     await listSessions()
   })
@@ -67,4 +90,21 @@ function toItem ({ id, url, state, health, createdAt }) {
   return item
 }
 
-await listSessions()
+/** Shows the login, or the person's sessions. */
+async function begin () {
+  const response = await fetch('/me')
+  if (response.status === 401) {
+    login.hidden = false
+    return
+  }
+  const { user, csrfToken } = await response.json()
+  if (csrfToken !== undefined) {
+    changing = { headers: { 'x-csrf-token': csrfToken } }
+    document.querySelector('#user').textContent = user
+    document.querySelector('#who').hidden = false
+  }
+  desk.hidden = false
+  await listSessions()
+}
+
+await begin()

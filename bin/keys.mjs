@@ -1,0 +1,70 @@
+// API keys of the instance, from a terminal; the server may run or not. Reads the same EX10_DATA_DIR as the server.
+//   npm run keys -- create --user NAME [--role user|admin] [--scopes create,view,push] [--expires 2030-01-31T00:00:00Z]
+//   npm run keys -- list
+//   npm run keys -- revoke ID
+// `create` prints the key on standard output, this once: what is kept does not tell it.
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Value } from '@sinclair/typebox/value'
+import { readConfig } from '../src/config.ts'
+import { readKeyRequest } from '../src/domain/api-key.ts'
+import { KeyRequest } from '../src/schemas/key.ts'
+import { prepareDataFolder } from '../src/system/data-folder.ts'
+import { openKeys } from '../src/system/key-store.ts'
+
+const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires TIME]
+       npm run keys -- list
+       npm run keys -- revoke ID`
+
+class Refused extends Error {}
+
+const COMMANDS = { create, list, revoke }
+
+try {
+  if (process.getuid() !== 0) throw new Refused('root is needed: the keys are in a folder of root\'s')
+  const { positionals: [name, ...words], values } = parse()
+  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
+  if (!command) throw new Refused(USAGE)
+  const { dataDir } = readConfig(process.env)
+  await prepareDataFolder(dataDir)
+  const keys = openKeys(join(dataDir, 'keys.db'))
+  try {
+    command(keys, values, words)
+  } finally {
+    keys.close()
+  }
+} catch (error) {
+  console.error(error instanceof Refused ? error.message : `ex10: ${error.message}`)
+  process.exitCode = 1
+}
+
+function parse () {
+  try {
+    return parseArgs({ allowPositionals: true, options: { user: { type: 'string' }, role: { type: 'string' }, scopes: { type: 'string' }, expires: { type: 'string' } } })
+  } catch (error) {
+    throw new Refused(`${error.message}\n${USAGE}`)
+  }
+}
+
+function create (keys, { user, role, scopes, expires }) {
+  const request = { user, ...(role && { role }), ...(scopes && { scopes: scopes.split(',') }), ...(expires && { expiresAt: expires }) }
+  const wrong = Value.Errors(KeyRequest, request).First()
+  if (wrong && wrong.path !== '/expiresAt') throw new Refused(`--${wrong.path.split('/')[1]}: ${wrong.schema.description ?? wrong.message}\n${USAGE}`)
+  const { key, secret } = keys.create(readKeyRequest(request, new Date()))
+  console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}). It is shown this once:`)
+  console.log(secret)
+}
+
+function list (keys) {
+  for (const { id, user, role, scopes, createdAt, expiresAt, revokedAt, lastUsedAt } of keys.list()) {
+    const times = { created: createdAt, used: lastUsedAt, expires: expiresAt, revoked: revokedAt }
+    const told = Object.entries(times).filter(([, time]) => time).map(([what, time]) => `${what} ${time.toISOString()}`)
+    console.log([id, user, role, scopes.join(','), ...told].join('  '))
+  }
+}
+
+function revoke (keys, _values, [id]) {
+  if (!id) throw new Refused(USAGE)
+  if (!keys.revoke(id)) throw new Refused(`there is no key ${id}: "npm run keys -- list" shows them`)
+  console.error(`Key ${id} is not in force any more`)
+}

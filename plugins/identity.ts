@@ -1,0 +1,64 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { LOCAL, mayDo, type Principal, type Scope } from '../src/domain/principal.ts'
+import { failure } from '../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; not set on routes for everybody. */
+    principal: Principal
+    /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
+    isLoggedIn: boolean
+  }
+  interface FastifyContextConfig {
+    /** What a credential must be good for, to use the route; `view` unless given. `everybody` asks for none. */
+    scope?: Scope | 'everybody'
+  }
+}
+
+/** Who asks: everyone is the local user, or shows an API key, or has logged in with one. */
+async function identity (app: FastifyInstance): Promise<void> {
+  const { auth } = app.config
+
+  /** Null when nobody says who asks. @throws {Ex10Error} EX10_UNAUTHENTICATED, for a key that is not good */
+  function authenticate (request: FastifyRequest, reply: FastifyReply): Principal | null {
+    if (auth === 'none') return LOCAL
+    const { authorization } = request.headers
+    if (authorization !== undefined) return holderOf(authorization)
+    const principal = app.logins.find(request, reply)
+    request.isLoggedIn = principal !== null
+    return principal
+  }
+
+  function holderOf (authorization: string): Principal {
+    const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    const key = secret === undefined ? undefined : app.keys.find(secret)
+    if (!key) throw failure('UNAUTHENTICATED', { message: 'The API key is not known, or not in force any more: ask for another one' })
+    return key
+  }
+
+  app.decorateRequest('principal')
+  app.decorateRequest('isLoggedIn', false)
+  app.addHook('onRequest', async (request, reply) => {
+    const { scope = 'view' } = request.routeOptions.config
+    if (request.is404 || scope === 'everybody') return
+    reply.header('www-authenticate', 'Bearer realm="ex10"')
+    const principal = authenticate(request, reply)
+    if (!principal && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
+    if (!principal) throw failure('UNAUTHENTICATED')
+    reply.removeHeader('www-authenticate')
+    if (!mayDo(principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
+    request.principal = principal
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)
+    else done()
+  })
+}
+
+/** A person has opened the address: they can log in, and come back. */
+function isPageLoad ({ method, headers }: FastifyRequest): boolean {
+  return method === 'GET' && headers['sec-fetch-dest'] === 'document'
+}
+
+export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'origins'] })

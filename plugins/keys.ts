@@ -1,0 +1,19 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { openKeys, type KeyStore } from '../src/system/key-store.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The API keys of this instance. */
+    keys: KeyStore
+  }
+}
+
+async function keys (app: FastifyInstance): Promise<void> {
+  const store = openKeys(join(app.config.dataDir, 'keys.db'))
+  app.addHook('onClose', async () => store.close())
+  app.decorate('keys', store)
+}
+
+export default fp(keys, { name: 'keys', dependencies: ['config', 'registry'] })

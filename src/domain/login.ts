@@ -1,0 +1,33 @@
+import type { Principal } from './principal.ts'
+
+/** A person who has logged in with a browser. */
+export interface Login {
+  principal: Principal
+  /** The API key that opened it: when that is out of force, so is the login. */
+  keyId: string
+  createdAt: Date
+  /** To the minute, or less where a login is short. */
+  seenAt: Date
+  /** What the browser said of itself, hashed, and its address. */
+  fingerprint: string
+  address: string
+}
+
+/** Where a request comes from. */
+export type Origin = Pick<Login, 'fingerprint' | 'address'>
+
+/** How long a login lasts, in seconds, and what it is tied to. */
+export interface LoginLimits {
+  idleSeconds: number
+  absoluteSeconds: number
+  bound: readonly ('fingerprint' | 'ip')[]
+}
+
+/** Why a login does not hold any more; undefined while it does. */
+export function whyLoggedOut (login: Login, from: Origin, limits: LoginLimits, now: Date): 'idle' | 'too-old' | 'elsewhere' | undefined {
+  const secondsSince = (date: Date) => (now.getTime() - date.getTime()) / 1000
+  if (secondsSince(login.createdAt) >= limits.absoluteSeconds) return 'too-old'
+  if (secondsSince(login.seenAt) >= limits.idleSeconds) return 'idle'
+  if (limits.bound.includes('fingerprint') && login.fingerprint !== from.fingerprint) return 'elsewhere'
+  if (limits.bound.includes('ip') && login.address !== from.address) return 'elsewhere'
+}

@@ -1,0 +1,62 @@
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { Login } from '../domain/login.ts'
+import { hashToken, newToken } from './secret-token.ts'
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA busy_timeout = 2000;
+  CREATE TABLE IF NOT EXISTS logins (
+    hash TEXT PRIMARY KEY,
+    login TEXT NOT NULL,
+    user TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL
+  ) STRICT;
+`
+
+/** The logins of an instance. */
+export type LoginStore = ReturnType<typeof openLogins>
+
+/** Opens the logins in `file`, which only root can read, and makes it if it is missing. */
+export function openLogins (file: string) {
+  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  const database = new DatabaseSync(file)
+  database.exec(SCHEMA)
+  const statements = {
+    insert: database.prepare('INSERT INTO logins VALUES (?, ?, ?, ?, ?)'),
+    find: database.prepare('SELECT * FROM logins WHERE hash = ?'),
+    seen: database.prepare('UPDATE logins SET seen_at = ? WHERE hash = ?'),
+    remove: database.prepare('DELETE FROM logins WHERE hash = ?'),
+    prune: database.prepare('DELETE FROM logins WHERE created_at < ? OR seen_at < ?')
+  }
+
+  return {
+    /** Returns the new login's token, which is what the browser keeps. */
+    create (login: Login): string {
+      const token = newToken()
+      const now = login.createdAt.toISOString()
+      statements.insert.run(hashToken(token), JSON.stringify(login), login.principal.user, now, now)
+      return token
+    },
+    find (token: string): Login | undefined {
+      const row = statements.find.get(hashToken(token))
+      if (!row) return undefined
+      return { ...JSON.parse(String(row.login)) as Login, createdAt: new Date(String(row.created_at)), seenAt: new Date(String(row.seen_at)) }
+    },
+    /** Notes that it is used. */
+    seen (token: string, now: Date): void {
+      statements.seen.run(now.toISOString(), hashToken(token))
+    },
+    remove (token: string): void {
+      statements.remove.run(hashToken(token))
+    },
+    /** Forgets what was opened, or used last, before these times. */
+    prune (createdBefore: Date, seenBefore: Date): void {
+      statements.prune.run(createdBefore.toISOString(), seenBefore.toISOString())
+    },
+    close (): void {
+      database.close()
+    }
+  }
+}
