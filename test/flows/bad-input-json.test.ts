@@ -16,7 +16,7 @@ import { tally } from '../support/tally.ts'
 
 const IS_LONG = process.env.EX10_TEST_LONG === '1'
 /** Before the memory is first looked at: until then it grows with compiled code and full caches, as it does with any input. */
-const WARM_UP = IS_LONG ? 40_000 : 5000
+const WARM_UP = IS_LONG ? 100_000 : 5000
 const BODIES = IS_LONG ? 100_000 : 5000
 const QUERIES = IS_LONG ? 10_000 : 1000
 const AT_ONCE = 16

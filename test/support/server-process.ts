@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { inspect } from './inspector.ts'
 import type { Server } from './server.ts'
+
+/** Longer than a connection is kept open between two requests. */
+const REST_MS = 7000
 
 /** What a server's process holds: of the kernel, and of Node. */
 export interface Held {
@@ -16,7 +21,7 @@ export interface Held {
  * The server must have been started with INSPECTED; the connection that asks it is held each time, and counts alike.
  * Connections of its clients are left out: they are theirs to close.
  */
-export async function heldBy (server: Server): Promise<Held> {
+async function heldBy (server: Server): Promise<Held> {
   const { pid } = server.child
   const { result } = await inspect(server, 'Runtime.evaluate', { expression: 'process.getActiveResourcesInfo()', returnByValue: true })
   const tasks = readdirSync(`/proc/${pid}/task`)
@@ -29,6 +34,18 @@ export async function heldBy (server: Server): Promise<Held> {
     threads: tasks.length,
     children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
   }
+}
+
+/** What it holds when nothing happens: connections that are kept open for a next request, and timers that look after requests, go within seconds. */
+export async function heldAtRest (server: Server): Promise<Held> {
+  let held = await heldBy(server)
+  for (let round = 0; round < 5; round++) {
+    await delay(REST_MS)
+    const before = held
+    held = await heldBy(server)
+    if (isDeepStrictEqual(before, held)) break
+  }
+  return held
 }
 
 /** How many connections to the server are open: proc_net_tcp(5). */
