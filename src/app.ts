@@ -1,6 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Config } from './config.ts'
+import admission from '../plugins/admission.ts'
 import apiDocs from '../plugins/api-docs.ts'
 import audit from '../plugins/audit.ts'
 import bodies from '../plugins/bodies.ts'
@@ -16,6 +17,7 @@ import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
 import pages from '../plugins/pages.ts'
+import places from '../plugins/places.ts'
 import ports from '../plugins/ports.ts'
 import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
@@ -72,6 +74,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(registry)
   await app.register(audit)
   await app.register(ports)
+  await app.register(places)
   await app.register(linuxUsers)
   await app.register(firewall)
   await app.register(sandboxes)
@@ -83,6 +86,7 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(supervision)
   await app.register(codeUpdates)
   await app.register(sessions)
+  await app.register(admission)
   await app.register(creations)
   await app.register(reconciler)
   await app.register(sessionProxy)
