@@ -5,6 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createSession, type StepStarted } from '../src/domain/create-session.ts'
 import { withHeartbeat } from '../src/domain/heartbeat.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
+import type { Turn } from '../src/domain/turn.ts'
 import { failure, shownAs } from '../src/errors.ts'
 import type { ProgressLine } from '../src/schemas/progress.ts'
 import type { CreateSessionOptions } from '../src/schemas/session.ts'
@@ -14,21 +15,27 @@ declare module 'fastify' {
     /** How sessions come to be. */
     creations: {
       /**
-       * Refuses what can be refused before anything is made, and reserves a slot for the user.
-       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN
+       * Refuses what can be refused before anything is made, and reserves a place and a slot for the user; when the
+       * places are taken, maybe a turn to wait for.
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
        */
       admit (owner: string, options: CreateSessionOptions): Promise<Admission>
       /**
-       * Makes the session; yields progress, and last one `complete` or one `error` line. By then a failed session has
-       * been undone, and so has one whose client went away, as `gone` tells.
+       * Makes the session, when its turn has come; yields progress, and last one `complete` or one `error` line. By then
+       * a failed session has been undone, and so has one whose client went away, as `gone` tells.
        */
       create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
     }
   }
 }
 
-/** A creation that was let in: it has its slot. `create` must follow. */
-export interface Admission { facts: SessionFacts, template: Template }
+/** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
+export type Admission = Admitted | Queued
+interface Admitted { facts: SessionFacts, template: Template }
+interface Queued { turn: Turn, wish: Wish, template: Template }
+
+/** What is known of a session from the start. */
+type Wish = Pick<SessionFacts, 'id' | 'owner' | 'template' | 'width' | 'height'>
 
 const HEARTBEAT_MS = 5000
 
@@ -39,24 +46,66 @@ async function creations (app: FastifyInstance): Promise<void> {
   async function admit (owner: string, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
-    await app.linuxUsers.admitHome()
-    const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, template: template.name, width, height }
+    const turn = app.admission.enter(wish)
+    return turn ? { turn, wish, template } : { facts: await decide(wish), template }
+  }
+
+  /** Decides the rest for a session that has its place; gives the place back when that fails. */
+  async function decide (wish: Wish): Promise<SessionFacts> {
     try {
-      const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
-      const id = randomBytes(16).toString('hex')
-      return { template, facts: { id, slot, account, template: template.name, width, height, createdAt: new Date(), owner } }
+      await app.linuxUsers.admitHome()
+      const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
+      try {
+        const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+        return { ...wish, slot, account, createdAt: new Date() }
+      } catch (error) {
+        app.ports.release(slot.index)
+        throw error
+      }
     } catch (error) {
-      app.ports.release(slot.index)
+      app.places.release(wish.id)
       throw error
     }
   }
 
-  async function * create ({ facts, template }: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+    running.add(over)
+    try {
+      const admitted = 'turn' in admission ? yield * wait(admission, gone, log) : admission
+      if (admitted) yield * make(admitted, gone, log)
+    } finally {
+      running.delete(over)
+      isOver()
+    }
+  }
+
+  /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
+  async function * wait ({ turn, wish, template }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
+    const signal = AbortSignal.any([gone, shutdown.signal])
+    let facts: SessionFacts | undefined
+    try {
+      const positions = turn.positions(signal, app.config.queueTimeout * 1000)
+      for await (const position of withHeartbeat(positions, HEARTBEAT_MS, position => position)) {
+        yield { status: 'queued', data: { message: `Waiting for a turn: number ${position}`, position, etaMs: app.places.etaMs(turn) } }
+      }
+      signal.throwIfAborted()
+      facts = await decide(wish)
+      return { facts, template }
+    } catch (err) {
+      app.places.release(turn.id)
+      log.info({ err }, 'creation waits no longer')
+      yield toErrorLine(err)
+    } finally {
+      if (!facts) app.places.release(turn.id) // likewise: a reader that stopped reading
+    }
+  }
+
+  async function * make ({ facts, template }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts)
-    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
-    running.add(over)
     const signal = AbortSignal.any([gone, shutdown.signal, session.signal])
     let committed = false
     try {
@@ -76,8 +125,6 @@ async function creations (app: FastifyInstance): Promise<void> {
     } finally {
       // a reader that stopped reading ends this generator at a yield, without an error
       if (!committed) await session.fail('client-gone')
-      running.delete(over)
-      isOver()
     }
   }
 
@@ -102,5 +149,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+  dependencies: ['ports', 'places', 'admission', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
 })

@@ -136,6 +136,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     registry.setState(facts.id, reason === 'failed' || reason === 'client-gone' ? 'failed' : 'ended')
     live.delete(facts.id)
     app.ports.release(facts.slot.index)
+    app.places.release(facts.id)
     app.events.publish(facts, { type: 'ended', reason, message: `The session has ended: ${reason}` })
     app.events.close(facts)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
@@ -171,6 +172,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     for (const { state, version, ...facts } of left) {
       live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController() })
       app.ports.hold(facts.slot.index)
+      app.places.hold(facts)
     }
     await Promise.all(left.map(async session => {
       const problem = await whyNotAdopted(session)
@@ -231,5 +233,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['audit', 'registry', 'ports', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
+  dependencies: ['audit', 'registry', 'ports', 'places', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
 })

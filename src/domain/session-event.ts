@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 /** What happens to a session, as its people and operators read it. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'ended', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'warning', 'ended', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -17,7 +17,7 @@ export interface SessionEvent {
   /** What it printed last: the session's words. */
   lastLines?: string[]
   retryInMs?: number
-  /** Why the session ended. */
+  /** Why the session ended, or is about to. */
   reason?: string
   /** Which line of the supervisor's own file the event came from. */
   line?: number

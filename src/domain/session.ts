@@ -8,7 +8,7 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 export type SessionState = typeof STATES[number]
 
 /** Why a session ended; kept in the registry. */
-export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered'
+export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted'
 
 /** A number that owns three ports on 127.0.0.1. */
 export interface Slot {

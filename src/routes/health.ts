@@ -6,6 +6,7 @@ const Health = Type.Object({
   version: Type.String(),
   instance: Type.String(),
   sessions: Type.Integer({ description: 'Slots that are taken' }),
+  waiting: Type.Integer({ description: 'Creations that wait for their turn' }),
   isolation: Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String()),
@@ -27,6 +28,7 @@ const health: FastifyPluginAsyncTypebox = async app => {
     version,
     instance: app.config.instance,
     sessions: app.ports.count().taken,
+    waiting: app.places.waiting.length,
     isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation }
   }))
 }

@@ -8,13 +8,14 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'everybody' },
     schema: {
       operationId: 'getReady',
-      summary: 'Whether sessions can be created: the firewall is in force, a slot is free, and the disk could hold another home',
+      summary: 'Whether sessions can be created: the firewall is in force, there may be another, a slot is free, and the disk could hold another home',
       tags: ['operation'],
       response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
     }
   }, async () => {
     await app.firewall.verify()
     await app.linuxUsers.admitHome()
+    if (app.places.areTaken) throw failure('TOO_MANY_SESSIONS', { retryAfterSeconds: 10 })
     if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
     return { ready: true as const }
   })

@@ -8,12 +8,12 @@ export type EventsQuery = Static<typeof EventsQuery>
 
 export const SessionEvent = Type.Object({
   at: Type.String({ format: 'date-time' }),
-  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { description: 'heartbeat: nothing happened for 15 s' }),
+  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { description: 'heartbeat: nothing happened for 15 s; warning: what follows is the server\'s doing, for the reason that is given' }),
   message: Type.String(),
   service: Type.Optional(Type.String({ description: 'xvfb, xpra, browser or dev-server' })),
   exitCode: Type.Optional(Type.Integer({ description: 'With which code the service ended' })),
   signal: Type.Optional(Type.String({ description: 'Which signal killed the service' })),
   lastLines: Type.Optional(Type.Array(Type.String(), { description: 'What the service printed last' })),
   retryInMs: Type.Optional(Type.Integer({ description: 'When the service is started again' })),
-  reason: Type.Optional(Type.String({ description: 'Why the session ended' }))
+  reason: Type.Optional(Type.String({ description: 'Why the session has ended, or is about to' }))
 }, { $id: 'SessionEvent', description: 'One line of a session\'s events' })

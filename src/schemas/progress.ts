@@ -2,6 +2,15 @@ import { Type, type Static } from '@sinclair/typebox'
 import { STEPS } from '../domain/steps.ts'
 import { errors, SessionId } from './common.ts'
 
+const Queued = Type.Object({
+  status: Type.Literal('queued'),
+  data: Type.Object({
+    message: Type.String(),
+    position: Type.Integer({ minimum: 1, description: '1: the next turn is its' }),
+    etaMs: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], { description: 'When its turn may come, if sessions go on to end as they did lately; null while that is not known' })
+  })
+}, { description: 'The creation waits for its turn: first, whenever its position changes, and at least every 5 s' })
+
 const Running = Type.Object({
   status: Type.Literal('running'),
   data: Type.Object({
@@ -30,7 +39,7 @@ const Failed = Type.Object({
 }, { description: 'The session could not be made and nothing of it is left; always the last line' })
 
 /** One line of the stream that a creation answers with. */
-export const ProgressLine = Type.Union([Running, Complete, Failed], { $id: 'ProgressLine' })
+export const ProgressLine = Type.Union([Queued, Running, Complete, Failed], { $id: 'ProgressLine' })
 export type ProgressLine = Static<typeof ProgressLine>
 
 /** What a creation answers with: a stream of lines, or a refusal before it begins. */
@@ -39,5 +48,5 @@ export const creationResponses = {
     description: 'One ProgressLine as JSON a line; the last one has the status complete or error',
     content: { 'application/x-ndjson': { schema: Type.Ref('ProgressLine') } }
   },
-  ...errors(400, 401, 403, 421, 503, 507)
+  ...errors(400, 401, 403, 421, 429, 503, 507)
 }

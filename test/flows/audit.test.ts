@@ -109,21 +109,26 @@ t.test('without a server, what a half-made session has is leaked, and what a rea
 })
 
 t.test('the audit names what the server itself holds for no live session', async t => {
-  const app = await buildApp(readConfig(testEnv({ EX10_LOG_LEVEL: 'silent' })), pino({ level: 'silent' }))
+  const app = await buildApp(readConfig(testEnv({ EX10_LOG_LEVEL: 'silent', EX10_MAX_SESSIONS: '1', EX10_WHEN_FULL: 'queue' })), pino({ level: 'silent' }))
   t.teardown(() => app.close())
   const audited = async () => (await app.inject('/admin/audit')).json()
   t.strictSame(await audited(), { leaked: [], missing: [] })
 
-  const { facts, template } = await app.creations.admit('local', {}) // and no creation follows
+  const admission = await app.creations.admit('local', {}) // and no creation follows
+  if ('turn' in admission) throw new Error('it was not let in')
+  const { facts, template } = admission
+  const waiting = await app.creations.admit('local', {}) // likewise
+  if ('facts' in waiting) throw new Error('it does not wait')
   const unwatch = app.supervision.watch(facts, template, () => {})
   await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
   const { leaked, missing } = await audited()
-  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'supervisor', name: facts.id }, { kind: 'pipeline', name: facts.id }])
+  t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'place', name: facts.id }, { kind: 'forgotten turn', name: `${waiting.turn.id}, for which nobody waits` }, { kind: 'supervisor', name: facts.id }, { kind: 'pipeline', name: facts.id }])
   t.strictSame(missing, [])
 
   unwatch()
   app.codeUpdates.stop(facts)
   app.ports.release(facts.slot.index)
+  for (const { id } of [waiting.turn, facts]) app.places.release(id)
   t.strictSame(await audited(), { leaked: [], missing: [] })
 })
 

@@ -207,12 +207,12 @@ t.test('the HTTP contract, on one server with one session', async t => {
   await assertEndsClean(t, server)
 })
 
-t.test('without a free slot a creation is refused before it begins, and the client learns when to ask again', async t => {
+t.test('when there are as many sessions as there may be, a creation is refused before it begins, and the client learns when to ask again', async t => {
   const server = await serve(t, { EX10_SLOTS: '1' })
   const session = await createSession(server)
   for (const [method, path] of [['GET', '/createSession'], ['POST', '/sessions'], ['GET', '/ready']] as const) {
     const refused = await ask(server, method, path)
-    t.match({ ...refused, body: JSON.parse(refused.body) }, { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { success: false, code: 'EX10_NO_SLOT' } }, `${method} ${path}`)
+    t.match({ ...refused, body: JSON.parse(refused.body) }, { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { success: false, code: 'EX10_TOO_MANY_SESSIONS' } }, `${method} ${path}`)
   }
   t.equal((await endSession(server, session.id)).status, 200)
   t.equal((await fetch(`${server.url}/ready`)).status, 200, 'and when one is free, it may')

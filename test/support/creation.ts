@@ -35,7 +35,7 @@ export async function beginCreation (server: Server): Promise<Creation> {
     async until (step: string) {
       for (let line = await next(); line; line = await next()) {
         if (line.status === 'running' && line.data.step === step) return seen
-        if (line.status !== 'running') break
+        if (line.status === 'complete' || line.status === 'error') break
       }
       throw new Error(`no line of the step ${step}: ${JSON.stringify(seen.at(-1))}\n${server.output().slice(-3000)}`)
     },

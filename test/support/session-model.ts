@@ -62,7 +62,7 @@ export function commands (): fc.Arbitrary<Command>[] {
 async function create (model: Model, real: Real): Promise<void> {
   if (hasRoom(model)) return made(model, real, await createSession(real.server))
   const refused = await fetch(`${real.server.url}/createSession`)
-  real.t.match([refused.status, await refused.json()], [503, { code: 'EX10_NO_SLOT' }], 'there is no room for one more')
+  real.t.match([refused.status, await refused.json()], [503, { code: 'EX10_TOO_MANY_SESSIONS' }], 'there is no room for one more')
 }
 
 function made (model: Model, real: Real, session: CreatedSession): void {

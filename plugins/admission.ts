@@ -1,0 +1,74 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Asker, Shortage } from '../src/domain/places.ts'
+import type { Session } from '../src/domain/session.ts'
+import { Turn } from '../src/domain/turn.ts'
+import { failure, type Ex10Error } from '../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who may make a session, and when. */
+    admission: {
+      /**
+       * Takes a place for a session. When a limit is reached, does what EX10_WHEN_FULL says: it refuses, or returns the
+       * turn to wait for. The place, or the wait for it, must be released.
+       * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL
+       */
+      enter (asker: Asker): Turn | undefined
+    }
+  }
+}
+
+const RETRY_AFTER = { retryAfterSeconds: 10 }
+
+async function admission (app: FastifyInstance): Promise<void> {
+  const { places, sessions, events } = app
+  const { whenFull } = app.config
+  const log = app.log.child({ plugin: 'admission' })
+  const leaving = new Map<string, Promise<void>>() // the ends that are under way: who comes meanwhile ends another
+
+  function enter (asker: Asker): Turn | undefined {
+    const shortage = places.take(asker)
+    if (!shortage) return undefined
+    if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !oldestOf(asker.owner))) throw refusal(shortage)
+    const turn = new Turn(asker)
+    if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
+    if (whenFull === 'evict-oldest') {
+      makeRoom(turn, shortage).catch(err => {
+        log.error({ err }, 'no room made') // more than one session is not ended in vain
+        turn.turnAway(refusal(shortage))
+      })
+    }
+    return turn
+  }
+
+  /** Ends sessions of its user, the oldest first, until its turn has come; it is one unless there are more than may be. */
+  async function makeRoom (turn: Turn, shortage: Shortage): Promise<void> {
+    while (places.waiting.includes(turn)) {
+      const oldest = oldestOf(turn.owner)
+      if (!oldest) return turn.turnAway(refusal(shortage))
+      await evict(oldest)
+      // that place may have gone to one who was before it, and whose own session takes longer to end
+      while (places.waiting.includes(turn) && leaving.size > 0) await Promise.race(leaving.values())
+    }
+  }
+
+  function oldestOf (user: string): Session | undefined {
+    return sessions.list().find(({ id, owner, state }) => owner === user && state === 'ready' && !leaving.has(id))
+  }
+
+  async function evict (session: Session): Promise<void> {
+    events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
+    const end = sessions.end(session.id, 'evicted')
+    leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
+    await end
+  }
+
+  app.decorate('admission', { enter })
+}
+
+function refusal (shortage: Shortage): Ex10Error {
+  return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS', RETRY_AFTER)
+}
+
+export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'sessions', 'events'] })

@@ -1,0 +1,30 @@
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply } from 'fastify'
+import type { Server } from 'node:http'
+import { notFoundReply, refuseMalformed } from '../plugins/error-replies.ts'
+import type { Config } from './config.ts'
+import { buildValidator } from './validator.ts'
+
+/** How HTTP is spoken: time limits, what is refused before a route sees it, and how input is checked. */
+export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger) {
+  return {
+    loggerInstance,
+    trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
+    forceCloseConnections: true,
+    requestTimeout: 120_000, // a push of 20 MiB takes its time on a slow line
+    connectionTimeout: 120_000, // nothing comes and nothing goes: nobody reads the answer
+    pluginTimeout: 0, // the start undoes whatever an earlier server left, however much that is
+    http: {
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 2000, // how often time limits are looked after
+      joinDuplicateHeaders: true, // two of Host, Origin, Content-Type… are no good one
+      requireHostHeader: false, // refused like an unknown one, in the one form
+      // of the upgrades, only WebSockets are ours: a request that offers HTTP/2 is answered as it is
+      shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket'
+    },
+    ajv: { customOptions: { removeAdditional: false } },
+    schemaController: { compilersFactory: { buildValidator } },
+    clientErrorHandler: refuseMalformed,
+    // a URL that cannot be decoded, an id that is too long: like any other that names nothing
+    frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).send(notFoundReply(request.url))
+  } satisfies FastifyHttpOptions<Server>
+}
