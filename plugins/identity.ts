@@ -16,25 +16,25 @@ declare module 'fastify' {
   }
 }
 
+const UNKNOWN_KEY = 'The API key is not known, or not in force any more: ask for another one'
+
 /** Who asks: everyone is the local user, or shows an API key, or has logged in with one. */
 async function identity (app: FastifyInstance): Promise<void> {
   const { auth } = app.config
 
-  /** Null when nobody says who asks. @throws {Ex10Error} EX10_UNAUTHENTICATED, for a key that is not good */
-  function authenticate (request: FastifyRequest, reply: FastifyReply): Principal | null {
+  /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
+  function authenticate (request: FastifyRequest, reply: FastifyReply): Principal | 'unknown' | null {
     if (auth === 'none') return LOCAL
     const { authorization } = request.headers
-    if (authorization !== undefined) return holderOf(authorization)
+    if (authorization !== undefined) return holderOf(authorization) ?? 'unknown'
     const principal = app.logins.find(request, reply)
     request.isLoggedIn = principal !== null
     return principal
   }
 
-  function holderOf (authorization: string): Principal {
+  function holderOf (authorization: string): Principal | undefined {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
-    const key = secret === undefined ? undefined : app.keys.find(secret)
-    if (!key) throw failure('UNAUTHENTICATED', { message: 'The API key is not known, or not in force any more: ask for another one' })
-    return key
+    return secret === undefined ? undefined : app.keys.find(secret)
   }
 
   app.decorateRequest('principal')
@@ -44,6 +44,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const principal = authenticate(request, reply)
+    if (principal === 'unknown') throw await app.rateLimits.failedAuthentication(request, failure('UNAUTHENTICATED', { message: UNKNOWN_KEY }))
     if (!principal && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
     if (!principal) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')
@@ -61,4 +62,4 @@ function isPageLoad ({ method, headers }: FastifyRequest): boolean {
   return method === 'GET' && headers['sec-fetch-dest'] === 'document'
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'origins'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'origins', 'rate-limits'] })

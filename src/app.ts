@@ -22,6 +22,7 @@ import origins from '../plugins/origins.ts'
 import pages from '../plugins/pages.ts'
 import places from '../plugins/places.ts'
 import ports from '../plugins/ports.ts'
+import rateLimits from '../plugins/rate-limits.ts'
 import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
 import rights from '../plugins/rights.ts'
@@ -50,7 +51,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, keys, logins, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, keys, logins, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pages,
   apiDocs

@@ -41,6 +41,8 @@ export const Config = Type.Object({
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
   auth: Type.Union([Type.Literal('none'), Type.Literal('keys')], { default: 'none', description: 'Who may use the server: everybody who reaches it, as one local user (none), or who shows an API key (keys)' }),
+  createRate: Type.Integer({ minimum: 0, default: 60, description: 'How many creations a user may ask for in a minute, from one address; 0: any number' }),
+  failureRate: Type.Integer({ minimum: 1, default: 30, description: 'How many wrong keys an address may show in a minute' }),
   loginIdleTimeout: Type.Integer({ minimum: 1, default: 28_800, description: 'How long a browser stays logged in without any request, seconds' }),
   loginTimeout: Type.Integer({ minimum: 1, default: 86_400, description: 'How long a browser stays logged in at most, seconds' }),
   bindLogin: Type.Array(Type.Union([Type.Literal('fingerprint'), Type.Literal('ip')]), { default: [], description: 'What ends a login when it changes: what the browser says of itself (fingerprint), its address (ip)' }),

@@ -36,6 +36,7 @@ const table = {
   TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can'],
   TOO_MANY_STREAMS: [429, 'The session has as many readers of its events as it can'],
   TOO_MANY_USER_SESSIONS: [429, 'You have as many sessions as you may: end one, or try again later'],
+  TOO_MANY_REQUESTS: [429, 'Too often: wait, as Retry-After says'],
   HEADERS_TOO_LARGE: [431, 'The headers are too large: 16 KiB in all'],
   INTERNAL: [500, 'Something went wrong: the server\'s log says what'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log says why'],

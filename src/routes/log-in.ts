@@ -11,12 +11,12 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
       summary: 'Takes an API key, and answers with a cookie that speaks for it from then on',
       tags: ['access'],
       body: Type.Object({ key: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
-      response: { 200: Done, ...errors(400, 401, 403, 421) }
+      response: { 200: Done, ...errors(400, 401, 403, 421, 429) }
     }
   }, async (request, reply) => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
     const key = app.keys.find(request.body.key)
-    if (!key) throw failure('UNAUTHENTICATED', { message: 'The API key is not known, or not in force any more: ask for another one' })
+    if (!key) throw await app.rateLimits.failedAuthentication(request, failure('UNAUTHENTICATED', { message: 'The API key is not known, or not in force any more: ask for another one' }))
     app.logins.open(request, reply, key)
     request.log.info({ user: key.user, keyId: key.id }, 'logged in')
     return { success: true as const, message: `You are logged in as ${key.user}` }

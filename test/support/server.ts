@@ -45,6 +45,7 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
     EX10_PORT_BASE: String(20000 + SPAN * 3000 + (place % 20) * SLOTS),
     EX10_SLOTS: String(SLOTS),
     EX10_HOME_SIZE: '512',
+    EX10_CREATE_RATE: '0', // tests make more than people do
     EX10_UID_MIN: String(300000 + SPAN * 100000 + place * 1000),
     EX10_UID_MAX: String(300000 + SPAN * 100000 + place * 1000 + 999),
     ...overrides

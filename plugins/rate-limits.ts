@@ -1,0 +1,39 @@
+import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { failure, type Ex10Error } from '../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How often something may be tried. */
+    rateLimits: {
+      /** For the `config` of a route that makes sessions: so many a minute for each user at each address. */
+      creation: { rateLimit: RateLimitOptions | false }
+      /** Counts an authentication that failed, by address; returns the error that its caller is to hear. */
+      failedAuthentication (request: FastifyRequest, refusal: Ex10Error): Promise<Ex10Error>
+    }
+  }
+}
+
+const MINUTE_MS = 60_000
+
+async function rateLimits (app: FastifyInstance): Promise<void> {
+  const { createRate, failureRate } = app.config
+  await app.register(rateLimit, {
+    global: false,
+    enableDraftSpec: true, // ratelimit-limit, -remaining and -reset
+    errorResponseBuilder: (_request, { ttl }) => failure('TOO_MANY_REQUESTS', { retryAfterSeconds: Math.ceil(ttl / 1000) })
+  })
+  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: ({ ip }) => ip })
+
+  app.decorate('rateLimits', {
+    creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
+    async failedAuthentication (request, refusal) {
+      const count = await countFailure(request)
+      if (count.isAllowed || !count.isExceeded) return refusal
+      return failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+    }
+  } satisfies FastifyInstance['rateLimits'])
+}
+
+export default fp(rateLimits, { name: 'rate-limits', dependencies: ['config'] })

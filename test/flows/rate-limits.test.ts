@@ -1,0 +1,34 @@
+import t from 'tap'
+import { assertEndsClean, serve } from '../support/creation.ts'
+import { as, keysCommand } from '../support/keys.ts'
+import { lightDisplay } from '../support/light-display.ts'
+import type { Server } from '../support/server.ts'
+
+t.test('a user may ask for so many creations a minute, and each address may show so many wrong keys', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_CREATE_RATE: '3', EX10_FAILURE_RATE: '4', EX10_TRUST_PROXY: '127.0.0.1' })
+  const admin = as(server, await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin'))
+  const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))
+  const create = async (user: Server, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${server.url}/sessions`, { method: 'POST', headers: { 'content-type': 'application/json', ...user.headers, ...headers }, body: '{"template":"none"}' })
+    return { status: response.status, body: await response.json(), headers: response.headers }
+  }
+
+  const answers = []
+  for (let i = 0; i < 5; i++) answers.push(await create(anna))
+  t.strictSame(answers.map(({ status }) => status), [400, 400, 400, 429, 429])
+  t.strictSame(answers.map(({ headers }) => headers.get('ratelimit-remaining')), ['2', '1', '0', '0', '0'])
+  t.match(answers[4]!.body, { success: false, code: 'EX10_TOO_MANY_REQUESTS', statusCode: 429 })
+  t.ok(Number(answers[4]!.headers.get('retry-after')) > 0, 'and when to come again')
+  t.equal((await create(admin)).status, 400, 'another user may')
+  t.equal((await create(anna, { 'x-forwarded-for': '203.0.113.7' })).status, 400, 'and the same one elsewhere')
+  t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'other requests are not limited')
+
+  const wrong = async (headers: Record<string, string> = {}) => (await fetch(`${server.url}/sessions`, { headers: { authorization: 'Bearer wrong', ...headers } })).status
+  const statuses = []
+  for (let i = 0; i < 6; i++) statuses.push(await wrong())
+  t.strictSame(statuses, [401, 401, 401, 401, 429, 429])
+  t.equal((await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"key":"wrong"}' })).status, 429, 'wherever it is shown')
+  t.equal(await wrong({ 'x-forwarded-for': '203.0.113.7' }), 401, 'another address is not concerned')
+  t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'a good key is taken all the same')
+  await assertEndsClean(t, admin)
+})
