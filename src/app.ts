@@ -12,9 +12,11 @@ import creations from '../plugins/creations.ts'
 import devServer from '../plugins/dev-server.ts'
 import errorReplies, { notFoundReply, refuseMalformed } from '../plugins/error-replies.ts'
 import events from '../plugins/events.ts'
+import expiry from '../plugins/expiry.ts'
 import firewall from '../plugins/firewall.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import origins from '../plugins/origins.ts'
+import pageTokens from '../plugins/page-tokens.ts'
 import pages from '../plugins/pages.ts'
 import ports from '../plugins/ports.ts'
 import reconciler from '../plugins/reconciler.ts'
@@ -80,12 +82,14 @@ async function register (app: FastifyInstance, settings: Config): Promise<void> 
   await app.register(browser)
   await app.register(devServer)
   await app.register(events)
+  await app.register(expiry)
   await app.register(supervision)
   await app.register(codeUpdates)
   await app.register(sessions)
   await app.register(creations)
   await app.register(reconciler)
   await app.register(sessionProxy)
+  await app.register(pageTokens)
   await app.register(pages)
 
   await app.register(apiDocs)
