@@ -29,6 +29,8 @@ interface Watched {
   facts: SessionFacts
   clocks: Clocks
   end: (reason: EndReason) => Promise<void>
+  /** Nothing is to be done before; what makes it earlier sets it to 0. */
+  dueAt: number
   /** The end that was announced. */
   warned?: Expiry | undefined
 }
@@ -60,7 +62,10 @@ async function expiry (app: FastifyInstance): Promise<void> {
   function look (): void {
     const now = performance.now()
     let next = now + checkInterval * 1000
-    for (const session of watched.values()) next = Math.min(next, advance(session, now))
+    for (const session of watched.values()) {
+      if (session.dueAt <= now) session.dueAt = advance(session, now)
+      next = Math.min(next, session.dueAt)
+    }
     if (now >= saveAt) save()
     lookAt = Infinity
     lookBy(Math.min(next, saveAt))
@@ -114,8 +119,9 @@ async function expiry (app: FastifyInstance): Promise<void> {
     const expiry = expiryOf(session.clocks, limits)
     if (expiry && expiry.at <= warned.at) return
     session.warned = undefined
+    session.dueAt = 0
     tell(session, 'extended', expiry, now)
-    if (expiry) lookBy(expiry.warnAt)
+    lookBy(now)
   }
 
   function saveBy (at: number): void {
@@ -152,7 +158,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
   app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
   app.decorate('expiry', {
     watch (facts, isNew, end) {
-      const session: Watched = { facts, clocks: begin(facts, isNew), end }
+      const session: Watched = { facts, clocks: begin(facts, isNew), end, dueAt: 0 }
       watched.set(facts.id, session)
       if (!note([session])) changed(session)
       lookBy(performance.now())
@@ -170,7 +176,8 @@ async function expiry (app: FastifyInstance): Promise<void> {
         return await work()
       } finally {
         use(session, -1)
-        lookBy(performance.now()) // the idle clock runs again
+        if (session) session.dueAt = 0 // the idle clock runs again
+        lookBy(performance.now())
       }
     },
     viewed (id, closed) {

@@ -1,4 +1,4 @@
-// What the clocks of 500 sessions cost: seconds of CPU in a minute, beside a process that only waits. `node test/bench/expiry.ts [seconds]`
+// What the clocks of 500 sessions cost: seconds of CPU in a minute, beside a process that only waits. `node_modules/.bin/node test/bench/expiry.ts [seconds]`
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
