@@ -102,7 +102,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         ...app.templates.get(template.name).files
       ])
     },
-    async push (facts: SessionFacts, files: PushedFile[]) {
+    push: (facts: SessionFacts, files: PushedFile[]) => app.expiry.during(facts.id, async () => {
       const { sourceDir } = app.templates.get(facts.template)
       const pipeline = pipelineOf(facts)
       const changes = toChanges(files)
@@ -115,9 +115,9 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         pipeline.waiting--
       }
       const version = app.registry.addVersion(facts.id)
-      pipeline.sync().catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
+      app.expiry.during(facts.id, pipeline.sync).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
       return version
-    },
+    }),
     problem: (facts: SessionFacts) => pipelines.get(facts.id)?.problem,
     stop (facts: SessionFacts) {
       const pipeline = pipelines.get(facts.id)
@@ -128,4 +128,4 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'expiry', 'supervision'] })

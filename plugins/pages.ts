@@ -10,7 +10,7 @@ declare module 'fastify' {
     /** The pages for people: the one that shows a session's display, the server's own, and their files. */
     pages: {
       renderHome (): string
-      /** A display page for one viewer: it holds a new ticket. `host` is the request's, already checked. */
+      /** A display page for one viewer: it holds a new ticket, and the token by which it keeps the session. `host` is the request's, already checked. */
       renderDisplay (sessionId: string, host: string): { html: string, headers: Record<string, string> }
       /** A file of this version of the pages. */
       file (version: string, name: string): LoadedFile | undefined
@@ -30,7 +30,7 @@ async function pages (app: FastifyInstance): Promise<void> {
       const nonce = randomBytes(16).toString('base64url')
       const ticket = app.sessionProxy.issueTicket(sessionId)
       return {
-        html: renderDisplayPage({ sessionId, ticket, nonce, assetBase }),
+        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId), nonce, assetBase }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
       }
     },
@@ -38,4 +38,4 @@ async function pages (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(pages, { name: 'pages', dependencies: ['config', 'session-proxy'] })
+export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'session-proxy'] })

@@ -68,7 +68,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     if (!redeem(url.searchParams.get('ticket') ?? '', id)) throw failure('BAD_TICKET')
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
-    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort))
+    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => app.expiry.saw(id)))
   }
 
   /** Keeps the viewer's socket known for as long as it is open. */
@@ -78,12 +78,13 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
     viewerCount++
-    viewer.once('close', () => {
+    const closed = new Promise(resolve => viewer.once('close', resolve)).then(() => {
       viewerCount--
       all.delete(viewer)
       if (all.size === 0) viewers.delete(id)
     })
     await open()
+    app.expiry.viewed(id, closed)
   }
 
   app.server.on('upgrade', (request, socket, head) => {
@@ -130,4 +131,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'identity', 'origins', 'rights', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions'] })

@@ -84,7 +84,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
         registry.commit(facts)
         app.events.open(facts)
         app.events.publish(facts, { type: 'ready', message: 'Session ready' })
-        watch(session)
+        watch(session, true)
       },
       fail: async reason => {
         if (live.has(facts.id)) await endOrLog(facts.id, reason)
@@ -92,12 +92,17 @@ async function sessions (app: FastifyInstance): Promise<void> {
     }
   }
 
-  function watch (session: Live): void {
+  function watch (session: Live, isNew: boolean): void {
     const { facts } = session
-    session.unwatch = app.supervision.watch(facts, app.templates.get(facts.template), () => {
+    const unsupervise = app.supervision.watch(facts, app.templates.get(facts.template), () => {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
       endOrLog(facts.id, 'crashed').catch(err => app.log.fatal({ err }, 'not logged'))
     })
+    const stopClocks = app.expiry.watch(facts, isNew, reason => endOrLog(facts.id, reason))
+    session.unwatch = () => {
+      unsupervise()
+      stopClocks()
+    }
   }
 
   async function endOrLog (id: string, reason: EndReason): Promise<void> {
@@ -194,7 +199,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const { facts } = session
     app.events.open(facts, await app.events.kept(facts))
     app.events.publish(facts, { type: 'adopted', message: 'The server was started again, and goes on with the session' })
-    watch(session)
+    watch(session, false)
     app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
   }
 
@@ -233,5 +238,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['audit', 'registry', 'ports', 'places', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'supervision']
+  dependencies: ['audit', 'registry', 'ports', 'places', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'supervision']
 })

@@ -13,12 +13,14 @@ import creations from '../plugins/creations.ts'
 import devServer from '../plugins/dev-server.ts'
 import errorReplies from '../plugins/error-replies.ts'
 import events from '../plugins/events.ts'
+import expiry from '../plugins/expiry.ts'
 import firewall from '../plugins/firewall.ts'
 import identity from '../plugins/identity.ts'
 import keys from '../plugins/keys.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import logins from '../plugins/logins.ts'
 import origins from '../plugins/origins.ts'
+import pageTokens from '../plugins/page-tokens.ts'
 import pages from '../plugins/pages.ts'
 import places from '../plugins/places.ts'
 import ports from '../plugins/ports.ts'
@@ -52,8 +54,8 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 const plugins = [
   errorReplies, connections, origins, bodies,
   registry, keys, logins, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
-  browser, devServer, events, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
-  sessionProxy, pages,
+  browser, devServer, events, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
+  sessionProxy, pageTokens, pages,
   apiDocs
 ]
 

@@ -6,6 +6,7 @@ import { parseFailpoint } from './domain/failpoint.ts'
 import { StartRefused } from './errors.ts'
 
 const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+const seconds = (options: object) => Type.Number({ minimum: 0, maximum: 31_536_000, ...options })
 const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })
 
 /**
@@ -38,6 +39,12 @@ export const Config = Type.Object({
   sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
   sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
   stepTimeout: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'How long one step of a creation or of a teardown may take, seconds' }),
+  idleTimeout: seconds({ default: 3600, description: 'How long a session lives on while nobody uses it, seconds; 0 is for ever' }),
+  sessionTimeout: seconds({ default: 0, description: 'How long a session lives at most, seconds; 0 is for ever' }),
+  connectTimeout: seconds({ default: 600, description: 'How long a session waits to be viewed or used at all, seconds; 0 is for ever' }),
+  expiryWarning: seconds({ default: 60, description: 'How long before such an end it is said, seconds; 0 says nothing' }),
+  checkInterval: Type.Number({ minimum: 0.2, maximum: 3600, default: 60, description: 'How often all sessions are looked at for it, seconds; one that is about to end is looked at in time' }),
+  viewerCounts: Type.Boolean({ default: false, description: 'A session that somebody looks at is in use, although nobody touches it' }),
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
   auth: Type.Union([Type.Literal('none'), Type.Literal('keys')], { default: 'none', description: 'Who may use the server: everybody who reaches it, as one local user (none), or who shows an API key (keys)' }),

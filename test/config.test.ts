@@ -24,6 +24,12 @@ t.test('without any variable the server is private, on 127.0.0.1:3001, with room
     publicUrl: '',
     trustProxy: [],
     homeSize: 2048,
+    idleTimeout: 3600,
+    sessionTimeout: 0,
+    connectTimeout: 600,
+    expiryWarning: 60,
+    checkInterval: 60,
+    viewerCounts: false,
     allowInsecure: false,
     strict: false,
     failpoint: ''
@@ -48,6 +54,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_PUBLIC_URL', 'https://ex10.example', 'publicUrl', 'https://ex10.example'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']],
     ['EX10_SESSION_MEMORY', '4096', 'sessionMemory', 4096], ['EX10_SESSION_PIDS', '2000', 'sessionPids', 2000], ['EX10_SESSION_CPU', '0.5', 'sessionCpu', 0.5],
     ['EX10_SESSION_PATH', '/opt/a, /opt/b', 'sessionPath', ['/opt/a', '/opt/b']], ['EX10_STEP_TIMEOUT', '2.5', 'stepTimeout', 2.5], ['EX10_ON_SHUTDOWN', 'keep', 'onShutdown', 'keep'],
+    ['EX10_IDLE_TIMEOUT', '0', 'idleTimeout', 0], ['EX10_IDLE_TIMEOUT', '2.5', 'idleTimeout', 2.5], ['EX10_SESSION_TIMEOUT', '86400', 'sessionTimeout', 86400], ['EX10_CHECK_INTERVAL', '0.5', 'checkInterval', 0.5], ['EX10_VIEWER_COUNTS', '1', 'viewerCounts', true],
     ['EX10_HOME_SIZE', '4096', 'homeSize', 4096], ['EX10_STRICT', '1', 'strict', true], ['EX10_ALLOW_INSECURE', '1', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', 'true', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', '0', 'allowInsecure', false],
     ['EX10_AUTH', 'keys', 'auth', 'keys'], ['EX10_CREATE_RATE', '0', 'createRate', 0], ['EX10_FAILURE_RATE', '5', 'failureRate', 5], ['EX10_BIND_LOGIN', 'ip, fingerprint', 'bindLogin', ['ip', 'fingerprint']], ['EX10_LOGIN_TIMEOUT', '60', 'loginTimeout', 60], ['EX10_LOGIN_IDLE_TIMEOUT', '60', 'loginIdleTimeout', 60],
     ['EX10_FAILPOINT', 'dev-server:after:throw', 'failpoint', 'dev-server:after:throw'], ['EX10_PORT', '', 'port', 3001], ['EX10_ORIGINS', ' , ', 'origins', []]
@@ -65,7 +72,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_QUEUE_LENGTH', '0'], ['EX10_QUEUE_LENGTH', '1001'], ['EX10_QUEUE_TIMEOUT', '0'], ['EX10_UID_MIN', '0'], ['EX10_UID_MIN', '999'],
     ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_PUBLIC_URL', 'ex10.example'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
-    ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_ON_SHUTDOWN', 'maybe'],
+    ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
     ['EX10_AUTH', 'password'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
     ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
   ]

@@ -15,6 +15,8 @@ export interface DisplayPageOptions {
   sessionId: string
   /** short-lived, single-use, base64url; the page's WebSocket carries it as ?ticket= */
   ticket: string
+  /** good for as long as the page is open, base64url; keeps the session from ending */
+  token: string
   /** base64url; the same value goes into the headers */
   nonce: string
   /** where the files are served, ending in a slash: /display/<version>/ */
@@ -47,7 +49,7 @@ export const CLIENT_FILES: readonly string[] = [
 ]
 
 // Modules; the first one is the entry and imports the others.
-const OWN_MODULES = ['page.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js']
+const OWN_MODULES = ['page.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js']
 
 /**
  * Every file the page loads: nothing else has to be served, and no folder as a whole. The client's files are one answer
@@ -66,9 +68,10 @@ const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
 /** The page as HTML. Throws on a value that could not be ours, so that nothing ever needs to be escaped twice. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
-  const { sessionId, ticket, nonce, assetBase } = options
+  const { sessionId, ticket, token, nonce, assetBase } = options
   check('sessionId', sessionId, /^[0-9a-f]{32}$/)
   check('ticket', ticket, BASE64URL)
+  check('token', token, BASE64URL)
   check('nonce', nonce, BASE64URL)
   check('assetBase', assetBase, ASSET_BASE)
   const url = (name: string) => escapeHtml(assetBase + name)
@@ -83,6 +86,7 @@ export function renderDisplayPage (options: DisplayPageOptions): string {
 <meta name="color-scheme" content="dark">
 <meta name="ex10-session" content="${escapeHtml(sessionId)}">
 <meta name="ex10-ticket" content="${escapeHtml(ticket)}">
+<meta name="ex10-token" content="${escapeHtml(token)}">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" nonce="${nonce}" href="${url('page.css')}">
 <script defer nonce="${nonce}" src="${url('client.js')}"></script>
@@ -95,6 +99,7 @@ ${preloads.join('\n')}
 <nav id="windows" aria-label="Windows" hidden></nav>
 <textarea id="pasteboard" aria-label="Keyboard input of the remote browser" autocapitalize="off" autocomplete="off" spellcheck="false"></textarea>
 <div id="status" role="status" aria-live="polite" data-look="cover">Connecting…</div>
+<div id="expiry" role="alert" hidden><span></span> <button type="button">Keep the session</button></div>
 <noscript>The live browser needs JavaScript.</noscript>
 </body>
 </html>

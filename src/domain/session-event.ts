@@ -1,9 +1,10 @@
 import { constants } from 'node:os'
+import type { ExpiryCause } from './session-clocks.ts'
 
 /** What happens to a session, as its people and operators read it. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'warning', 'ended', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning', 'ended', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -19,6 +20,9 @@ export interface SessionEvent {
   retryInMs?: number
   /** Why the session ended, or is about to. */
   reason?: string
+  /** When the session ends if nothing happens, and which clock is over then. */
+  expiresAt?: string
+  expiresBecause?: ExpiryCause
   /** Which line of the supervisor's own file the event came from. */
   line?: number
 }

@@ -8,7 +8,7 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 export type SessionState = typeof STATES[number]
 
 /** Why a session ended; kept in the registry. */
-export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted'
+export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used'
 
 /** A number that owns three ports on 127.0.0.1. */
 export interface Slot {
@@ -66,4 +66,10 @@ export interface Session extends SessionFacts {
   state: SessionState
   /** How many pushes of code it has taken. */
   version: number
+}
+
+/** A session's record: those that have ended are kept for a while. */
+export interface SessionRecord extends Session {
+  reason?: EndReason
+  endedAt?: Date
 }

@@ -1,10 +1,11 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { displayStateHeaders } from '../display-page/render.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
+import { DisplayExpiry } from '../schemas/expiry.ts'
 
 const ANSWER_MS = 2000
 
-/** GET /session/:id/state: what the display page asks when it has lost its connection. */
+/** GET /session/:id/state: what the display page asks when it has lost its connection, and now and then for when the session ends. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/state', {
     config: { scope: 'everybody' }, // the page has no credential to show; who knows the id is told what its page would show anyway
@@ -13,13 +14,17 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
       summary: 'Whether the session still lives, for the display page',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }) }), ...errors(404) }
+      response: {
+        200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry) }),
+        ...errors(404)
+      }
     },
     // before anything can be refused: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     const session = app.sessions.get(request.params.id)
-    return { state: session.state, display: session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS)) }
+    const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
+    return { state: session.state, display, ...app.expiry.show(session.id) }
   })
 }
 

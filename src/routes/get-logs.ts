@@ -14,7 +14,9 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { source, tail = 200 } = request.query
-    return { source, lines: await app.sandboxes.serviceLog(app.rights.session(request.principal, request.params.id), source, tail) }
+    const session = app.rights.session(request.principal, request.params.id)
+    app.expiry.saw(session.id)
+    return { source, lines: await app.sandboxes.serviceLog(session, source, tail) }
   })
 }
 

@@ -9,20 +9,24 @@ import getEvents from './get-events.ts'
 import getLogs from './get-logs.ts'
 import getMe from './get-me.ts'
 import getSession from './get-session.ts'
+import getValidity from './get-validity.ts'
 import health from './health.ts'
+import keepSession from './keep-session.ts'
 import listKeys from './list-keys.ts'
 import listSessions from './list-sessions.ts'
 import logIn from './log-in.ts'
 import logOut from './log-out.ts'
 import ready from './ready.ts'
+import refreshSession from './refresh-session.ts'
 import revokeKey from './revoke-key.ts'
+import touchSession from './touch-session.ts'
 import updateCode from './update-code.ts'
 import viewHome from './view-home.ts'
 import viewSession from './view-session.ts'
 
 /** Every route of the API. */
 export const routes = [
-  createSession, addSession, listSessions, getSession, deleteSession, getLogs, getEvents, updateCode,
-  viewHome, viewSession, getDisplayFile, getDisplayState, getAudit, health, ready,
+  createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
+  viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
   logIn, logOut, getMe, addKey, listKeys, revokeKey
 ]

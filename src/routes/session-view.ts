@@ -5,6 +5,7 @@ import type { SessionView } from '../schemas/session.ts'
 /** The session as clients see it: nothing of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
   const problem = app.codeUpdates.problem(session)
+  const { idleMs, expiry } = app.expiry.show(session.id) ?? {}
   return {
     id: session.id,
     state: session.state as SessionView['state'],
@@ -14,6 +15,8 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     template: session.template,
     version: session.version,
     ...(problem !== undefined && { problem }),
-    createdAt: session.createdAt.toISOString()
+    createdAt: session.createdAt.toISOString(),
+    ...(idleMs !== undefined && { idleMs }),
+    ...(expiry && { expiresAt: new Date(Date.now() + expiry.inMs).toISOString(), expiresBecause: expiry.because })
   }
 }

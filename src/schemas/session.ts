@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { SessionId } from './common.ts'
+import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
 export const CreateSessionOptions = Type.Object({
   template: Type.Optional(Type.String({ maxLength: 64, description: 'The starting extension; the server\'s default if absent' })),
@@ -17,7 +18,10 @@ export const SessionView = Type.Object({
   template: Type.String(),
   version: Type.Integer({ description: 'How many pushes of code it has taken' }),
   problem: Type.Optional(Type.String({ description: 'What is wrong with the code that was pushed last, in the words of its build or of Chromium' })),
-  createdAt: Type.String({ format: 'date-time' })
+  createdAt: Type.String({ format: 'date-time' }),
+  idleMs: Type.Optional(Type.Integer({ description: 'How long nobody has done anything' })),
+  expiresAt: Type.Optional(ExpiresAt),
+  expiresBecause: Type.Optional(ExpiresBecause)
 }, { $id: 'Session' })
 export type SessionView = Static<typeof SessionView>
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '../domain/websocket-frames.ts'
-import { isViewerPacket, packetName } from '../domain/xpra-packets.ts'
+import { INPUT_PACKETS, isViewerPacket, packetName } from '../domain/xpra-packets.ts'
 
 const HANDSHAKE_MS = 10_000
 const HANDSHAKE_BYTES = 16_384
@@ -22,9 +22,10 @@ export class DisplayUnreachable extends Error {
  * whole, unencrypted and uncompressed Xpra packets that a viewer may send. Both ends are pinged, and both are closed
  * when either is.
  * @param key the viewer's Sec-WebSocket-Key
+ * @param acted hears of every packet by which a person acts
  * @throws {DisplayUnreachable} before anything was sent to the viewer
  */
-export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number): Promise<void> {
+export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, acted: () => void): Promise<void> {
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
   if (viewer.destroyed) { // it went away meanwhile
@@ -33,7 +34,7 @@ export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, 
   }
   viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
-  splice(viewer, display)
+  splice(viewer, display, acted)
   if (first.length > 0) display.emit('data', first)
   if (head.length > 0) viewer.emit('data', head)
 }
@@ -67,7 +68,7 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
   }
 }
 
-function splice (viewer: Duplex, display: Socket): void {
+function splice (viewer: Duplex, display: Socket, acted: () => void): void {
   const frames = new ClientFrames(MAX_MESSAGE)
   const boundaries = new FrameBoundaries()
   let viewerHeard = performance.now()
@@ -84,7 +85,7 @@ function splice (viewer: Duplex, display: Socket): void {
     viewerHeard = performance.now()
     try {
       for (const frame of frames.read(chunk)) {
-        if (passes(frame) && !display.write(frame.raw)) viewer.pause()
+        if (passes(frame, acted) && !display.write(frame.raw)) viewer.pause()
         // Xpra closes without an answer: the viewer gets its own close code back from us
         if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))
       }
@@ -121,10 +122,12 @@ function splice (viewer: Duplex, display: Socket): void {
 }
 
 /** Whether the viewer's frame goes on to the display. Its pongs are answers to us. */
-function passes (frame: Frame): boolean {
+function passes (frame: Frame, acted: () => void): boolean {
   if (frame.opcode === OPCODE.pong) return false
   if (frame.opcode === OPCODE.ping || frame.opcode === OPCODE.close) return true
-  if (!isViewerPacket(packetName(frame))) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
+  const name = packetName(frame)
+  if (!isViewerPacket(name)) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
+  if (INPUT_PACKETS.has(name)) acted()
   return true
 }
 

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionState } from '../domain/session.ts'
+import type { ClockNote } from '../domain/session-clocks.ts'
+import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '../domain/session.ts'
 import { StartRefused } from '../errors.ts'
 
 const SCHEMA = `
@@ -19,6 +20,11 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS live ON sessions (state) WHERE state NOT IN ('ended', 'failed');
   CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 `
+
+/** What later versions added to a session's row: a registry of an earlier one gets it when it is opened. */
+const ADDED: Record<string, string> = {
+  noted_at: 'TEXT', noted_boot: 'TEXT', noted_uptime_ms: 'INTEGER', age_ms: 'INTEGER', idle_ms: 'INTEGER', is_used: 'INTEGER'
+}
 
 /** The durable record of sessions, and of the uid counter. */
 export type RegistryStore = ReturnType<typeof openRegistry>
@@ -48,6 +54,8 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
     restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
     setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(?, reason), ended_at = ? WHERE id = ?'),
     get: database.prepare('SELECT * FROM sessions WHERE id = ? AND state NOT IN (\'ended\', \'failed\')'),
+    find: database.prepare('SELECT * FROM sessions WHERE id = ?'),
+    noteClocks: database.prepare('UPDATE sessions SET noted_at = ?, noted_boot = ?, noted_uptime_ms = ?, age_ms = ?, idle_ms = ?, is_used = ? WHERE id = ?'),
     live: database.prepare('SELECT * FROM sessions WHERE state NOT IN (\'ended\', \'failed\') ORDER BY created_at'),
     addVersion: database.prepare('UPDATE sessions SET version = version + 1 WHERE id = ? RETURNING version'),
     prune: database.prepare('DELETE FROM sessions WHERE ended_at < ?'),
@@ -72,6 +80,29 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
     get (id: string): Session | undefined {
       const row = statements.get.get(id)
       return row && toSession(row)
+    },
+    /** A session's record, also of one that ended not long ago. */
+    find (id: string): SessionRecord | undefined {
+      const row = statements.find.get(id)
+      return row && toRecord(row)
+    },
+    /** Notes how far sessions' clocks are: all at once, for one write is as dear as many. */
+    noteClocks (notes: Iterable<[id: string, note: ClockNote]>): void {
+      database.exec('BEGIN IMMEDIATE')
+      try {
+        for (const [id, { wall, bootId, uptimeMs, ageMs, idleMs, isUsed }] of notes) {
+          statements.noteClocks.run(wall.toISOString(), bootId, uptimeMs, Math.round(ageMs), Math.round(idleMs), Number(isUsed), id)
+        }
+        database.exec('COMMIT')
+      } catch (error) {
+        database.exec('ROLLBACK')
+        throw error
+      }
+    },
+    /** How far the session's clocks were when they were noted last. */
+    clockNote (id: string): ClockNote | undefined {
+      const row = statements.find.get(id)
+      return row?.noted_at ? toNote(row) : undefined
     },
     /** All sessions that have not ended, oldest first. */
     live (): Session[] {
@@ -105,6 +136,7 @@ function openSound (file: string): DatabaseSync {
   const database = new DatabaseSync(file)
   try {
     database.exec(SCHEMA)
+    addColumns(database)
     database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
     if (found !== 'ok') throw damaged(String(found))
@@ -113,6 +145,13 @@ function openSound (file: string): DatabaseSync {
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+function addColumns (database: DatabaseSync): void {
+  const there = database.prepare('PRAGMA table_info(sessions)').all().map(({ name }) => name)
+  for (const [name, type] of Object.entries(ADDED)) {
+    if (!there.includes(name)) database.exec(`ALTER TABLE sessions ADD COLUMN ${name} ${type}`)
   }
 }
 
@@ -129,4 +168,23 @@ function moveAside (file: string): string {
 
 function toSession (row: Record<string, SQLOutputValue>): Session {
   return { ...parseFacts(String(row.facts)), state: String(row.state) as SessionState, version: Number(row.version) }
+}
+
+function toRecord (row: Record<string, SQLOutputValue>): SessionRecord {
+  return {
+    ...toSession(row),
+    ...(row.reason !== null && { reason: String(row.reason) as EndReason }),
+    ...(row.ended_at !== null && { endedAt: new Date(String(row.ended_at)) })
+  }
+}
+
+function toNote (row: Record<string, SQLOutputValue>): ClockNote {
+  return {
+    wall: new Date(String(row.noted_at)),
+    bootId: String(row.noted_boot),
+    uptimeMs: Number(row.noted_uptime_ms),
+    ageMs: Number(row.age_ms),
+    idleMs: Number(row.idle_ms),
+    isUsed: row.is_used === 1
+  }
 }

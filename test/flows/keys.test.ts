@@ -73,7 +73,7 @@ t.test('of somebody else\'s session, nobody learns that it is there, but an admi
   const { id } = await createSession(anna)
   const unknown = 'f'.repeat(32)
   const requests: [string, string, object?][] = [
-    ['GET', '/sessions/ID'], ['GET', '/sessions/ID/logs?source=xpra'], ['GET', '/sessions/ID/events?follow=false'], ['GET', '/session/ID/index.html'], ['GET', '/session/ID'],
+    ['GET', '/sessions/ID'], ['GET', '/sessions/ID/logs?source=xpra'], ['GET', '/sessions/ID/events?follow=false'], ['POST', '/sessions/ID/touch'], ['POST', '/sessions/ID/refresh'], ['GET', '/sessions/ID'], ['GET', '/session/ID/index.html'], ['GET', '/session/ID'],
     ['GET', '/session/ID/'], ['GET', '/session/ID/connect.html'], ['POST', '/updateCode', { sessionId: 'ID', filePath: 'a.js', content: '' }], ['DELETE', '/sessions/ID'], ['DELETE', '/session/ID']
   ]
   for (const [method, path, body] of requests) {
@@ -83,6 +83,8 @@ t.test('of somebody else\'s session, nobody learns that it is there, but an admi
     t.equal(answers[0]!.status, 404, `${method} ${path}`)
     t.strictSame(answers[0]!.body, answers[1]!.body, 'as of one that never was')
   }
+  t.strictSame((await ask(ben, `/sessions/${id}/valid`)).body, { valid: false, reason: 'session_not_found' })
+  t.strictSame((await ask(anna, `/sessions/${id}/valid`)).body, { valid: true }, 'the control')
   t.strictSame(await listSessions(ben), [])
   t.match(await listSessions(anna), [{ id }])
   t.match(await listSessions(admin), [{ id, owner: 'anna' }])

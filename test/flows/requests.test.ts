@@ -75,6 +75,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
   const { id } = session
   const changes: [string, string, string?][] = [
     ['GET', '/createSession'], ['POST', '/sessions'], ['DELETE', `/session/${id}`], ['DELETE', `/sessions/${id}`],
+    ['POST', `/sessions/${id}/touch`], ['POST', `/sessions/${id}/refresh`],
     ['POST', '/updateCode', JSON.stringify({ sessionId: id, filePath: 'x.js', content: 'x' })]
   ]
 
@@ -123,6 +124,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
     const routes = (id: string): [string, string, string?][] => [
       ['GET', `/session/${id}`], ['GET', `/session/${id}/`], ['GET', `/session/${id}/index.html`], ['GET', `/session/${id}/js/x.js`], ['GET', `/session/${id}/state`],
       ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['DELETE', `/sessions/${id}`], ['GET', `/sessions/${id}/logs?source=xpra`],
+      ['POST', `/sessions/${id}/touch`], ['POST', `/sessions/${id}/refresh`], ['POST', `/session/${id}/keep`],
       ['POST', '/updateCode', JSON.stringify({ sessionId: decodeURIComponent(id.replace(/%(ff|E0%A4%A)/g, '')), filePath: 'x.js', content: '' })]
     ]
     const body = { success: false, code: 'EX10_SESSION_NOT_FOUND', message: 'No such session', statusCode: 404 }
@@ -136,10 +138,11 @@ t.test('the HTTP contract, on one server with one session', async t => {
   })
 
   await t.test('a session is shown, listed, and its page found', async t => {
-    const shown = await (await fetch(`${server.url}/sessions/${id}`)).json() as { createdAt: string }
-    t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/ })
+    const shown = await (await fetch(`${server.url}/sessions/${id}`)).json() as { expiresAt: string, idleMs: number }
+    t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/, idleMs: Number, expiresAt: /^\d{4}-.*Z$/, expiresBecause: 'idle' })
     t.notMatch(JSON.stringify(shown), /ex10_user_|homes|"uid"|pid|800\d/, 'nothing of the machine')
-    t.strictSame(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [shown] })
+    const { idleMs, expiresAt, ...rest } = shown // time goes on
+    t.match(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [{ ...rest, idleMs: Number, expiresAt: String }] })
     for (const path of [`/session/${id}`, `/session/${id}/`]) {
       t.match(await ask(server, 'GET', path), { status: 302, headers: { location: `/session/${id}/index.html` } }, path)
     }

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import type { SessionFacts } from '../../src/domain/session.ts'
 import { openRegistry } from '../../src/system/registry.ts'
@@ -45,6 +46,37 @@ t.test('ended and failed sessions are not shown, stopping ones are', async t => 
   t.equal(store.get('b'), undefined)
   t.equal(store.get('never'), undefined)
   store.close()
+})
+
+t.test('an ended session is found with why and when it ended, until it is pruned', async t => {
+  const { store } = open(t)
+  store.record(facts('a'))
+  t.match(store.find('a'), { id: 'a', owner: 'local', state: 'creating', reason: undefined, endedAt: undefined })
+  store.setState('a', 'stopping', 'idle')
+  store.setState('a', 'ended')
+  t.match(store.find('a'), { state: 'ended', reason: 'idle', endedAt: Date })
+  t.equal(store.find('never'), undefined)
+  store.prune(new Date(Date.now() + 1000))
+  t.equal(store.find('a'), undefined)
+  store.close()
+})
+
+t.test('how far a session\'s clocks are is noted, also in a registry of a version that knew none', async t => {
+  const { file, store } = open(t)
+  store.close()
+  const old = new DatabaseSync(file)
+  for (const column of ['noted_at', 'noted_boot', 'noted_uptime_ms', 'age_ms', 'idle_ms', 'is_used']) old.exec(`ALTER TABLE sessions DROP COLUMN ${column}`)
+  old.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)').run('a', 'ready', JSON.stringify(facts('a')), facts('a').createdAt.toISOString())
+  old.close()
+  const next = openRegistry(file)
+  t.match(next.live(), [{ id: 'a', state: 'ready' }], 'what it recorded is there')
+  t.equal(next.clockNote('a'), undefined)
+  const note = { wall: new Date('2026-01-01T00:00:00Z'), bootId: 'a boot', uptimeMs: 5000, ageMs: 400, idleMs: 30, isUsed: true }
+  next.noteClocks([['a', { ...note, ageMs: 399.6 }], ['never', note]])
+  t.strictSame(next.clockNote('a'), note)
+  next.noteClocks([['a', { ...note, isUsed: false }]])
+  t.equal(next.clockNote('a')?.isUsed, false)
+  next.close()
 })
 
 t.test('an id is recorded once', async t => {

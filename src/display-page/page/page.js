@@ -1,6 +1,7 @@
 // Starts the stock Xpra client with everything off that this page does not use, and puts our own parts in its place.
 import { joinClipboards } from './clipboard.js'
 import { watchConnection } from './connection.js'
+import { warnOfEnd } from './expiry.js'
 import { routeInput } from './input.js'
 import { checkPacket } from './packets.js'
 import { placeWindows } from './windows.js'
@@ -12,9 +13,9 @@ function show (text, look) {
   status.dataset.look = look
 }
 
-/** The ticket, taken out of the page: it is spent once the WebSocket is open. */
-function takeTicket () {
-  const meta = document.querySelector('meta[name="ex10-ticket"]')
+/** What the server wrote into the page for its script, taken out of it. */
+function take (name) {
+  const meta = document.querySelector(`meta[name="ex10-${name}"]`)
   meta.remove()
   return meta.content
 }
@@ -144,7 +145,8 @@ function start () {
   routeInput(client)
   joinClipboards(client)
   pauseWhenHidden(client)
-  open(client, takeTicket())
+  warnOfEnd(client, take('token'))
+  open(client, take('ticket')) // spent once the WebSocket is open
 }
 
 start()

@@ -1,0 +1,71 @@
+// Says that the session is about to end, with a button that keeps it. When that is, the server knows: it is asked when a
+// warning may be due, and seldom. Whoever uses the session extends it, so it can only be later than what was said.
+
+const LEAST = 15_000
+const MOST = 3_600_000
+const NEVER = 60_000 // no clock runs: one may begin to
+const ACTED = 1_000 // until the server has heard of it
+
+const banner = document.getElementById('expiry')
+const [text, keep] = banner.children
+
+/** Watches for the end of the client's session; `token` speaks for the page. */
+export function warnOfEnd (client, token) {
+  let timer
+  let hasActed = false
+  let endsAt = 0
+  let why = ''
+
+  function plan (expiry) {
+    const isDue = expiry?.warningInMs === 0
+    banner.hidden = !isDue
+    hasActed = false
+    if (isDue) show(expiry)
+    askIn(isDue ? LEAST : Math.min(Math.max(expiry?.warningInMs ?? NEVER, LEAST), MOST))
+  }
+
+  function askIn (ms) {
+    clearTimeout(timer)
+    timer = setTimeout(request, ms, 'state')
+  }
+
+  function show ({ inMs, because }) {
+    const isFinal = because === 'session-timeout'
+    why = isFinal ? 'its time is up' : 'nobody uses it'
+    keep.hidden = isFinal // nobody can extend that
+    endsAt = performance.now() + inMs
+    count()
+  }
+
+  function count () {
+    const seconds = Math.max(0, Math.round((endsAt - performance.now()) / 1000))
+    text.textContent = `This session ends in ${seconds} s: ${why}.`
+  }
+
+  async function request (path, options) {
+    try {
+      const response = await fetch(path, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000), ...options })
+      plan(response.ok ? (await response.json()).expiry : undefined)
+    } catch {
+      plan()
+    }
+  }
+
+  keep.addEventListener('click', () => {
+    request('keep', { method: 'POST', body: token })
+    document.getElementById('pasteboard').focus()
+  })
+  setInterval(() => {
+    if (!client.connected) banner.hidden = true // the page says what has become of the session
+    if (!banner.hidden) count()
+  }, 1_000)
+  // what the person does keeps the session as well
+  for (const type of ['keydown', 'pointerdown', 'wheel']) {
+    addEventListener(type, ({ target }) => {
+      if (banner.hidden || hasActed || banner.contains(target)) return
+      hasActed = true
+      askIn(ACTED)
+    }, { capture: true, passive: true })
+  }
+  askIn(LEAST)
+}

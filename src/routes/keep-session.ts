@@ -1,0 +1,27 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { displayStateHeaders } from '../display-page/render.ts'
+import { failure } from '../errors.ts'
+import { errors, SessionParams } from '../schemas/common.ts'
+import { DisplayExpiry } from '../schemas/expiry.ts'
+
+/** POST /session/:id/keep: the button of the display page, whose token is the body. Answers when the session ends now. */
+const keepSession: FastifyPluginAsyncTypebox = async app => {
+  // plain text is what a page may send to another origin without asking first
+  app.addContentTypeParser('text/plain', { parseAs: 'string', bodyLimit: 1024 }, (_request, body, done) => done(null, body))
+  app.post('/session/:id/keep', {
+    config: { scope: 'everybody', hasPageToken: true },
+    schema: {
+      hide: true,
+      params: SessionParams,
+      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(403, 404, 409) }
+    },
+    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+  }, async ({ params, body }) => {
+    const { id } = app.sessions.ready(params.id)
+    if (typeof body !== 'string' || !app.pageTokens.isGood(body, id)) throw failure('BAD_TICKET')
+    app.expiry.saw(id)
+    return { ...app.expiry.show(id) }
+  })
+}
+
+export default keepSession
