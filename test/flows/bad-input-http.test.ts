@@ -95,7 +95,8 @@ t.test('whoever takes all connections and sends nothing is sent away after some 
   const server = await serve(t, lightDisplay())
   await hold(t, server, 4200)
   const heldAt = performance.now()
-  t.equal(await answers(server), false, 'full: a further connection is closed')
+  // what the kernel holds for it is not all accepted yet
+  await eventually('full: a further connection is closed', async () => !await answers(server), 5000)
   await eventually('the server answers', () => answers(server), 20_000)
   t.ok(performance.now() - heldAt < 15_000)
   await assertEndsClean(t, server)
