@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import { ProgressLine } from '../../src/schemas/progress.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
-import { createSession, endSession, readLines, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually, readLines, type Server } from '../support/server.ts'
 
 const UNKNOWN = '0123456789abcdef0123456789abcdef'
 const EDITOR = 'https://editor.example'
@@ -141,7 +141,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
     // what was pushed before may still be on its way into the browser: until then, no clock runs
     const shown = await eventually('a session at rest', async () => {
       const shown = await (await fetch(`${server.url}/sessions/${id}`)).json() as { expiresAt?: string, idleMs: number }
-      return shown.expiresAt !== undefined && shown
+      return shown.expiresAt === undefined ? undefined : shown
     }, 30_000)
     t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/, idleMs: Number, expiresAt: /^\d{4}-.*Z$/, expiresBecause: 'idle' })
     t.notMatch(JSON.stringify(shown), /ex10_user_|homes|"uid"|pid|800\d/, 'nothing of the machine')
