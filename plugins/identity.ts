@@ -16,8 +16,6 @@ declare module 'fastify' {
   }
 }
 
-const UNKNOWN_KEY = 'The API key is not known, or not in force any more: ask for another one'
-
 /** Who asks: everyone is the local user, or shows an API key, or has logged in with one. */
 async function identity (app: FastifyInstance): Promise<void> {
   const { auth } = app.config
@@ -44,7 +42,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const principal = authenticate(request, reply)
-    if (principal === 'unknown') throw await app.rateLimits.failedAuthentication(request, failure('UNAUTHENTICATED', { message: UNKNOWN_KEY }))
+    if (principal === 'unknown') throw await app.rateLimits.unknownKey(request)
     if (!principal && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
     if (!principal) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')

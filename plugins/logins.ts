@@ -5,7 +5,7 @@ import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKey } from '../src/domain/api-key.ts'
-import { whyLoggedOut, type Origin } from '../src/domain/login.ts'
+import { whyLoggedOut, type Client } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import { openLogins } from '../src/system/login-store.ts'
 import { hashToken, ownSecret } from '../src/system/secret-token.ts'
@@ -80,7 +80,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     open (request, reply, { id: keyId, user, role, scopes }) {
       close(request, reply)
       const now = new Date()
-      const token = store.create({ principal: { user, role, scopes }, keyId, createdAt: now, seenAt: now, ...originOf(request) })
+      const token = store.create({ principal: { user, role, scopes }, keyId, createdAt: now, seenAt: now, ...clientOf(request) })
       reply.setCookie(name('login'), token, options)
     },
     find (request, reply) {
@@ -88,7 +88,7 @@ async function logins (app: FastifyInstance): Promise<void> {
       const login = token === undefined ? undefined : store.find(token)
       if (token === undefined || !login) return null
       const now = new Date()
-      const why = app.keys.isInForce(login.keyId, now) ? whyLoggedOut(login, originOf(request), limits, now) : 'revoked'
+      const why = app.keys.isInForce(login.keyId, now) ? whyLoggedOut(login, clientOf(request), limits, now) : 'revoked'
       if (why) {
         request.log.info({ user: login.principal.user, why }, 'logged out')
         close(request, reply)
@@ -102,8 +102,7 @@ async function logins (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['logins'])
 }
 
-/** What tells browsers and places apart. */
-function originOf ({ headers, ip }: FastifyRequest): Origin {
+function clientOf ({ headers, ip }: FastifyRequest): Client {
   const words = ['user-agent', 'accept-language', 'sec-ch-ua-platform'].map(header => headers[header] ?? '')
   return { fingerprint: createHash('sha256').update(JSON.stringify(words)).digest('hex'), address: ip }
 }

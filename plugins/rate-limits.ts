@@ -9,8 +9,8 @@ declare module 'fastify' {
     rateLimits: {
       /** For the `config` of a route that makes sessions: so many a minute for each user at each address. */
       creation: { rateLimit: RateLimitOptions | false }
-      /** Counts an authentication that failed, by address; returns the error that its caller is to hear. */
-      failedAuthentication (request: FastifyRequest, refusal: Ex10Error): Promise<Ex10Error>
+      /** Counts a key that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
+      unknownKey (request: FastifyRequest): Promise<Ex10Error>
     }
   }
 }
@@ -28,9 +28,9 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
 
   app.decorate('rateLimits', {
     creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
-    async failedAuthentication (request, refusal) {
+    async unknownKey (request) {
       const count = await countFailure(request)
-      if (count.isAllowed || !count.isExceeded) return refusal
+      if (count.isAllowed || !count.isExceeded) return failure('UNKNOWN_KEY')
       return failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
     }
   } satisfies FastifyInstance['rateLimits'])

@@ -21,6 +21,7 @@ const table = {
   PATH_NOT_FOUND: [400, 'There is no such file to delete'],
   BAD_ENCODING: [400, 'The content is not valid base64'],
   UNAUTHENTICATED: [401, 'Say who you are: send an API key as "Authorization: Bearer KEY"'],
+  UNKNOWN_KEY: [401, 'The API key is not known, or not in force any more: ask for another one'],
   CSRF: [403, 'A page that is logged in sends its token as x-csrf-token: GET /me tells it'],
   FORBIDDEN: [403, 'Your credential is not good for that: ask for one with the scope'],
   ORIGIN_REFUSED: [403, 'This origin may not do that: add it to EX10_ORIGINS'],

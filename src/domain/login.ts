@@ -13,8 +13,8 @@ export interface Login {
   address: string
 }
 
-/** Where a request comes from. */
-export type Origin = Pick<Login, 'fingerprint' | 'address'>
+/** What tells browsers and places apart. */
+export type Client = Pick<Login, 'fingerprint' | 'address'>
 
 /** How long a login lasts, in seconds, and what it is tied to. */
 export interface LoginLimits {
@@ -24,7 +24,7 @@ export interface LoginLimits {
 }
 
 /** Why a login does not hold any more; undefined while it does. */
-export function whyLoggedOut (login: Login, from: Origin, limits: LoginLimits, now: Date): 'idle' | 'too-old' | 'elsewhere' | undefined {
+export function whyLoggedOut (login: Login, from: Client, limits: LoginLimits, now: Date): 'idle' | 'too-old' | 'elsewhere' | undefined {
   const secondsSince = (date: Date) => (now.getTime() - date.getTime()) / 1000
   if (secondsSince(login.createdAt) >= limits.absoluteSeconds) return 'too-old'
   if (secondsSince(login.seenAt) >= limits.idleSeconds) return 'idle'

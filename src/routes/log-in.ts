@@ -16,7 +16,7 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
     const key = app.keys.find(request.body.key)
-    if (!key) throw await app.rateLimits.failedAuthentication(request, failure('UNAUTHENTICATED', { message: 'The API key is not known, or not in force any more: ask for another one' }))
+    if (!key) throw await app.rateLimits.unknownKey(request)
     app.logins.open(request, reply, key)
     request.log.info({ user: key.user, keyId: key.id }, 'logged in')
     return { success: true as const, message: `You are logged in as ${key.user}` }

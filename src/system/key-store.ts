@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync } from 'node:fs'
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { SQLOutputValue } from 'node:sqlite'
 import { isInForce, type ApiKey, type NewKey } from '../domain/api-key.ts'
 import type { Role, Scope } from '../domain/principal.ts'
+import { openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
 
 const SCHEMA = `
@@ -31,11 +31,10 @@ export type KeyStore = ReturnType<typeof openKeys>
 /**
  * Opens the keys in `file`, which only root can read, and makes it if it is missing. The server and a terminal may have
  * it open at the same time: what one writes, the other reads at once.
+ * @throws {StartRefused} when it is damaged
  */
 export function openKeys (file: string) {
-  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
-  const database = new DatabaseSync(file)
-  database.exec(SCHEMA)
+  const database = openOrRefuse(file, SCHEMA)
   const statements = {
     insert: database.prepare('INSERT INTO keys (id, hash, user, role, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     list: database.prepare('SELECT * FROM keys ORDER BY created_at, id'),

@@ -1,6 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import type { Login } from '../domain/login.ts'
+import { openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
 
 const SCHEMA = `
@@ -18,11 +17,9 @@ const SCHEMA = `
 /** The logins of an instance. */
 export type LoginStore = ReturnType<typeof openLogins>
 
-/** Opens the logins in `file`, which only root can read, and makes it if it is missing. */
+/** Opens the logins in `file`, which only root can read, and makes it if it is missing. @throws {StartRefused} when it is damaged */
 export function openLogins (file: string) {
-  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
-  const database = new DatabaseSync(file)
-  database.exec(SCHEMA)
+  const database = openOrRefuse(file, SCHEMA)
   const statements = {
     insert: database.prepare('INSERT INTO logins VALUES (?, ?, ?, ?, ?)'),
     find: database.prepare('SELECT * FROM logins WHERE hash = ?'),

@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, existsSync, openSync, renameSync } from 'node:fs'
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { existsSync, renameSync } from 'node:fs'
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { ClockNote } from '../domain/session-clocks.ts'
 import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '../domain/session.ts'
 import { StartRefused } from '../errors.ts'
+import { openDatabase } from './root-database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -131,11 +132,8 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
 
 /** @throws {Error} with SQLite's `errcode` when the file cannot be used as it is */
 function openSound (file: string): DatabaseSync {
-  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
-  chmodSync(file, 0o600)
-  const database = new DatabaseSync(file)
+  const database = openDatabase(file, SCHEMA)
   try {
-    database.exec(SCHEMA)
     addColumns(database)
     database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { lightDisplay } from '../support/light-display.ts'
@@ -21,7 +22,7 @@ async function p95 (server: Server, { id }: CreatedSession): Promise<number> {
     const { status } = await pushCode(server, { sessionId: id, filePath: 'a.js', content: `// ${i} ${'x'.repeat(8192)}` })
     if (status !== 200) throw new Error(`the neighbour's push was answered with ${status}`)
     samples.push(performance.now() - startedAt)
-    await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+    await delay(PAUSE_MS)
   }
   return samples.sort((a, b) => a - b)[Math.ceil(SAMPLES * 0.95) - 1]!
 }

@@ -1,0 +1,29 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { StartRefused } from '../errors.ts'
+
+/**
+ * Opens the SQLite database in `file`, which only root can read, and makes what is missing of it.
+ * @throws {Error} with SQLite's `errcode` when the file cannot be used as it is
+ */
+export function openDatabase (file: string, schema: string): DatabaseSync {
+  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  chmodSync(file, 0o600)
+  const database = new DatabaseSync(file)
+  try {
+    database.exec(schema)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** The same for what nothing else can be made anew from: the operator decides. @throws {StartRefused} */
+export function openOrRefuse (file: string, schema: string): DatabaseSync {
+  try {
+    return openDatabase(file, schema)
+  } catch (cause) {
+    throw new StartRefused(`${file} cannot be used: ${(cause as Error).message}; put a good copy in its place, or move it away to begin without what it held`, { cause })
+  }
+}
