@@ -1,8 +1,7 @@
 // Writes docs/reliability.md from what a whole, long run of the tests has counted.
-//   node bin/reliability.mjs TALLY [DOCUMENT]     TALLY: what bin/test.mjs left in the file that EX10_TALLY names
-// Exits with 1, and leaves the document as it is, when a test failed or a count is too low.
-import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+//   node bin/reliability.mjs TALLY [DOCUMENT]     TALLY: what bin/test.mjs --long left
+// Exits with 1, and leaves the document as it is, when a file of tests is missing or failed, or a count is too low.
+import { globSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { readTally, sumTally } from './tally.mjs'
 
@@ -24,7 +23,7 @@ const INPUTS = ['hostile file paths', 'raw HTTP requests', 'malformed WebSocket 
 const [file, document = 'docs/reliability.md'] = process.argv.slice(2)
 const lines = readTally(file)
 const sums = sumTally(lines)
-const run = lines.find(line => line.name === 'run')
+const outcomes = lines.filter(line => line.name === 'outcome')
 const problems = problemsOf()
 if (problems.length > 0) {
   for (const problem of problems) console.error(`ex10: ${document} is not written: ${problem}`)
@@ -34,10 +33,11 @@ writeFileSync(document, page())
 console.log(`${document} is written`)
 
 function problemsOf () {
-  if (!run) return ['the run of the tests was not whole: start it with npm run test:long']
+  const missing = ['lint', 'types', ...globSync('test/**/*.test.ts')].filter(file => !outcomes.some(({ test }) => test === file))
+  if (missing.length > 0) return [`no outcome of ${missing.join(', ')}: run it with npm run test:long`]
   const low = PROMISED.filter(([name, , least]) => countOf(name) < least).map(([name, , least]) => `${countOf(name)} ${name}, and not ${least}`)
   return [
-    ...run.failed > 0 ? [`${run.failed} of the tests failed`] : [],
+    ...outcomes.filter(({ failed }) => failed > 0).map(({ test, failed }) => `${failed} of ${test} failed`),
     ...low,
     ...sums.has('leaked') ? [] : ['no test has counted what leaked'],
     ...countOf('leaked') > 0 ? [`${countOf('leaked')} leaked`] : []
@@ -79,7 +79,7 @@ simple model says. \`EX10_TEST_SEED\` repeats a run with a seed of the table.
 ${rows.join('\n')}
 | Leaked | ${number(countOf('leaked'))} | |
 
-${number(run.passed)} checks passed and none failed, in ${Math.round(run.seconds / 60)} minutes, on ${new Date().toISOString().slice(0, 10)}, at commit ${commit()}.
+${number(sumOf('passed'))} checks passed and none failed, in ${Math.round(sumOf('seconds') / 60)} minutes, on ${new Date().toISOString().slice(0, 10)}, at commit ${commits()}.
 The machine: ${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node}. The everyday run, \`npm test\`,
 makes the same tests with smaller numbers.
 `
@@ -89,11 +89,14 @@ function number (count) {
   return count.toLocaleString('en')
 }
 
-function commit () {
-  const hash = git('rev-parse', '--short=12', 'HEAD') || 'unknown'
-  return git('status', '--porcelain', '--', '.', ':!docs/reliability.md') ? `${hash}, with changes that are not committed` : hash
+function sumOf (key) {
+  return outcomes.reduce((sum, outcome) => sum + outcome[key], 0)
 }
 
-function git (...argv) {
-  return spawnSync('git', argv, { encoding: 'utf8' }).stdout?.trim() || ''
+/** The commit of most files, and those that were made again at another. */
+function commits () {
+  const files = new Map()
+  for (const { test, commit } of outcomes) files.set(commit, [...files.get(commit) ?? [], test])
+  const [[most], ...others] = [...files].sort(([, a], [, b]) => b.length - a.length)
+  return [most, ...others.map(([commit, names]) => `and of ${names.map(name => `\`${name}\``).join(', ')} at ${commit}`)].join('; ')
 }

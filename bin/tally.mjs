@@ -1,7 +1,8 @@
 // What the tests have counted: JSON lines in the file that EX10_TALLY names (test/support/tally.ts).
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
-/** The lines of a tally file. A test writes a line when it has passed what it counts. */
+/** The lines of a tally file. A test writes a line when it has passed what it counts, bin/test.mjs one for each file. */
 export function readTally (file) {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line)) : []
 }
@@ -16,4 +17,14 @@ export function sumTally (lines) {
     sums.set(name, sum)
   }
   return sums
+}
+
+/** The commit that is checked out, and whether the files differ from it. */
+export function commit () {
+  const hash = git('rev-parse', '--short=12', 'HEAD') || 'unknown'
+  return git('status', '--porcelain', '--', '.', ':!docs/reliability.md') ? `${hash} with changes` : hash
+}
+
+function git (...argv) {
+  return spawnSync('git', argv, { encoding: 'utf8' }).stdout?.trim() || ''
 }

@@ -1,20 +1,25 @@
 // Runs every check: lint, types, then all tests, one file after the other. Ends with what the tests counted, and then
-// "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome of the run.
-//   node bin/test.mjs [FILE...]     EX10_TEST_LONG=1: in full numbers, for hours
+// "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome of each file.
+//   node bin/test.mjs [--long] [FILE...]
+// With --long, in full numbers, for more than an hour; at its green end, docs/reliability.md is written. FILEs are made
+// again on top of an earlier run: what that one counted of other files stays.
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, readdirSync, rmSync } from 'node:fs'
-import { readTally, sumTally } from './tally.mjs'
+import { appendFileSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
-const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${process.env.EX10_TEST_SPAN ?? 0}.jsonl`
+const SPAN = process.env.EX10_TEST_SPAN ?? 0
+const args = process.argv.slice(2)
+const isLong = args.includes('--long')
+const files = args.filter(arg => arg !== '--long')
+const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : SPAN}.jsonl`
 /** How long one file may take. */
-const FILE_SECONDS = process.env.EX10_TEST_LONG === '1' ? 7200 : 900
-const files = process.argv.slice(2)
-const startedAt = performance.now()
-let passed = 0
-let failed = 0
+const FILE_SECONDS = isLong ? 7200 : 480
+/** What came of each file: how many of its tests passed and failed. */
+const outcomes = new Map()
 
-rmSync(TALLY, { force: true })
+removeLeftovers() // of a run that was broken off
+keepTally()
 if (files.length === 0) {
   check('lint', 'eslint', ['.'])
   check('types', 'tsc', ['--noEmit'])
@@ -22,38 +27,71 @@ if (files.length === 0) {
 await runTests()
 removeLeftovers()
 for (const [name, { count, seeds }] of sumTally(readTally(TALLY))) console.log(`# ${count} ${name}${seeds.map(seed => `, EX10_TEST_SEED=${seed}`).join('')}`)
-if (files.length === 0) appendFileSync(TALLY, JSON.stringify({ name: 'run', passed, failed, seconds: Math.round((performance.now() - startedAt) / 1000) }) + '\n')
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+const sum = key => [...outcomes.values()].reduce((total, outcome) => total + outcome[key], 0)
+const isGreen = sum('failed') === 0 && sum('passed') > 0
+const isWritten = !(isLong && isGreen) || spawnSync(process.execPath, ['bin/reliability.mjs', TALLY], { stdio: 'inherit' }).status === 0
+console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
+process.exitCode = isGreen && isWritten ? 0 : 1
+
+/** Without the lines of what is made again. */
+function keepTally () {
+  const kept = files.length > 0 ? readTally(TALLY).filter(({ test }) => !files.some(file => test.startsWith(file))) : []
+  writeFileSync(TALLY, kept.map(line => JSON.stringify(line) + '\n').join(''))
+}
 
 function check (name, command, args) {
   console.log(`# ${name}`)
+  const startedAt = performance.now()
   const { status } = spawnSync(command, args, { stdio: 'inherit' })
-  if (status === 0) passed++
-  else failed++
+  note(name, { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 }, performance.now() - startedAt)
 }
 
 /** A skipped test, one marked to do, or a file without any test is a failure: a green run means that all of it ran. */
 async function runTests () {
-  const tap = spawn('tap', ['--reporter=tap', '--jobs=1', `--timeout=${FILE_SECONDS}`, ...files], { env: { ...process.env, EX10_TALLY: TALLY }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = { ...process.env, EX10_TALLY: TALLY, ...isLong && { EX10_TEST_LONG: '1' } }
+  const tap = spawn('tap', ['--reporter=tap', '--jobs=1', `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise(resolve => tap.once('exit', resolve))
   let text = ''
   for await (const chunk of tap.stdout.setEncoding('utf8')) {
     process.stdout.write(chunk)
     text += chunk
   }
-  const status = await new Promise(resolve => tap.exitCode === null ? tap.once('exit', resolve) : resolve(tap.exitCode))
-  // the results of t.test(): indented once, below their file
-  const results = text.split('\n').filter(line => /^ {4}(not )?ok \d+ - /.test(line))
-  const bad = results.filter(line => /^ +not ok|# (SKIP|TODO)/i.test(line))
-  const skippedFiles = text.split('\n').filter(line => /^(not )?ok .*# (SKIP|TODO)/i.test(line))
-  passed += results.length - bad.length
-  failed += bad.length + skippedFiles.length
-  for (const line of [...bad, ...skippedFiles]) console.log(`failed or skipped: ${line.trim()}`)
-  if (status !== 0 && bad.length === 0) failed++
+  const bad = noteFiles(text)
+  for (const line of bad) console.log(`failed or skipped: ${line.trim()}`)
+  if (await ended !== 0 && bad.length === 0) note('tap', { passed: 0, failed: 1 })
 }
 
-/** The data folders of servers that a failed test of this run left; the templates' stores stay, for the next run. */
+/** Notes the outcome of each file in tap's text, and returns the lines of what failed or was skipped. */
+function noteFiles (text) {
+  const bad = []
+  let outcome = { passed: 0, failed: 0 }
+  for (const line of text.split('\n')) {
+    const [, indent, not, name, ms] = /^( {4})?(not )?ok \d+ - (.*?)(?: # time=([\d.]+)ms)?(?: \{)?$/.exec(line) ?? []
+    if (name === undefined) continue
+    const isBad = Boolean(not) || /# (SKIP|TODO)/i.test(line)
+    if (isBad) bad.push(line)
+    if (indent) outcome[isBad ? 'failed' : 'passed']++ // the result of a t.test() of the file
+    else {
+      if (isBad && outcome.failed === 0) outcome.failed = 1
+      note(name, outcome, Number(ms))
+      outcome = { passed: 0, failed: 0 }
+    }
+  }
+  return bad
+}
+
+function note (file, outcome, ms = 0) {
+  outcomes.set(file, outcome)
+  appendFileSync(TALLY, JSON.stringify({ name: 'outcome', test: file, ...outcome, seconds: Math.round(ms / 1000), commit: commit() }) + '\n')
+}
+
+/** The data folders of servers that a failed test of this run left, and what they hold; the templates' stores stay, for the next run. */
 function removeLeftovers () {
-  const prefix = `data-${process.env.EX10_TEST_SPAN ?? 0}-`
-  for (const name of readdirSync(TEST_DATA).filter(name => name.startsWith(prefix))) rmSync(`${TEST_DATA}/${name}`, { recursive: true, force: true })
+  const isLeft = path => path.startsWith(`${TEST_DATA}/data-${SPAN}-`)
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
+  for (const point of mounts.filter(isLeft).reverse()) spawnSync('umount', [point], { stdio: 'inherit' })
+  for (const file of globSync('/sys/block/loop*/loop/backing_file')) {
+    if (isLeft(readFileSync(file, 'utf8'))) spawnSync('losetup', ['--detach', `/dev/${file.split('/')[3]}`], { stdio: 'inherit' })
+  }
+  for (const path of globSync(`${TEST_DATA}/data-*`).filter(isLeft)) rmSync(path, { recursive: true, force: true })
 }

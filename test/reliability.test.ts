@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 
-interface Line { name: string, count?: number, seed?: number, passed?: number, failed?: number, seconds?: number }
+interface Line { name: string, count?: number, seed?: number, test?: string, passed?: number, failed?: number, seconds?: number, commit?: string }
+
+const FILES = ['lint', 'types', ...globSync('test/**/*.test.ts')]
 
 /** What a run counts that does all that is promised, some of it in parts. */
 const ENOUGH: Line[] = [
   { name: 'faults', count: 100 }, { name: 'faults', count: 234 }, { name: 'hostile file paths', count: 324 }, { name: 'raw HTTP requests', count: 210 },
   { name: 'malformed WebSocket frames', count: 111 }, { name: 'mutated JSON bodies', count: 100_000, seed: 42 }, { name: 'create/delete cycles', count: 1000 },
   { name: 'sessions at once', count: 500 }, { name: 'real sessions at once', count: 20 }, { name: 'model runs', count: 40, seed: 7 },
-  { name: 'audits', count: 900 }, { name: 'leaked', count: 0 }, { name: 'run', passed: 400, failed: 0, seconds: 7230 }
+  { name: 'audits', count: 900 }, { name: 'leaked', count: 0 },
+  ...FILES.map(test => ({ name: 'outcome', test, passed: 10, failed: 0, seconds: 60, commit: '0123456789ab' }))
 ]
 
 /** Runs the generator; `document` is what it wrote, if anything. */
@@ -26,9 +29,14 @@ t.test('docs/reliability.md says what a whole run has counted, with its seeds, i
   t.match(document, '**334 faults, 100,645 hostile inputs, 1,000 cycles, 0 leaked.**')
   t.match(document, '| Mutated JSON bodies | 100,000 | 42 |')
   t.match(document, '| Sessions at once, with a light display | 500 |')
-  t.match(document, '400 checks passed and none failed, in 121 minutes')
-  t.match(document, /at commit [0-9a-f]{12}/)
+  t.match(document, `${FILES.length * 10} checks passed and none failed, in ${FILES.length} minutes`)
+  t.match(document, /at commit 0123456789ab\.$/m)
   t.match(document, process.versions.node)
+})
+
+t.test('it says which files were made again at another commit', async t => {
+  const again = ENOUGH.map(line => line.test === 'lint' ? { ...line, commit: 'abcdef012345' } : line)
+  t.match(generate(t, again).document, 'at commit 0123456789ab; and of `lint` at abcdef012345.')
 })
 
 t.test('it is not written when a count is too low, a test failed, something leaked or the run was not whole: the one line says which', async t => {
@@ -38,9 +46,9 @@ t.test('it is not written when a count is too low, a test failed, something leak
     [[...without('sessions at once'), { name: 'sessions at once', count: 499 }], '499 sessions at once, and not 500'],
     [[...ENOUGH, { name: 'leaked', count: 1 }], '1 leaked'],
     [without('leaked'), 'no test has counted what leaked'],
-    [[...without('run'), { name: 'run', passed: 399, failed: 1, seconds: 1 }], '1 of the tests failed'],
-    [without('run'), 'the run of the tests was not whole: start it with npm run test:long'],
-    [[], 'the run of the tests was not whole: start it with npm run test:long']
+    [ENOUGH.map(line => line.test === 'types' ? { ...line, failed: 1 } : line), '1 of types failed'],
+    [ENOUGH.filter(({ test }) => test !== 'test/docs.test.ts'), 'no outcome of test/docs.test.ts: run it with npm run test:long'],
+    [[], `no outcome of lint, types, ${FILES[2]}, `]
   ]
   for (const [lines, problem] of cases) {
     const { code, stderr, document } = generate(t, lines)

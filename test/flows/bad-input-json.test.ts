@@ -9,12 +9,12 @@ import { CreateSessionOptions } from '../../src/schemas/session.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
 import { INSPECTED, inspect } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { mutateBody, mutateQuery } from '../support/mutate-json.ts'
 import { newRandom } from '../support/random.ts'
 import { createSession, endSession, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 
-const IS_LONG = process.env.EX10_TEST_LONG === '1'
 /** Before the memory is first looked at: until then it grows with compiled code and full caches, as it does with any input. */
 const WARM_UP = IS_LONG ? 100_000 : 5000
 const BODIES = IS_LONG ? 100_000 : 5000

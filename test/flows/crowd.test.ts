@@ -5,11 +5,11 @@ import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, listSessions, next, serve } from '../support/creation.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { atOnce } from '../support/at-once.ts'
+import { IS_LONG } from '../support/long.ts'
 import { cpuSeconds } from '../support/server-process.ts'
 import { createSession, endSession, eventually, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 
-const IS_LONG = process.env.EX10_TEST_LONG === '1'
 const SESSIONS = IS_LONG ? 500 : 30
 const MADE_AT_ONCE = 12
 const IDLE_MS = IS_LONG ? 30_000 : 5000

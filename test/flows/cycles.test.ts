@@ -4,12 +4,12 @@ import { atOnce } from '../support/at-once.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
 import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'
 import { heldAtRest, memoryOf } from '../support/server-process.ts'
 import { createSession, endSession, pushCode } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 
-const IS_LONG = process.env.EX10_TEST_LONG === '1'
 const CYCLES = IS_LONG ? 1000 : 40
 /** Before the memory is first looked at: until then it grows with compiled code and full caches. */
 const WARM_UP = IS_LONG ? 300 : 20

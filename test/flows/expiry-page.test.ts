@@ -7,7 +7,7 @@ import { pastEvents } from '../support/events.ts'
 import { createSession } from '../support/server.ts'
 import { launchViewer, openDisplay } from '../support/viewer.ts'
 
-const IDLE = 30
+const IDLE = 16
 const ANIMATED = `<!doctype html><title>Animated</title><style>
   @keyframes wander { to { transform: translateX(600px) rotate(360deg) } }
   div { width: 200px; height: 200px; background: linear-gradient(red, blue); animation: wander 1s infinite alternate }

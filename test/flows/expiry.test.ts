@@ -13,6 +13,8 @@ import { openSocket, readMeta, socketDisplay, xpraPacket } from '../support/sock
 const OFF = { EX10_IDLE_TIMEOUT: '0', EX10_SESSION_TIMEOUT: '0', EX10_CONNECT_TIMEOUT: '0' }
 const NOT_FOUND = { valid: false, reason: 'session_not_found' }
 
+t.jobs = 3 // they wait more than they work
+
 async function show (server: Server, { id }: CreatedSession): Promise<SessionView> {
   return await (await fetch(`${server.url}/sessions/${id}`)).json() as SessionView
 }
@@ -54,7 +56,7 @@ async function assertEndsInTime (t: Test, server: Server, session: CreatedSessio
   }
 }
 
-t.test('a session that nobody uses ends in its time, also with a viewer that only pings; one that is touched, pushed to or typed into does not', { timeout: 200_000 }, async t => {
+t.test('a session that nobody uses ends in its time, also with a viewer that only pings; one that is touched, pushed to or typed into does not', { buffered: true, timeout: 200_000 }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '5' })
   const [touched, pushed, typed] = await Promise.all([touch, push, undefined].map(async action => {
     const session = await createSession(server)
@@ -79,7 +81,7 @@ t.test('a session that nobody uses ends in its time, also with a viewer that onl
   await assertEndsClean(t, server)
 })
 
-t.test('a push is use of the session as long as its build takes', async t => {
+t.test('a push is use of the session as long as its build takes', { buffered: true }, async t => {
   const server = await serve(t, { ...slowBuilds(t, 7), ...OFF, EX10_IDLE_TIMEOUT: '3' })
   const session = await createSession(server)
   const pushed = await push(server, session)
@@ -94,7 +96,7 @@ t.test('a push is use of the session as long as its build takes', async t => {
   await assertEndsClean(t, server)
 })
 
-t.test('a warning comes before the end, and word that the session goes on when somebody takes it back, by API or by the page\'s button', async t => {
+t.test('a warning comes before the end, and word that the session goes on when somebody takes it back, by API or by the page\'s button', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '8', EX10_EXPIRY_WARNING: '5' })
   const session = await createSession(server)
   const state = async () => (await fetch(`${session.url}state`)).json() as Promise<{ expiry: { inMs: number, warningInMs: number } }>
@@ -128,7 +130,7 @@ t.test('a warning comes before the end, and word that the session goes on when s
   await assertEndsClean(t, server)
 })
 
-t.test('no use makes a session live longer than EX10_SESSION_TIMEOUT', async t => {
+t.test('no use makes a session live longer than EX10_SESSION_TIMEOUT', { buffered: true }, async t => {
   const server = await serve(t, { ...lightDisplay(), ...OFF, EX10_SESSION_TIMEOUT: '6', EX10_EXPIRY_WARNING: '2' })
   const session = await createSession(server)
   keepDoing(t, () => touch(server, session))
@@ -142,7 +144,7 @@ t.test('no use makes a session live longer than EX10_SESSION_TIMEOUT', async t =
   await assertEndsClean(t, server)
 })
 
-t.test('a session that is never viewed nor used ends by EX10_CONNECT_TIMEOUT; one that was lives on', async t => {
+t.test('a session that is never viewed nor used ends by EX10_CONNECT_TIMEOUT; one that was lives on', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_CONNECT_TIMEOUT: '6' })
   const made = [push, touch, (_server: Server, session: CreatedSession) => openSocket(t, session).then(socket => socket.close())].map(async use => {
     const session = await createSession(server)
@@ -157,7 +159,7 @@ t.test('a session that is never viewed nor used ends by EX10_CONNECT_TIMEOUT; on
   await assertEndsClean(t, server)
 })
 
-t.test('with EX10_VIEWER_COUNTS, a session is in use as long as somebody looks at it', async t => {
+t.test('with EX10_VIEWER_COUNTS, a session is in use as long as somebody looks at it', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '3', EX10_VIEWER_COUNTS: '1' })
   const session = await createSession(server)
   const [socket, another] = [await openSocket(t, session), await openSocket(t, session)]
@@ -173,7 +175,7 @@ t.test('with EX10_VIEWER_COUNTS, a session is in use as long as somebody looks a
   await assertEndsClean(t, server)
 })
 
-t.test('the clocks go on over kill -9 and a start, the clock on the wall set forward and back', { timeout: 200_000 }, async t => {
+t.test('the clocks go on over kill -9 and a start, the clock on the wall set forward and back', { buffered: true, timeout: 200_000 }, async t => {
   const wall = wallClock(t)
   let server = await serve(t, { ...wall.env, ...lightDisplay(), ...OFF, EX10_ON_SHUTDOWN: 'keep', EX10_IDLE_TIMEOUT: '3600', EX10_CONNECT_TIMEOUT: '600', EX10_SESSION_TIMEOUT: '7200' })
   const used = await createSession(server)

@@ -2,8 +2,9 @@ import t, { type Test } from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
 import { assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
-import { assertAudited, faultsOf, SIDE_BY_SIDE, SIDES, type Fault, type Side } from '../support/faults.ts'
+import { assertAudited, faultsOf, SIDE_BY_SIDE, SIDES, type Fault } from '../support/faults.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'
 import { createSession, endSession, eventually, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
@@ -13,11 +14,7 @@ const EFFECTS = { throw: 'EX10_STEP_FAILED', enospc: 'EX10_NO_DISK', hang: 'EX10
 type Effect = keyof typeof EFFECTS
 
 const IN_WORDS: Record<Effect, string> = { throw: 'fails', enospc: 'finds the disk full', hang: 'hangs' }
-const IS_LONG = process.env.EX10_TEST_LONG === '1'
 const effects: Effect[] = IS_LONG ? ['throw', 'enospc', 'hang'] : ['throw']
-/** Every day, the two where more is at stake: what was made must be undone, and what was not undone must be. */
-const creationSides: readonly Side[] = IS_LONG ? SIDES : ['after']
-const teardownSides: readonly Side[] = IS_LONG ? SIDES : ['before']
 
 /** A server with one slot, which would be missed if it stayed taken, in which the fault is waiting. */
 function serveWith (t: Test, { step, side }: Fault, effect: Effect, settings = lightDisplay()): Promise<Server> {
@@ -71,12 +68,12 @@ async function servesOn (t: Test, server: Server, before: string[]): Promise<voi
 t.jobs = SIDE_BY_SIDE
 
 for (const effect of effects) {
-  for (const side of creationSides) {
+  for (const side of SIDES.creation) {
     t.test(`a creation of which any step ${IN_WORDS[effect]}, ${side} its work, ends with one error line and leaves nothing, and the next one succeeds`, { buffered: true }, async t => {
       for (const fault of faultsOf('creation', side)) await t.test(fault.step, t => creationFails(t, fault, effect))
     })
   }
-  for (const side of teardownSides) {
+  for (const side of SIDES.teardown) {
     t.test(`an end of which any step ${IN_WORDS[effect]}, ${side} its work, is done by asking again, and leaves nothing`, { buffered: true }, async t => {
       for (const fault of faultsOf('teardown', side)) await t.test(fault.step, t => endFails(t, fault, effect))
     })

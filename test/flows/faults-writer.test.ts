@@ -4,12 +4,13 @@ import type { SessionView } from '../../src/schemas/session.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { assertAudited } from '../support/faults.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { newRandom } from '../support/random.ts'
 import { inside, pythonArgv, type Inside } from '../support/sandbox.ts'
 import { createSession, endSession, pushCode, type CreatedSession, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 
-const KILLS = process.env.EX10_TEST_LONG === '1' ? 300 : 30
+const KILLS = IS_LONG ? 300 : 30
 const WRITTEN = 8
 
 /** Ten files: four are replaced, four are new, in folders that are new, too, and two are deleted. */

@@ -4,12 +4,13 @@ import t, { type Test } from 'tap'
 import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { floodingDisplay } from '../support/flooding-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, endSession, type CreatedSession, type Server } from '../support/server.ts'
 import { tally } from '../support/tally.ts'
 import { costOf, processesIn } from '../support/victims.ts'
 
-const SECONDS = process.env.EX10_TEST_LONG ? 60 : 5
+const SECONDS = IS_LONG ? 60 : 5
 const MIB = 1024 * 1024
 const LINE_BYTES = 8192
 /** Of one service: the current file and the rotated ones, each a little longer than it is to be. */

@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import t from 'tap'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { newRandom } from '../support/random.ts'
 import { commands, endAll, SLOTS, type Model, type Real } from '../support/session-model.ts'
 import { tally } from '../support/tally.ts'
 
-const IS_LONG = process.env.EX10_TEST_LONG === '1'
 const RUNS = IS_LONG ? 40 : 2
 const COMMANDS = 20
 

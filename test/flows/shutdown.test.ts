@@ -8,6 +8,7 @@ import { auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
 import { assertAuditsClean, assertNothingLeft, assertSurvived } from '../support/ending.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'
 import { createSession, eventually, type Server } from '../support/server.ts'
 
@@ -53,7 +54,7 @@ t.test('a second signal while sessions end, as Ctrl-C under npm sends it, does n
 
 t.test('a signal at whichever step of a creation undoes it, and its client hears why', async t => {
   for (const [position, step] of STEPS.entries()) {
-    if (position % 3 !== 1 && !process.env.EX10_TEST_LONG) continue
+    if (position % 3 !== 1 && !IS_LONG) continue
     const signal = position % 2 === 0 ? 'SIGTERM' : 'SIGINT'
     const server = await serve(t, lightDisplay())
     const creation = await beginCreation(server)

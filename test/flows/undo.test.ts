@@ -1,11 +1,12 @@
 import t from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, endSession, eventually } from '../support/server.ts'
 
-const ROUNDS = process.env.EX10_TEST_LONG === '1' ? 10 : 2
+const ROUNDS = IS_LONG ? 10 : 1
 const SIDE_BY_SIDE = 5
 
 t.test('one server, many ends', async t => {

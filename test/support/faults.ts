@@ -1,12 +1,16 @@
 import { STEPS, TEARDOWN_STEPS, type Step, type TeardownStep } from '../../src/domain/steps.ts'
 import type { Test } from 'tap'
 import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
+import { IS_LONG } from './long.ts'
 import { listMachine } from './machine.ts'
 import type { Server } from './server.ts'
 
-export const SIDES = ['before', 'after'] as const
+export type Side = 'before' | 'after'
 
-export type Side = typeof SIDES[number]
+/** The sides on which faults strike. Every day, the two where more is at stake: what was made must be undone, and what was not undone must be. */
+export const SIDES: Record<'creation' | 'teardown', Side[]> = IS_LONG
+  ? { creation: ['before', 'after'], teardown: ['before', 'after'] }
+  : { creation: ['after'], teardown: ['before'] }
 
 /** A place where a fault can strike. */
 export interface Fault { step: Step | TeardownStep, side: Side }

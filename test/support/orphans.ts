@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, existsSync, globSync, lchownSync, mkdirSync, rmdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chownSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts.ts'
 import { removeGroups } from '../../src/system/cgroups.ts'
@@ -32,8 +32,19 @@ listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))
 print(listener.getsockname()[1], flush=True)
 time.sleep(1000)`
 
-/** Plants orphans of the instance: of a session that never was, and a uid that no session has. */
+/** Plants orphans of the instance: of a session that never was, and a uid that no session has. All or none. */
 export async function plantOrphans (server: Server): Promise<Orphans> {
+  const undo: (() => unknown)[] = []
+  const remove = async () => { for (let revert = undo.pop(); revert; revert = undo.pop()) await revert() }
+  try {
+    return { ...await plant(server, undo), remove }
+  } catch (error) {
+    await remove() // or every test after this one would find them
+    throw error
+  }
+}
+
+async function plant (server: Server, undo: (() => unknown)[]): Promise<Omit<Orphans, 'remove'>> {
   const { dataDir, instance, uids: [, uid], ports } = server
   const id = randomBytes(16).toString('hex')
   const name = `ex10_user_${randomBytes(4).toString('hex')}`
@@ -43,7 +54,6 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   const lastPort = ports[1]![1]!
   const repairable: string[] = []
   const others: string[] = []
-  const undo: (() => unknown)[] = []
   const sh = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8', env: CLEAN_ENV }).trim()
   const asUid = ['setpriv', `--reuid=${uid}`, '--clear-groups', '--']
 
@@ -112,11 +122,10 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   repairable.push(`namespace: ${sh('readlink', `/proc/${holder.pid}/ns/mnt`)} with the home of ${name}`)
 
   const groups = globSync(`/sys/fs/cgroup/**/${instance}`).map(group => `${group}/${id}`)
+  undo.push(() => removeGroups(groups, AbortSignal.timeout(5000)))
   for (const group of groups) mkdirSync(group)
   const grouped = await started(['sleep', '1000'])
   for (const group of groups) writeFileSync(`${group}/cgroup.procs`, String(grouped.pid))
-  undo.push(() => removeGroups(groups, AbortSignal.timeout(5000)))
-  undo.push(undo.splice(-2, 1)[0]!) // first the process, then its groups
   await named(grouped.pid, 'sleep')
   repairable.push(`process: ${grouped.pid} sleep of ${id}`, ...groups.map(group => `cgroup: ${group}`))
 
@@ -139,15 +148,16 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
 
   mkdirSync('/tmp/.X11-unix', { recursive: true, mode: 0o1777 })
   const files = [`/tmp/.X11-unix/X${uid}`, `/tmp/.X${uid}-lock`, `/var/tmp/ex10-${uid}`, `/dev/shm/ex10-${uid}`, `/run/ex10-${uid}`]
+  const nested = `/tmp/ex10-nested-${uid}`
+  undo.push(() => [...files, nested].forEach(path => rmSync(path, { recursive: true, force: true })))
   for (const path of files) {
     writeFileSync(path, '')
     chownSync(path, uid, 0)
   }
-  const nested = `/tmp/ex10-nested-${uid}`
+  rmSync(nested, { recursive: true, force: true }) // root's, so no server removes what a run left that was broken off
   mkdirSync(nested)
   symlinkSync('/etc', `${nested}/a link\nof two lines`) // nothing of what it leads to may be touched
   lchownSync(`${nested}/a link\nof two lines`, uid, 0)
-  undo.push(() => [...files, nested].forEach(path => rmSync(path, { recursive: true, force: true })))
   repairable.push(...[...files, `${nested}/a link\nof two lines`].map(path => `file: ${path}`))
 
   const shm = /\d+/.exec(sh(asUid[0]!, ...asUid.slice(1), 'ipcmk', '-M', '4096'))![0]
@@ -158,13 +168,5 @@ export async function plantOrphans (server: Server): Promise<Orphans> {
   undo.push(() => queues('rm -f "/mnt/$1"'))
   repairable.push(`ipc: message queue ex10-${uid} of uid ${uid}`)
 
-  return {
-    uid,
-    repairable: repairable.sort(),
-    others: others.sort(),
-    async remove () {
-      for (let revert = undo.pop(); revert; revert = undo.pop()) await revert()
-      for (const group of groups.filter(existsSync)) rmdirSync(group)
-    }
-  }
+  return { uid, repairable: repairable.sort(), others: others.sort() }
 }
