@@ -9,6 +9,7 @@ import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '../src/config.ts'
 import { readKeyRequest } from '../src/domain/api-key.ts'
 import { KeyRequest } from '../src/schemas/key.ts'
+import { openAuditLog } from '../src/system/audit-log-store.ts'
 import { prepareDataFolder } from '../src/system/data-folder.ts'
 import { openKeys } from '../src/system/key-store.ts'
 
@@ -28,10 +29,13 @@ try {
   const { dataDir } = readConfig(process.env)
   await prepareDataFolder(dataDir)
   const keys = openKeys(join(dataDir, 'keys.db'))
+  const auditLog = openAuditLog(join(dataDir, 'audit-log.db'))
   try {
-    command(keys, values, words)
+    const { action, key } = command(keys, values, words) ?? {}
+    if (action) auditLog.append({ user: 'terminal', action, target: key.id, details: { user: key.user, role: key.role } })
   } finally {
     keys.close()
+    auditLog.close()
   }
 } catch (error) {
   console.error(error instanceof Refused ? error.message : `ex10: ${error.message}`)
@@ -53,6 +57,7 @@ function create (keys, { user, role, scopes, expires }) {
   const { key, secret } = keys.create(readKeyRequest(request, new Date()))
   console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}). It is shown this once:`)
   console.log(secret)
+  return { action: 'key.created', key }
 }
 
 function list (keys) {
@@ -65,6 +70,8 @@ function list (keys) {
 
 function revoke (keys, _values, [id]) {
   if (!id) throw new Refused(USAGE)
-  if (!keys.revoke(id)) throw new Refused(`there is no key ${id}: "npm run keys -- list" shows them`)
+  const key = keys.revoke(id)
+  if (!key) throw new Refused(`there is no key ${id}: "npm run keys -- list" shows them`)
   console.error(`Key ${id} is not in force any more`)
+  return { action: 'key.revoked', key }
 }

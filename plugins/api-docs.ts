@@ -20,7 +20,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
-      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'access' }, { name: 'operation' }],
+      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'access' }, { name: 'administration' }, { name: 'operation' }],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys' } } },
       security: [{ key: [] }, {}]
     },

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createSession, type StepStarted } from '../src/domain/create-session.ts'
 import { withHeartbeat } from '../src/domain/heartbeat.ts'
-import type { SessionFacts, Template } from '../src/domain/session.ts'
+import type { Requester, SessionFacts, Template } from '../src/domain/session.ts'
 import type { Turn } from '../src/domain/turn.ts'
 import { failure, shownAs } from '../src/errors.ts'
 import type { ProgressLine } from '../src/schemas/progress.ts'
@@ -19,7 +19,7 @@ declare module 'fastify' {
        * places are taken, maybe a turn to wait for.
        * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
        */
-      admit (owner: string, options: CreateSessionOptions): Promise<Admission>
+      admit (requester: Requester, options: CreateSessionOptions): Promise<Admission>
       /**
        * Makes the session, when its turn has come; yields progress, and last one `complete` or one `error` line. By then
        * a failed session has been undone, and so has one whose client went away, as `gone` tells.
@@ -35,7 +35,7 @@ interface Admitted { facts: SessionFacts, template: Template }
 interface Queued { turn: Turn, wish: Wish, template: Template }
 
 /** What is known of a session from the start. */
-type Wish = Pick<SessionFacts, 'id' | 'owner' | 'template' | 'width' | 'height'>
+type Wish = Omit<SessionFacts, 'slot' | 'account' | 'createdAt'>
 
 const HEARTBEAT_MS = 5000
 
@@ -43,10 +43,10 @@ async function creations (app: FastifyInstance): Promise<void> {
   const running = new Set<Promise<void>>()
   const shutdown = new AbortController()
 
-  async function admit (owner: string, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
+  async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, template: template.name, width, height }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, width, height }
     const turn = app.admission.enter(wish)
     return turn ? { turn, wish, template } : { facts: await decide(wish), template }
   }

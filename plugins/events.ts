@@ -16,6 +16,8 @@ declare module 'fastify' {
       open (facts: SessionFacts, past?: SessionEvent[]): void
       /** What an earlier server kept of them. */
       kept (facts: SessionFacts): Promise<SessionEvent[]>
+      /** Calls `hear` with every event of every session from now on, also of those that were never ready. It must not throw. */
+      observe (hear: (facts: SessionFacts, event: SessionEvent) => void): void
       publish (facts: SessionFacts, event: Omit<SessionEvent, 'at'> & { at?: string }): void
       /** What has happened, oldest first: the last 200 events. */
       past (id: string): readonly SessionEvent[]
@@ -37,6 +39,7 @@ const MAX_READERS = 32
 
 async function events (app: FastifyInstance): Promise<void> {
   const histories = new Map<string, History>()
+  const observers: ((facts: SessionFacts, event: SessionEvent) => void)[] = []
   const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
 
   app.audit.own('history', () => histories.keys(), ({ id }) => [id])
@@ -47,10 +50,12 @@ async function events (app: FastifyInstance): Promise<void> {
       history.emitter.setMaxListeners(MAX_READERS)
       histories.set(facts.id, history)
     },
+    observe (hear: (facts: SessionFacts, event: SessionEvent) => void) { observers.push(hear) },
     publish (facts: SessionFacts, event: Omit<SessionEvent, 'at'> & { at?: string }) {
+      const dated = { at: new Date().toISOString(), ...event }
+      for (const hear of observers) hear(facts, dated)
       const history = histories.get(facts.id)
       if (!history) return // it was not made yet, or has been closed
-      const dated = { at: new Date().toISOString(), ...event }
       history.events.push(dated)
       history.events.splice(0, history.events.length - KEPT)
       history.emitter.emit('event', dated)

@@ -68,11 +68,11 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     if (!redeem(url.searchParams.get('ticket') ?? '', id)) throw failure('BAD_TICKET')
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
-    await view(id, viewer, () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => app.expiry.saw(id)))
+    await view(id, viewer, request.socket.remoteAddress ?? '', () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => app.expiry.saw(id)))
   }
 
   /** Keeps the viewer's socket known for as long as it is open. */
-  async function view (id: string, viewer: Duplex, open: () => Promise<void>): Promise<void> {
+  async function view (id: string, viewer: Duplex, address: string, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
     if (all.size >= MAX_VIEWERS) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
@@ -85,6 +85,8 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     })
     await open()
     app.expiry.viewed(id, closed)
+    const close = app.channels.open(id, { type: 'viewer', address })
+    closed.then(close, close)
   }
 
   app.server.on('upgrade', (request, socket, head) => {
@@ -131,4 +133,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions'] })

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { pushEveryUndo } from '../src/domain/create-session.ts'
 import { parseFailpoint, type Failpoint } from '../src/domain/failpoint.ts'
-import type { EndReason, Session, SessionFacts } from '../src/domain/session.ts'
+import { hasFailed, type EndReason, type Session, type SessionFacts } from '../src/domain/session.ts'
 import { UndoStack } from '../src/domain/undo-stack.ts'
 import { failure } from '../src/errors.ts'
 import { failpointOf } from '../src/system/failpoint.ts'
@@ -138,7 +138,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       throw error
     }
     await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
-    registry.setState(facts.id, reason === 'failed' || reason === 'client-gone' ? 'failed' : 'ended')
+    registry.setState(facts.id, hasFailed(reason) ? 'failed' : 'ended')
     live.delete(facts.id)
     app.ports.release(facts.slot.index)
     app.places.release(facts.id)

@@ -4,8 +4,10 @@ import type { Config } from './config.ts'
 import admission from '../plugins/admission.ts'
 import apiDocs from '../plugins/api-docs.ts'
 import audit from '../plugins/audit.ts'
+import auditLog from '../plugins/audit-log.ts'
 import bodies from '../plugins/bodies.ts'
 import browser from '../plugins/browser.ts'
+import channels from '../plugins/channels.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
 import connections from '../plugins/connections.ts'
@@ -31,6 +33,7 @@ import rights from '../plugins/rights.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
 import sessions from '../plugins/sessions.ts'
+import statistics from '../plugins/statistics.ts'
 import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
 import xpra from '../plugins/xpra.ts'
@@ -54,7 +57,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 const plugins = [
   errorReplies, connections, origins, bodies,
   registry, keys, logins, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
-  browser, devServer, events, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
+  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs
 ]

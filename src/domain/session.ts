@@ -10,6 +10,11 @@ export type SessionState = typeof STATES[number]
 /** Why a session ended; kept in the registry. */
 export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used'
 
+/** Whether a session that ended for this reason was never ready. */
+export function hasFailed (reason: string | undefined): boolean {
+  return reason === 'failed' || reason === 'client-gone'
+}
+
 /** A number that owns three ports on 127.0.0.1. */
 export interface Slot {
   index: number
@@ -39,6 +44,15 @@ export interface Template {
   ready: string
 }
 
+/** Who asked for a session. */
+export interface Requester {
+  user: string
+  /** Where from. */
+  address: string
+  /** Whether they showed who they are: nobody has to where all are the local user. */
+  isAuthenticated: boolean
+}
+
 /**
  * What is decided before anything is made: from these facts alone, everything that the session owns can be found
  * and undone, by this server or by the next one.
@@ -53,12 +67,16 @@ export interface SessionFacts {
   createdAt: Date
   /** The user whose session it is. */
   owner: string
+  /** Where they asked for it from; empty when an earlier version made it. */
+  address: string
+  isAuthenticated: boolean
 }
 
 /** Reads facts from their JSON; those of a server that knew no users are of the local one. */
 export function parseFacts (json: string): SessionFacts {
   const facts = JSON.parse(json) as SessionFacts
-  return { ...facts, owner: facts.owner ?? LOCAL_USER, createdAt: new Date(facts.createdAt) }
+  const owner = facts.owner ?? LOCAL_USER
+  return { ...facts, owner, address: facts.address ?? '', isAuthenticated: facts.isAuthenticated ?? owner !== LOCAL_USER, createdAt: new Date(facts.createdAt) }
 }
 
 /** A session as the registry knows it. */

@@ -17,6 +17,7 @@ const addKey: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const { key, secret } = app.keys.create(readKeyRequest(request.body, new Date()))
+    app.auditLog.note(request, { action: 'key.created', target: key.id, details: { user: key.user, role: key.role } })
     request.log.info({ keyId: key.id, keyUser: key.user, by: request.principal.user }, 'API key made')
     return reply.code(201).header('cache-control', 'no-store').send({ ...viewKey(key), key: secret })
   })

@@ -12,7 +12,8 @@ const UNREAD_MS = 10_000
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const admission = await app.creations.admit(request.principal.user, options)
+  const requester = { user: request.principal.user, address: request.ip, isAuthenticated: app.config.auth !== 'none' }
+  const admission = await app.creations.admit(requester, options)
   const lines = new PassThrough()
   const gone = new AbortController()
   lines.once('close', () => gone.abort(failure('CLIENT_GONE')))

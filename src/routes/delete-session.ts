@@ -1,20 +1,27 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Done, errors, SessionParams } from '../schemas/common.ts'
 
-/** DELETE /session/:id, as existing front ends call it, and DELETE /sessions/:id: the same. */
+const DELETES = [
+  { url: '/session/:id', operationId: 'endSession', scope: 'create', tag: 'sessions' }, // as existing front ends call it
+  { url: '/sessions/:id', operationId: 'deleteSession', scope: 'create', tag: 'sessions' },
+  { url: '/admin/sessions/:id', operationId: 'endAnySession', scope: 'admin', tag: 'administration' }
+] as const
+
+/** DELETE /session/:id, DELETE /sessions/:id and DELETE /admin/sessions/:id: the same. */
 const deleteSession: FastifyPluginAsyncTypebox = async app => {
-  for (const [url, operationId] of [['/session/:id', 'endSession'], ['/sessions/:id', 'deleteSession']] as const) {
+  for (const { url, operationId, scope, tag } of DELETES) {
     app.delete(url, {
-      config: { scope: 'create' },
+      config: { scope },
       schema: {
         operationId,
         summary: 'Ends a session; answers when nothing of it is left on the machine',
-        tags: ['sessions'],
+        tags: [tag],
         params: SessionParams,
         response: { 200: Done, ...errors(401, 403, 404, 421, 500, 503, 507) }
       }
     }, async request => {
-      const { id } = app.rights.session(request.principal, request.params.id)
+      const { id, owner } = app.rights.session(request.principal, request.params.id)
+      app.auditLog.note(request, { action: 'session.end', target: id, details: { owner } })
       await app.sessions.end(id, 'deleted')
       return { success: true as const, message: 'Session ended' }
     })

@@ -27,11 +27,11 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     const lines = new PassThrough()
     for (const event of app.events.past(id)) lines.write(toLine(event))
     if (request.query.follow === false) lines.end()
-    else follow(id, lines)
+    else follow(id, lines, { user: request.principal.user, address: request.ip })
     return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
   })
 
-  function follow (id: string, lines: PassThrough): void {
+  function follow (id: string, lines: PassThrough, reader: { user: string, address: string }): void {
     const hear = (event: SessionEvent) => {
       if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
       else lines.write(toLine(event))
@@ -39,9 +39,11 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       heartbeat.refresh()
     }
     const stop = app.events.follow(id, hear)
+    const close = app.channels.open(id, { type: 'events', ...reader })
     const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
     lines.once('close', () => {
       stop()
+      close()
       clearTimeout(heartbeat)
     })
   }

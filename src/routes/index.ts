@@ -2,6 +2,8 @@ import addKey from './add-key.ts'
 import addSession from './add-session.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
+import endUserSessions from './end-user-sessions.ts'
+import getAuditLog from './get-audit-log.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
 import getDisplayState from './get-display-state.ts'
@@ -9,9 +11,11 @@ import getEvents from './get-events.ts'
 import getLogs from './get-logs.ts'
 import getMe from './get-me.ts'
 import getSession from './get-session.ts'
+import getStatistics from './get-statistics.ts'
 import getValidity from './get-validity.ts'
 import health from './health.ts'
 import keepSession from './keep-session.ts'
+import listAllSessions from './list-all-sessions.ts'
 import listKeys from './list-keys.ts'
 import listSessions from './list-sessions.ts'
 import logIn from './log-in.ts'
@@ -28,5 +32,6 @@ import viewSession from './view-session.ts'
 export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
+  listAllSessions, endUserSessions, getStatistics, getAuditLog,
   logIn, logOut, getMe, addKey, listKeys, revokeKey
 ]

@@ -11,6 +11,7 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     app.logins.close(request, reply)
+    app.auditLog.note(request, { action: 'logout' })
     request.log.info({ user: request.principal.user }, 'logged out')
     return { success: true as const, message: 'You are logged out' }
   })

@@ -15,6 +15,7 @@ const revokeKey: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const key = app.keys.revoke(request.params.id)
     if (!key) throw failure('KEY_NOT_FOUND')
+    app.auditLog.note(request, { action: 'key.revoked', target: key.id, details: { user: key.user } })
     request.log.info({ keyId: key.id, keyUser: key.user, by: request.principal.user }, 'API key revoked')
     return { success: true as const, message: 'The key is not in force any more' }
   })

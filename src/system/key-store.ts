@@ -41,6 +41,7 @@ export function openKeys (file: string) {
     find: database.prepare('SELECT * FROM keys WHERE hash = ?'),
     get: database.prepare('SELECT * FROM keys WHERE id = ?'),
     revoke: database.prepare('UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING *'),
+    remove: database.prepare('DELETE FROM keys WHERE id = ?'),
     used: database.prepare('UPDATE keys SET last_used_at = ? WHERE id = ?')
   }
 
@@ -58,6 +59,10 @@ export function openKeys (file: string) {
     revoke (id: string, now = new Date()): ApiKey | undefined {
       const row = statements.revoke.get(now.toISOString(), id)
       return row && toKey(row)
+    },
+    /** Forgets the key, as if it had never been. */
+    remove (id: string): void {
+      statements.remove.run(id)
     },
     /** The key whose secret this is, if it is in force; notes that it was used. */
     find (secret: string, now = new Date()): ApiKey | undefined {

@@ -22,7 +22,9 @@ function facts (): SessionFacts {
     width: 1280,
     height: 800,
     createdAt: new Date(),
-    owner: 'local'
+    owner: 'local',
+    address: '127.0.0.1',
+    isAuthenticated: false
   }
 }
 

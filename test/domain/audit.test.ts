@@ -7,7 +7,7 @@ const signal = AbortSignal.timeout(20_000)
 
 function session (id: string, state: SessionState, uid: number): Session {
   const account = { name: `account-${id}`, uid, gid: 1, home: '/' }
-  return { id, state, account, slot: slotAt(uid, 9000), template: '', width: 1, height: 1, createdAt: new Date(), owner: 'local', version: 0 }
+  return { id, state, account, slot: slotAt(uid, 9000), template: '', width: 1, height: 1, createdAt: new Date(), owner: 'local', address: '', isAuthenticated: false, version: 0 }
 }
 
 const noun = (owners: (string | number | undefined)[]): Noun => ({

@@ -16,7 +16,9 @@ const FACTS: SessionFacts = {
   width: 1280,
   height: 800,
   createdAt: new Date(0),
-  owner: 'local'
+  owner: 'local',
+  address: '127.0.0.1',
+  isAuthenticated: false
 }
 const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', ready: '/' }
 

@@ -19,6 +19,8 @@ function record (state: SessionState, reason?: EndReason, endedAt?: Date): Sessi
     height: 1,
     createdAt: ago(100),
     owner: 'ann',
+    address: '127.0.0.1',
+    isAuthenticated: false,
     state,
     version: 0,
     ...(reason && { reason }),

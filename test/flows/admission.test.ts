@@ -166,8 +166,8 @@ t.test('with evict-oldest, a user\'s oldest session is warned and ended for a ne
 t.test('with evict-oldest, nobody\'s session is ended for another user', async t => {
   const app = await buildApp(readConfig(testEnv({ ...lightDisplay(), EX10_LOG_LEVEL: 'silent', EX10_MAX_SESSIONS: '1', EX10_WHEN_FULL: 'evict-oldest' })), pino({ level: 'silent' }))
   t.teardown(() => app.close())
-  const create = async (owner: string) => {
-    const lines = app.creations.create(await app.creations.admit(owner, {}), new AbortController().signal, app.log)
+  const create = async (user: string) => {
+    const lines = app.creations.create(await app.creations.admit({ user, address: '127.0.0.1', isAuthenticated: true }, {}), new AbortController().signal, app.log)
     return (await Array.fromAsync(lines)).at(-1)!.status
   }
   const owners = () => app.sessions.list().map(({ owner, state }) => [owner, state])

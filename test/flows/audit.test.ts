@@ -108,16 +108,18 @@ t.test('without a server, what a half-made session has is leaked, and what a rea
   await assertEndsClean(t, await next(t, server))
 })
 
+const LOCAL_REQUESTER = { user: 'local', address: '127.0.0.1', isAuthenticated: false }
+
 t.test('the audit names what the server itself holds for no live session', async t => {
   const app = await buildApp(readConfig(testEnv({ EX10_LOG_LEVEL: 'silent', EX10_MAX_SESSIONS: '1', EX10_WHEN_FULL: 'queue' })), pino({ level: 'silent' }))
   t.teardown(() => app.close())
   const audited = async () => (await app.inject('/admin/audit')).json()
   t.strictSame(await audited(), { leaked: [], missing: [] })
 
-  const admission = await app.creations.admit('local', {}) // and no creation follows
+  const admission = await app.creations.admit(LOCAL_REQUESTER, {}) // and no creation follows
   if ('turn' in admission) throw new Error('it was not let in')
   const { facts, template } = admission
-  const waiting = await app.creations.admit('local', {}) // likewise
+  const waiting = await app.creations.admit(LOCAL_REQUESTER, {}) // likewise
   if ('facts' in waiting) throw new Error('it does not wait')
   const unwatch = app.supervision.watch(facts, template, () => {})
   await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })

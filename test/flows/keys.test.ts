@@ -1,17 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import t from 'tap'
 import { assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
-import { as, keysCommand } from '../support/keys.ts'
+import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { createSession, endSession, pushCode, type Server } from '../support/server.ts'
+import { createSession, endSession, pushCode } from '../support/server.ts'
 
 const KEYS = { ...lightDisplay(), EX10_AUTH: 'keys' }
-
-async function ask (server: Server, path: string, init: RequestInit = {}): Promise<{ status: number, body: any, headers: Headers }> {
-  const response = await fetch(server.url + path, { redirect: 'manual', ...init, headers: { ...server.headers, ...init.headers as Record<string, string> } })
-  const text = await response.text()
-  return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text, headers: response.headers }
-}
 
 t.test('an API key is made in a terminal, opens what it is good for, and nothing once it is revoked', async t => {
   const server = await serve(t, KEYS)

@@ -14,7 +14,9 @@ function facts (id: string, createdAt = new Date('2026-01-01T00:00:00Z')): Sessi
     width: 1280,
     height: 800,
     createdAt,
-    owner: 'local'
+    owner: 'local',
+    address: '127.0.0.1',
+    isAuthenticated: false
   }
 }
 

@@ -1,0 +1,122 @@
+// Sessions of a running server, from a terminal of root's. Reads the same EX10_* settings as the server.
+//   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
+//   npm run admin -- kill ID
+//   npm run admin -- kill --user NAME [--dry-run]
+//   npm run admin -- stats
+//   npm run admin -- log [--user NAME] [--verify]
+// --url says where the server is, if not where its settings say. Where users have to log in, a key is made for the one
+// command: whoever can read the data folder can make one anyway.
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readConfig } from '../src/config.ts'
+import { SCOPES } from '../src/domain/principal.ts'
+import { openKeys } from '../src/system/key-store.ts'
+
+const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
+       npm run admin -- kill ID | --user NAME [--dry-run]
+       npm run admin -- stats
+       npm run admin -- log [--user NAME] [--verify]`
+const TIMEOUT_MS = 120_000
+const KEY_SECONDS = 150
+
+class Refused extends Error {}
+
+const COMMANDS = { list, kill, stats, log }
+
+try {
+  if (process.getuid() !== 0) throw new Refused('root is needed: the server\'s keys are in a folder of root\'s')
+  const { positionals: [name, ...words], values } = parse()
+  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
+  if (!command) throw new Refused(USAGE)
+  const config = readConfig(process.env)
+  await withAccess(config, headers => command((method, path, query) => ask(values.url ?? urlOf(config), headers, method, path, query), values, words))
+} catch (error) {
+  console.error(error instanceof Refused ? error.message : `ex10: ${error.message}`)
+  process.exitCode = 1
+}
+
+function parse () {
+  const string = { type: 'string' }
+  const boolean = { type: 'boolean' }
+  try {
+    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, 'dry-run': boolean, verify: boolean } })
+  } catch (error) {
+    throw new Refused(`${error.message}\n${USAGE}`)
+  }
+}
+
+function urlOf ({ host, port }) {
+  const address = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (host.includes(':') ? `[${host}]` : host)
+  return `http://${address}:${port}`
+}
+
+/** Does the work with headers that an admin sends. */
+async function withAccess ({ auth, dataDir }, work) {
+  if (auth === 'none') return await work({})
+  const keys = openKeys(join(dataDir, 'keys.db'))
+  const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
+  const { key, secret } = keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
+  try {
+    await work({ authorization: `Bearer ${secret}` })
+  } finally {
+    keys.remove(key.id)
+    keys.close()
+  }
+}
+
+async function ask (url, headers, method, path, query = {}) {
+  const target = new URL(path, url)
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) target.searchParams.set(name, value)
+  let response
+  try {
+    response = await fetch(target, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+  } catch (error) {
+    throw new Refused(`ex10: no server answers at ${url}: ${error.cause?.message ?? error.message}`)
+  }
+  const answer = await response.json()
+  if (!response.ok) throw new Refused(`ex10: ${answer.message}`)
+  return answer
+}
+
+async function list (admin, { user, state, 'older-than': olderThan }) {
+  let after
+  do {
+    const page = await admin('GET', '/admin/sessions', { user, state, olderThan, after })
+    for (const session of page.sessions) console.log(lineOf(session))
+    after = page.next
+  } while (after)
+}
+
+function lineOf ({ id, state, health, owner, address, createdAt, idleMs, channels }) {
+  const times = [`since ${createdAt}`, ...idleMs === undefined ? [] : [`idle ${Math.round(idleMs / 1000)} s`]]
+  const open = channels.map(({ type, user, address }) => `${type} ${[user, address].filter(Boolean).join('@')}`)
+  return [id, health === 'ok' ? state : health, `${owner}@${address}`, ...times, ...open].join('  ')
+}
+
+async function kill (admin, { user, 'dry-run': dryRun }, [id]) {
+  if ((id === undefined) === (user === undefined)) throw new Refused(USAGE)
+  if (id !== undefined) {
+    if (dryRun) throw new Refused(USAGE)
+    await admin('DELETE', `/admin/sessions/${encodeURIComponent(id)}`)
+    console.log(`ended  ${id}`)
+    return
+  }
+  const { ended, failed } = await admin('DELETE', `/admin/users/${encodeURIComponent(user)}/sessions`, { dryRun: dryRun ? '1' : undefined })
+  for (const id of ended) console.log(`${dryRun ? 'would end' : 'ended'}  ${id}`)
+  for (const id of failed) console.error(`something is left of  ${id}`)
+  if (failed.length > 0) process.exitCode = 1
+}
+
+async function stats (admin) {
+  console.log(JSON.stringify(await admin('GET', '/admin/stats'), null, 2))
+}
+
+async function log (admin, { user, verify }) {
+  const { entries, head, intact, firstBroken } = await admin('GET', '/admin/audit-log', { user, verify: verify ? 'true' : undefined })
+  for (const { seq, at, user, address, action, target, details } of entries.reverse()) {
+    console.log([seq, at, [user, address].filter(Boolean).join('@'), action, target, details && JSON.stringify(details)].filter(Boolean).join('  '))
+  }
+  if (!verify) return
+  console.error(intact ? `intact up to ${head.seq}: ${head.hash}` : `entry ${firstBroken} is not what was written, or what came before it is missing`)
+  if (!intact) process.exitCode = 1
+}

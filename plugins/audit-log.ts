@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { AuditedDeed } from '../src/domain/audit-log.ts'
+import { hasFailed } from '../src/domain/session.ts'
+import { openAuditLog, type AuditLogStore } from '../src/system/audit-log-store.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who did what. */
+    auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'> & {
+      /** Notes what whoever sent the request has done. What cannot be noted is logged: nobody is kept from ending a session by a full disk. */
+      note (request: Pick<FastifyRequest, 'principal' | 'ip'>, deed: Omit<AuditedDeed, 'user' | 'address'>): void
+    }
+  }
+}
+
+async function auditLog (app: FastifyInstance): Promise<void> {
+  const store = openAuditLog(join(app.config.dataDir, 'audit-log.db'))
+
+  function append (deed: AuditedDeed): void {
+    try {
+      store.append(deed)
+    } catch (err) {
+      app.log.error({ err, deed }, 'not noted in the audit log')
+    }
+  }
+
+  app.events.observe(({ id, owner, address }, { type, reason }) => {
+    if (type === 'ready') append({ user: owner, address, action: 'session.created', target: id })
+    if (type === 'ended') append({ user: 'server', action: hasFailed(reason) ? 'session.failed' : 'session.ended', target: id, details: { owner, reason: String(reason) } })
+  })
+  // the service's own log goes elsewhere: there, these two tell later whether the end of this one was cut off
+  app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log opened')
+  app.addHook('onClose', async () => {
+    app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log closed')
+    store.close()
+  })
+
+  app.decorate('auditLog', {
+    page: store.page,
+    firstBroken: store.firstBroken,
+    head: store.head,
+    note: ({ principal, ip }, deed) => append({ user: principal.user, address: ip, ...deed })
+  } satisfies FastifyInstance['auditLog'])
+}
+
+export default fp(auditLog, { name: 'audit-log', dependencies: ['config', 'events', 'registry'] })

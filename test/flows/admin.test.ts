@@ -1,0 +1,195 @@
+import { execFile } from 'node:child_process'
+import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
+import { as, ask, keysCommand } from '../support/keys.ts'
+import { lightDisplay } from '../support/light-display.ts'
+import { createSession, endSession, eventually, NODE_COMPILE_CACHE, type Server } from '../support/server.ts'
+import { openSocket, socketDisplay } from '../support/socket-display.ts'
+
+interface Ran { code: number, stdout: string, stderr: string }
+
+/** `npm run admin -- ...words`, with the server's settings. */
+async function adminCommand (server: Server, ...words: string[]): Promise<Ran> {
+  try {
+    const ran = await promisify(execFile)(process.execPath, ['bin/admin.mjs', ...words, '--url', server.url], { env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...server.env } })
+    return { code: 0, ...ran }
+  } catch (error) {
+    const { code, stdout, stderr } = error as Ran
+    return { code, stdout, stderr }
+  }
+}
+
+/** A server with an admin and two users, who have their own keys. */
+async function serveTeam (t: Test, settings: Record<string, string> = {}): Promise<Record<'server' | 'ada' | 'anna' | 'ben', Server>> {
+  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', ...settings })
+  const keyOf = (...words: string[]) => keysCommand(server, 'create', '--user', ...words)
+  return { server, ada: as(server, await keyOf('ada', '--role', 'admin')), anna: as(server, await keyOf('anna')), ben: as(server, await keyOf('ben')) }
+}
+
+t.test('an admin sees everybody\'s sessions, from where they were asked for, and who is connected to them; a user sees nothing of that', async t => {
+  const { ada, anna, ben } = await serveTeam(t, socketDisplay(t))
+  const first = await createSession(anna)
+  const second = await createSession(ben)
+  const third = await createSession(anna)
+  const list = async (query = '') => {
+    const { status, body } = await ask(ada, `/admin/sessions${query}`)
+    t.equal(status, 200, query)
+    return body
+  }
+  const idsOf = (page: { sessions: { id: string }[] }) => page.sessions.map(({ id }) => id)
+
+  const all = await list()
+  t.strictSame([idsOf(all), all.total, all.next], [[first.id, second.id, third.id], 3, undefined], 'all, oldest first')
+  t.match(all.sessions[0], { owner: 'anna', state: 'ready', address: '127.0.0.1', authenticated: true, lastActivityAt: /^20/, channels: [] })
+  t.strictSame(idsOf(await list('?user=anna')), [first.id, third.id])
+  t.strictSame(idsOf(await list('?user=anna&state=stopping')), [])
+  t.strictSame(idsOf(await list('?user=nobody')), [])
+  t.strictSame(idsOf(await list('?olderThan=3600')), [], 'none is that old')
+  t.strictSame(idsOf(await list('?olderThan=0')).length, 3)
+
+  const page = await list('?limit=2')
+  t.strictSame([idsOf(page), page.total], [[first.id, second.id], 3])
+  await endSession(anna, first.id)
+  t.strictSame(idsOf(await list(`?limit=2&after=${page.next}`)), [third.id], 'the next page misses none, although one of the last has ended')
+  for (const wrong of ['limit=0', 'limit=501', 'state=lost', 'user=a%20b', 'after=x', 'olderThan=-1', 'other=1']) {
+    t.match(await ask(ada, `/admin/sessions?${wrong}`), { status: 400, body: { code: 'EX10_BAD_REQUEST' } }, wrong)
+  }
+
+  const socket = await openSocket(t, third, anna.headers)
+  const reading = new AbortController()
+  const events = await fetch(`${anna.url}/sessions/${third.id}/events`, { headers: anna.headers!, signal: reading.signal })
+  const channels = async () => (await list()).sessions.find(({ id }: { id: string }) => id === third.id).channels
+  t.match(await channels(), [
+    { id: /^[0-9a-f]{16}$/, type: 'viewer', address: '127.0.0.1', openedAt: /^20/ },
+    { id: /^[0-9a-f]{16}$/, type: 'events', user: 'anna', address: '127.0.0.1' }
+  ])
+  socket.close()
+  reading.abort()
+  await events.text().catch(() => {})
+  await eventually('no channel', async () => (await channels()).length === 0)
+
+  for (const [method, path] of [['GET', '/admin/sessions'], ['DELETE', `/admin/sessions/${third.id}`], ['DELETE', '/admin/users/anna/sessions'], ['GET', '/admin/stats'], ['GET', '/admin/audit-log']] as const) {
+    t.match(await ask(anna, path, { method }), { status: 403, body: { code: 'EX10_FORBIDDEN' } }, `${method} ${path} is for admins`)
+  }
+  t.equal((await ask(ada, `/admin/sessions/${second.id}`, { method: 'DELETE' })).status, 200)
+  t.equal((await ask(ada, `/admin/sessions/${second.id}`, { method: 'DELETE' })).status, 404)
+  t.strictSame(await listSessions(ben), [], 'an admin ends any')
+  await endSession(anna, third.id)
+  await assertEndsClean(t, ada)
+})
+
+t.test('all of a user\'s sessions are ended at once, also those that are being made; a dry run says which, and ends none', async t => {
+  const { ada, anna, ben } = await serveTeam(t)
+  const [first, others] = [await createSession(anna), await createSession(ben)]
+  const creation = await beginCreation(anna)
+  await creation.until('home')
+  const ids = (await listSessions(anna)).map(({ id }) => id)
+  const kill = async (query: string) => (await ask(ada, `/admin/users/anna/sessions${query}`, { method: 'DELETE' })).body
+  t.strictSame(await kill('?dryRun=1'), { dryRun: true, ended: ids, failed: [] })
+  t.equal((await listSessions(anna)).length, 2)
+  t.strictSame(await kill(''), { dryRun: false, ended: ids, failed: [] })
+  t.ok(ids.includes(first.id))
+  t.match((await creation.end()).at(-1), { status: 'error' }, 'whoever waits for one hears of it')
+  t.strictSame(await listSessions(anna), [])
+  t.strictSame((await listSessions(ben)).map(({ id }) => id), [others.id], 'nobody else\'s')
+  t.strictSame(await kill(''), { dryRun: false, ended: [], failed: [] })
+  t.equal((await ask(ada, '/admin/users/a%20b/sessions', { method: 'DELETE' })).status, 400)
+  await endSession(ben, others.id)
+  await assertEndsClean(t, ada)
+})
+
+t.test('sessions are counted, now, since the start, and by day over starts', async t => {
+  const { server, ada, anna, ben } = await serveTeam(t, { EX10_MAX_SESSIONS: '2', EX10_WHEN_FULL: 'queue' })
+  const stats = async () => (await ask(ada, '/admin/stats')).body
+  t.match(await stats(), { now: { total: 0, users: 0, queued: 0 }, sinceStart: { created: 0, peak: 0 }, days: [] })
+  const one = await createSession(anna)
+  const two = await createSession(ben)
+  const waiting = await beginCreation(anna)
+  t.match(await waiting.next(), { status: 'queued' })
+  t.strictSame((await stats()).now, { total: 2, authenticated: 2, users: 2, idle: 0, queued: 1, byState: { creating: 0, ready: 2, stopping: 0 } })
+  waiting.leave()
+  await endSession(anna, one.id)
+  const left = await beginCreation(anna)
+  await left.until('home')
+  left.leave()
+  await eventually('an end of what was begun', async () => (await listSessions(anna)).length === 0)
+  const counted = { created: 2, failed: 1, ended: 1, users: 2, peak: 2 }
+  const day = new Date().toISOString().slice(0, 10)
+  t.match(await stats(), { now: { total: 1, byState: { ready: 1 } }, sinceStart: { startedAt: /^20/, ...counted } })
+  t.strictSame((await stats()).days, [{ day, ...counted }])
+  t.strictSame((await ask(ada, '/admin/stats?days=0')).body.days, [])
+
+  await endSession(ben, two.id)
+  t.equal(await server.stop(), 0)
+  const later = { ...await next(t, server), headers: ada.headers! }
+  t.match((await ask(later, '/admin/stats')).body, { sinceStart: { created: 0, ended: 0 }, days: [{ day, ...counted, ended: 2 }] })
+  await assertEndsClean(t, later)
+})
+
+t.test('the audit log says who did what, and tells when one of its entries was changed or taken out', async t => {
+  const { server, ada, anna } = await serveTeam(t)
+  const { id } = await createSession(anna)
+  await endSession(anna, id)
+  const made = await ask(ada, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"user":"eve"}' })
+  await ask(ada, `/admin/keys/${made.body.id}`, { method: 'DELETE' })
+  const log = async (query = '') => (await ask(ada, `/admin/audit-log${query}`)).body
+  const { entries, head } = await log()
+  t.match(entries, [
+    { user: 'ada', action: 'key.revoked', target: made.body.id, details: { user: 'eve' } },
+    { user: 'ada', action: 'key.created', target: made.body.id, details: { user: 'eve', role: 'user' } },
+    { user: 'server', action: 'session.ended', target: id, details: { owner: 'anna', reason: 'deleted' } },
+    { user: 'anna', address: '127.0.0.1', action: 'session.end', target: id },
+    { user: 'anna', address: '127.0.0.1', action: 'session.created', target: id },
+    ...['ben', 'anna', 'ada'].map(user => ({ user: 'terminal', action: 'key.created', details: { user } }))
+  ], 'newest first')
+  t.strictSame(head, { seq: entries.length, hash: entries[0].hash })
+  t.notMatch(JSON.stringify(entries), made.body.key, 'no key is in it')
+  const numbers = async (query: string) => (await log(query)).entries.map(({ seq }: { seq: number }) => seq)
+  t.strictSame(await numbers('?limit=2'), [8, 7])
+  t.strictSame(await numbers('?limit=2&before=7'), [6, 5])
+  t.strictSame(await numbers(`?target=${id}&user=anna`), [5, 4])
+  t.strictSame(await numbers('?action=key.revoked'), [8])
+  t.equal((await ask(ada, '/admin/audit-log?action=lost')).status, 400)
+  t.match(await log('?verify=true'), { intact: true, firstBroken: undefined })
+
+  const database = new DatabaseSync(`${server.dataDir}/audit-log.db`)
+  t.throws(() => database.exec('DELETE FROM entries WHERE seq = 3'), /append-only/)
+  t.throws(() => database.exec('UPDATE entries SET hash = \'\''), /append-only/)
+  database.exec('DROP TRIGGER never_changed; DROP TRIGGER never_removed')
+  database.exec('UPDATE entries SET text = replace(text, \'anna\', \'anne\') WHERE seq = 4')
+  t.match(await log('?verify=true'), { intact: false, firstBroken: 4 }, 'changed')
+  database.exec('UPDATE entries SET text = replace(text, \'anne\', \'anna\') WHERE seq = 4')
+  t.match(await log('?verify=true'), { intact: true }, 'the control')
+  database.exec('DELETE FROM entries WHERE seq = 6')
+  t.match(await log('?verify=true'), { intact: false, firstBroken: 6 }, 'taken out')
+  database.close()
+  await assertEndsClean(t, ada)
+})
+
+t.test('a terminal lists, kills and counts on a running server, whether or not its users log in', async t => {
+  for (const auth of ['none', 'keys']) {
+    const server = await serve(t, { ...lightDisplay(), EX10_AUTH: auth })
+    const ada = auth === 'none' ? server : as(server, await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin'))
+    const [one, two, three] = [await createSession(ada), await createSession(ada), await createSession(ada)]
+    const user = auth === 'none' ? 'local' : 'ada'
+    const listed = await adminCommand(server, 'list', '--user', user)
+    t.match(listed, { code: 0, stderr: '' })
+    t.strictSame(listed.stdout.trim().split('\n').map(line => line.split('  ').slice(0, 3)), [one, two, three].map(({ id }) => [id, 'ready', `${user}@127.0.0.1`]))
+    t.match(await adminCommand(server, 'list', '--older-than', '3600'), { code: 0, stdout: '' })
+    t.match(await adminCommand(server, 'kill', one.id), { code: 0, stdout: `ended  ${one.id}\n` })
+    t.match(await adminCommand(server, 'kill', one.id), { code: 1, stderr: 'ex10: No such session\n' })
+    t.match(await adminCommand(server, 'kill', '--user', user, '--dry-run'), { code: 0, stdout: `would end  ${two.id}\nwould end  ${three.id}\n` })
+    t.match(JSON.parse((await adminCommand(server, 'stats')).stdout), { now: { total: 2 }, sinceStart: { created: 3 } })
+    t.match(await adminCommand(server, 'kill', '--user', user), { code: 0, stdout: `ended  ${two.id}\nended  ${three.id}\n` })
+    t.match(await adminCommand(server, 'log', '--verify'), { code: 0, stdout: /session\.end {2}/, stderr: /^intact up to \d+: [0-9a-f]{64}\n$/ })
+    for (const words of [[], ['lost'], ['kill'], ['kill', one.id, '--user', user], ['kill', one.id, '--dry-run'], ['list', '--lost']]) {
+      t.match(await adminCommand(server, ...words), { code: 1, stderr: /usage: npm run admin/ }, words.join(' '))
+    }
+    if (auth === 'keys') t.match((await ask(ada, '/admin/keys')).body, { keys: [{ user: 'ada' }] }, 'the key of a command is gone with it')
+    await assertEndsClean(t, ada)
+  }
+  const nowhere = { url: 'http://127.0.0.1:9', env: { EX10_DATA_DIR: '/nonexistent' } } as unknown as Server
+  t.match(await adminCommand(nowhere, 'list'), { code: 1, stderr: /^ex10: no server answers at http:\/\/127\.0\.0\.1:9/ })
+})
