@@ -1,7 +1,9 @@
 import addKey from './add-key.ts'
 import addSession from './add-session.ts'
+import beginOidcLogin from './begin-oidc-login.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
+import finishOidcLogin from './finish-oidc-login.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
 import getDisplayState from './get-display-state.ts'
@@ -28,5 +30,5 @@ import viewSession from './view-session.ts'
 export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
-  logIn, logOut, getMe, addKey, listKeys, revokeKey
+  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, addKey, listKeys, revokeKey
 ]
