@@ -8,6 +8,7 @@ import { failure } from '../src/errors.ts'
 import { readClientSecret } from '../src/system/oidc/client-secret.ts'
 import { authorizationUrl, endSessionUrl, newAttempt, redeem, type Attempt } from '../src/system/oidc/code-flow.ts'
 import { discoverLazily } from '../src/system/oidc/discovery.ts'
+import { readToken } from '../src/system/oidc/tokens.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,6 +22,8 @@ interface Oidc {
   begin (reply: FastifyReply, next: string): Promise<string>
   /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
+  /** Whose access token this is; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  holderOf (token: string): Promise<Principal | undefined>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
   logoutUrl (): Promise<string | undefined>
 }
@@ -36,7 +39,7 @@ const ATTEMPT_MS = 600_000 // people look for their second factor
 const MAX_ATTEMPTS = 10_000
 
 async function oidc (app: FastifyInstance): Promise<void> {
-  const { auth, publicUrl, oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecretFile, oidcScopes, oidcUserClaim: userClaim, oidcRoleClaim: roleClaim, oidcUserRole: userRole, oidcAdminRole: adminRole } = app.config
+  const { auth, publicUrl, oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecretFile, oidcScopes, oidcAudience: audience, oidcUserClaim: userClaim, oidcRoleClaim: roleClaim, oidcUserRole: userRole, oidcAdminRole: adminRole } = app.config
   if (auth !== 'oidc') {
     app.decorate('oidc', null)
     return
@@ -71,6 +74,10 @@ async function oidc (app: FastifyInstance): Promise<void> {
       const principal = principalOf(claims, rules)
       app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
       return { principal, next }
+    },
+    async holderOf (token) {
+      const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
+      return claims && principalOf(claims, rules)
     },
     logoutUrl: async () => endSessionUrl(await discover(), `${publicUrl}/`)
   } satisfies Oidc)

@@ -1,14 +1,15 @@
 import { writeFileSync } from 'node:fs'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { BrowserClient } from '../support/browser-client.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { freePort } from '../support/free-port.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, startProvider, type TestProvider } from '../support/oidc-provider.ts'
-import { type Server } from '../support/server.ts'
+import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
+import { eventually, type Server } from '../support/server.ts'
 
-const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [] }
+const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
 
 interface Scene { server: Server, provider: TestProvider, end: () => Promise<void> }
 
@@ -104,7 +105,7 @@ t.test('a login leads to a page of this server, and to none elsewhere', async t 
 
 t.test('the provider\'s claim says who may use the server, and who is an admin', async t => {
   const { server, end } = await serveWithProvider(t, { EX10_OIDC_USER_ROLE: 'developers', EX10_OIDC_USER_CLAIM: 'preferred_username' })
-  const people = Object.fromEntries(Object.keys(GROUPS).map(name => [name, new BrowserClient(server)])) as Record<keyof typeof GROUPS, BrowserClient>
+  const people = { anna: new BrowserClient(server), ada: new BrowserClient(server), eve: new BrowserClient(server) }
   for (const name of ['anna', 'ada'] as const) t.equal((await logInThroughProvider(people[name], name)).status, 302)
   t.match((await people.anna.ask('/me')).body, { user: 'anna-preferred', role: 'user' })
   t.match((await people.ada.ask('/me')).body, { user: 'ada-preferred', role: 'admin' })
@@ -112,5 +113,70 @@ t.test('the provider\'s claim says who may use the server, and who is an admin',
   t.equal((await people.ada.ask('/admin/audit')).status, 200)
   t.match(await logInThroughProvider(people.eve, 'eve'), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
   t.equal((await people.eve.ask('/me')).status, 401)
+  await end()
+})
+
+t.test('a program shows the provider\'s access token; one that is not good opens nothing', async t => {
+  const { server, provider, end } = await serveWithProvider(t)
+  const ask = async (token: string, path = '/me') => {
+    const response = await fetch(server.url + path, { headers: { authorization: `Bearer ${token}` } })
+    return { status: response.status, body: await response.json() as any }
+  }
+  t.match(await ask(await programToken(provider)), { status: 200, body: { user: PROGRAM.id, role: 'user', scopes: ['create', 'view', 'push'] } }, 'one that the provider has issued')
+  const claims = { sub: 'ada', aud: AUDIENCE, groups: ['ex10-admins'] }
+  t.match(await ask(await provider.sign(claims)), { status: 200, body: { user: 'ada', role: 'admin' } }, 'the control: so are those below, but for one thing')
+
+  const now = Math.floor(Date.now() / 1000)
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const good = await provider.sign(claims)
+  const [head = '', payload = '', signature = ''] = good.split('.')
+  const stranger = await generateKeyPair('RS256')
+  const complete = { iss: provider.issuer, iat: now, exp: now + 60, ...claims }
+  const wrong: [string, string][] = [
+    ['for another audience', await provider.sign({ ...claims, aud: 'urn:other' })],
+    ['for the client: an ID token', await provider.sign({ ...claims, aud: CLIENT_ID })],
+    ['for nobody', await provider.sign({ ...claims, aud: undefined })],
+    ['of another issuer', await provider.sign({ ...claims, iss: 'https://evil.example' })],
+    ['expired', await provider.sign({ ...claims, exp: now - 60 })],
+    ['good for ever', await provider.sign({ ...claims, exp: undefined })],
+    ['not good yet', await provider.sign({ ...claims, nbf: now + 600 })],
+    ['not signed', `${encode({ alg: 'none' })}.${payload}.`],
+    ['not signed, with a signature', `${encode({ alg: 'none', kid: 'one' })}.${payload}.${signature}`],
+    ['signed with the public key as if it were a secret', await new SignJWT(complete).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(Buffer.from(provider.publicKey))],
+    ['signed with an unknown key', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', kid: 'two' }).sign(stranger.privateKey)],
+    ['signed with another key of that name', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(stranger.privateKey)],
+    ['that brings its own key', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', jwk: await exportJWK(stranger.publicKey) }).sign(stranger.privateKey)],
+    ['changed', `${head}.${encode({ ...complete, sub: 'root' })}.${signature}`],
+    ['with its end cut off', good.slice(0, -10)],
+    ['with a claim to be critical', await provider.sign(claims, { crit: ['b64'], b64: true, kid: 'two' })],
+    ['that is none', 'a.b.c'], ['that is nothing of the kind', 'hello'], ['like an API key', 'ex10_' + 'A'.repeat(43)], ['long', 'a'.repeat(9000)]
+  ]
+  t.ok(wrong.length < 30, 'fewer than an address may show in a minute')
+  for (const [what, token] of wrong) t.match(await ask(token), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } }, `not one ${what}`)
+  t.match(await ask(await provider.sign({ ...claims, sub: 'an/na' })), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
+  const key = await keysCommand(server, 'create', '--user', 'ci', '--scopes', 'view')
+  t.match(await ask(key), { status: 200, body: { user: 'ci', scopes: ['view'] } }, 'an API key is as good as ever')
+  await keysCommand(server, 'revoke', (await keysCommand(server, 'list')).split('\n').find(line => / ci /.test(line))!.split(' ')[0]!)
+  t.equal((await ask(key)).status, 401, 'until it is revoked')
+  t.notMatch(server.output(), good, 'no token is logged')
+
+  while ((await ask('a.b.c')).status === 401);
+  t.match(await ask('a.b.c'), { status: 429 }, 'wrong tokens count like wrong keys')
+  t.equal((await ask(good)).status, 200, 'a good one is taken all the same')
+  await end()
+})
+
+t.test('without a provider that answers, the server starts and takes API keys; once it answers, people log in', async t => {
+  const gone = await startProvider(t, 'http://127.0.0.1:1')
+  await gone.close()
+  const { server, provider, end } = await serveWithProvider(t, { EX10_OIDC_ISSUER: gone.issuer })
+  const browser = new BrowserClient(server)
+  t.match(await browser.ask('/login/oidc'), { status: 503, body: { code: 'EX10_PROVIDER_UNAVAILABLE' } })
+  t.equal((await browser.ask('/me', { headers: { authorization: `Bearer ${await provider.sign({ sub: 'anna', aud: AUDIENCE })}` } })).status, 503, 'whether a token is good cannot be said')
+  t.equal((await browser.ask('/me', { headers: { authorization: `Bearer ${await keysCommand(server, 'create', '--user', 'ci')}` } })).status, 200)
+  const back = await startProvider(t, server.url, {}, Number(new URL(gone.issuer).port))
+  t.equal(back.issuer, gone.issuer)
+  await eventually('a login', async () => (await browser.ask('/login/oidc')).status === 302, 20_000)
+  t.equal((await logInThroughProvider(browser, 'anna')).status, 302)
   await end()
 })

@@ -28,9 +28,9 @@ export interface TestProvider {
 }
 
 /** Starts a provider for the server at `publicUrl`. `groups` are those of each user. */
-export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}): Promise<TestProvider> {
+export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port = 0): Promise<TestProvider> {
   const http = createServer()
-  http.listen(0, '127.0.0.1')
+  http.listen(port, '127.0.0.1')
   await once(http, 'listening')
   const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
   const keys = await generateKeyPair('RS256', { extractable: true })
@@ -107,4 +107,16 @@ export async function logInAtProvider (browser: BrowserClient, user: string, beg
 /** Logs in as `user`, all the way. */
 export async function logInThroughProvider (browser: BrowserClient, user: string): Promise<Answer> {
   return browser.ask((await logInAtProvider(browser, user)).href, { headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' } })
+}
+
+/** The access token that the provider issues to a program. */
+export async function programToken ({ issuer }: TestProvider): Promise<string> {
+  const response = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${PROGRAM.id}:${encodeURIComponent(PROGRAM.secret)}`).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', resource: AUDIENCE })
+  })
+  const { access_token: token } = await response.json() as { access_token?: string }
+  if (token === undefined) throw new Error(`no token: ${response.status}`)
+  return token
 }
