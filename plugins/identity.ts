@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { KEY_PREFIX } from '../src/domain/api-key.ts'
 import { LOCAL, mayDo, type Principal, type Scope } from '../src/domain/principal.ts'
 import { failure } from '../src/errors.ts'
 
@@ -16,23 +17,24 @@ declare module 'fastify' {
   }
 }
 
-/** Who asks: everyone is the local user, or shows an API key, or has logged in with one. */
+/** Who asks: everyone is the local user, or shows an API key or the provider's token, or has logged in. */
 async function identity (app: FastifyInstance): Promise<void> {
   const { auth } = app.config
 
   /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
-  function authenticate (request: FastifyRequest, reply: FastifyReply): Principal | 'unknown' | null {
+  async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Principal | 'unknown' | null> {
     if (auth === 'none') return LOCAL
     const { authorization } = request.headers
-    if (authorization !== undefined) return holderOf(authorization) ?? 'unknown'
+    if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
     const principal = app.logins.find(request, reply)
     request.isLoggedIn = principal !== null
     return principal
   }
 
-  function holderOf (authorization: string): Principal | undefined {
+  async function holderOf (authorization: string): Promise<Principal | undefined> {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
-    return secret === undefined ? undefined : app.keys.find(secret)
+    if (secret === undefined) return undefined
+    return secret.startsWith(KEY_PREFIX) ? app.keys.find(secret) : app.oidc?.holderOf(secret)
   }
 
   app.decorateRequest('principal')
@@ -41,7 +43,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     const { scope = 'view' } = request.routeOptions.config
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
-    const principal = authenticate(request, reply)
+    const principal = await authenticate(request, reply)
     if (principal === 'unknown') throw await app.rateLimits.unknownKey(request)
     if (!principal && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
     if (!principal) throw failure('UNAUTHENTICATED')
@@ -60,4 +62,4 @@ function isPageLoad ({ method, headers }: FastifyRequest): boolean {
   return method === 'GET' && headers['sec-fetch-dest'] === 'document'
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'origins', 'rate-limits'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import cookie, { type CookieSerializeOptions } from '@fastify/cookie'
+import cookie from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ApiKey } from '../src/domain/api-key.ts'
-import { whyLoggedOut, type Client } from '../src/domain/login.ts'
+import { cookieFor } from '../src/domain/cookie.ts'
+import { whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import { openLogins } from '../src/system/login-store.ts'
 import { hashToken, ownSecret } from '../src/system/secret-token.ts'
@@ -14,12 +14,14 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** People who have logged in with a browser: a cookie speaks for them. */
     logins: {
-      /** Opens a login for whoever shows this key; ends the one that the browser had. */
-      open (request: FastifyRequest, reply: FastifyReply, key: ApiKey): void
+      /** Opens a login that ends with what opened it; ends the one that the browser had. */
+      open (request: FastifyRequest, reply: FastifyReply, principal: Principal, opener: Opener): void
       /** Who is logged in; null when nobody is, or not any more. */
       find (request: FastifyRequest, reply: FastifyReply): Principal | null
-      /** Ends the login, if there is one. */
-      close (request: FastifyRequest, reply: FastifyReply): void
+      /** Ends the login, if there is one, and returns it. */
+      close (request: FastifyRequest, reply: FastifyReply): Login | undefined
+      /** Ends those that a session at the provider opened, and returns how many. */
+      closeOf (session: ProviderSession): number
       /** What the pages of this login send as x-csrf-token with whatever changes something; `app.csrfProtection` asks for it. */
       csrfToken (request: FastifyRequest, reply: FastifyReply): string
     }
@@ -29,11 +31,8 @@ declare module 'fastify' {
 const PRUNE_MS = 3_600_000
 
 async function logins (app: FastifyInstance): Promise<void> {
-  const { dataDir, publicUrl, loginIdleTimeout, loginTimeout, bindLogin } = app.config
-  const isSecure = publicUrl.startsWith('https:')
-  // the prefix binds it to this very host, and is for HTTPS only
-  const name = (what: string) => `${isSecure ? '__Host-' : ''}ex10-${what}`
-  const options: CookieSerializeOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure, signed: true }
+  const { dataDir, publicUrl, oidcIssuer, loginIdleTimeout, loginTimeout, bindLogin } = app.config
+  const [loginCookie, csrfCookie] = [cookieFor('login', publicUrl), cookieFor('csrf', publicUrl)]
   const limits = { idleSeconds: loginIdleTimeout, absoluteSeconds: loginTimeout, bound: bindLogin }
   const seenMs = Math.min(60_000, loginIdleTimeout * 100) // a tenth of it: not every request is worth a write
   const secret = ownSecret(join(dataDir, 'cookie-secret'))
@@ -41,15 +40,15 @@ async function logins (app: FastifyInstance): Promise<void> {
 
   await app.register(cookie, { secret })
   await app.register(csrf, {
-    cookieKey: name('csrf'),
-    cookieOpts: options,
+    cookieKey: csrfCookie.name,
+    cookieOpts: csrfCookie.options,
     getToken: request => request.headers['x-csrf-token']?.toString(),
     getUserInfo: request => userInfo(request),
     csrfOpts: { hmacKey: secret }
   })
 
   function tokenOf (request: FastifyRequest): string | undefined {
-    const { valid, value } = request.unsignCookie(request.cookies[name('login')] ?? '')
+    const { valid, value } = request.unsignCookie(request.cookies[loginCookie.name] ?? '')
     return valid ? value ?? undefined : undefined
   }
 
@@ -58,10 +57,15 @@ async function logins (app: FastifyInstance): Promise<void> {
     return hashToken(tokenOf(request) ?? '')
   }
 
-  function close (request: FastifyRequest, reply: FastifyReply): void {
+  function close (request: FastifyRequest, reply: FastifyReply): Login | undefined {
     const token = tokenOf(request)
-    if (token !== undefined) store.remove(token)
-    for (const what of ['login', 'csrf']) reply.clearCookie(name(what), options)
+    for (const { name, options } of [loginCookie, csrfCookie]) reply.clearCookie(name, options)
+    return token === undefined ? undefined : store.remove(token)
+  }
+
+  /** A provider that is not the server's any more vouches for nobody. */
+  function isInForce (opener: Opener, now: Date): boolean {
+    return 'keyId' in opener ? app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
   }
 
   function prune (): void {
@@ -77,18 +81,18 @@ async function logins (app: FastifyInstance): Promise<void> {
   })
 
   app.decorate('logins', {
-    open (request, reply, { id: keyId, user, role, scopes }) {
+    open (request, reply, { user, role, scopes }, opener) {
       close(request, reply)
       const now = new Date()
-      const token = store.create({ principal: { user, role, scopes }, keyId, createdAt: now, seenAt: now, ...clientOf(request) })
-      reply.setCookie(name('login'), token, options)
+      const token = store.create({ principal: { user, role, scopes }, ...opener, createdAt: now, seenAt: now, ...clientOf(request) })
+      reply.setCookie(loginCookie.name, token, loginCookie.options)
     },
     find (request, reply) {
       const token = tokenOf(request)
       const login = token === undefined ? undefined : store.find(token)
       if (token === undefined || !login) return null
       const now = new Date()
-      const why = app.keys.isInForce(login.keyId, now) ? whyLoggedOut(login, clientOf(request), limits, now) : 'revoked'
+      const why = isInForce(login, now) ? whyLoggedOut(login, clientOf(request), limits, now) : 'revoked'
       if (why) {
         request.log.info({ user: login.principal.user, why }, 'logged out')
         close(request, reply)
@@ -98,6 +102,7 @@ async function logins (app: FastifyInstance): Promise<void> {
       return login.principal
     },
     close,
+    closeOf: store.removeOf,
     csrfToken: (request, reply) => reply.generateCsrf({ userInfo: userInfo(request) })
   } satisfies FastifyInstance['logins'])
 }

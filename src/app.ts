@@ -21,6 +21,7 @@ import identity from '../plugins/identity.ts'
 import keys from '../plugins/keys.ts'
 import linuxUsers from '../plugins/linux-users.ts'
 import logins from '../plugins/logins.ts'
+import oidc from '../plugins/oidc.ts'
 import origins from '../plugins/origins.ts'
 import pageTokens from '../plugins/page-tokens.ts'
 import pages from '../plugins/pages.ts'
@@ -56,7 +57,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, keys, logins, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, keys, logins, oidc, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs

@@ -47,7 +47,16 @@ export const Config = Type.Object({
   viewerCounts: Type.Boolean({ default: false, description: 'A session that somebody looks at is in use, although nobody touches it' }),
   onShutdown: Type.Union([Type.Literal('end'), Type.Literal('keep')], { default: 'end', description: 'What SIGTERM does with live sessions: `end` them, or `keep` them for the next start' }),
   sessionPath: Type.Array(Type.String({ pattern: '^/[^\\0\\n:]*$' }), { default: [], description: 'Absolute folders in which a session\'s services are looked for first' }),
-  auth: Type.Union([Type.Literal('none'), Type.Literal('keys')], { default: 'none', description: 'Who may use the server: everybody who reaches it, as one local user (none), or who shows an API key (keys)' }),
+  auth: Type.Union([Type.Literal('none'), Type.Literal('keys'), Type.Literal('oidc')], { default: 'none', description: 'Who may use the server: everybody who reaches it, as one local user (none), who shows an API key (keys), or whom an OpenID Connect provider vouches for, too (oidc)' }),
+  oidcIssuer: Type.String({ default: '', description: 'The provider, as the `iss` of its tokens says it: an https address' }),
+  oidcClientId: Type.String({ default: '', description: 'What the provider knows this server by' }),
+  oidcClientSecretFile: Type.String({ default: '', pattern: '^(/[^\\0\\n]+)?$', description: 'File with the secret that goes with it, which only root can read; without one, it is a public client' }),
+  oidcScopes: Type.Array(Type.String({ pattern: '^[!#-[\\]-~]+$' }), { default: ['openid', 'profile'], description: 'What the provider is asked for at a login' }),
+  oidcUserClaim: Type.String({ default: 'sub', minLength: 1, description: 'The claim that names the user; one that people can change lets them become each other' }),
+  oidcRoleClaim: Type.String({ default: '', description: 'The claim with the roles or groups of the user, such as `groups` or `realm_access.roles`' }),
+  oidcUserRole: Type.String({ default: '', description: 'Which of them one must have to use the server; empty: whoever the provider logs in may' }),
+  oidcAdminRole: Type.String({ default: '', description: 'Which of them makes an admin; empty: none does' }),
+  oidcAudience: Type.String({ default: '', description: 'The `aud` of access tokens that programs show as bearer tokens; empty: none is taken' }),
   createRate: Type.Integer({ minimum: 0, default: 60, description: 'How many creations a user may ask for in a minute, from one address; 0: any number' }),
   failureRate: Type.Integer({ minimum: 1, default: 30, description: 'How many wrong keys an address may show in a minute' }),
   loginIdleTimeout: Type.Integer({ minimum: 1, default: 28_800, description: 'How long a browser stays logged in without any request, seconds' }),
@@ -107,13 +116,15 @@ function checkTogether (config: Config): void {
     throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
   }
   if (config.auth === 'none' && !config.allowInsecure && !isLoopback(config.host)) {
-    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; set EX10_AUTH=keys, bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
+    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; set EX10_AUTH=keys or oidc, bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
   }
   checkPort(config)
   for (const origin of config.origins) checkOrigin('EX10_ORIGINS', origin)
   if (config.publicUrl) checkOrigin('EX10_PUBLIC_URL', config.publicUrl)
   for (const range of config.trustProxy) checkRange(range)
   checkFailpoint(config.failpoint)
+  if (config.auth === 'oidc') checkProvider(config)
+  else checkNoProvider(config)
   if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
   }
@@ -142,6 +153,30 @@ function checkFailpoint (failpoint: string): void {
   }
 }
 
+function checkProvider (config: Config): void {
+  const missing = (['oidcIssuer', 'oidcClientId', 'publicUrl'] as const).filter(key => config[key] === '').map(variableName)
+  if (missing.length > 0) throw new BadSetting(`EX10_AUTH=oidc cannot be used: people are sent to the provider and back; set ${missing.join(' and ')}`)
+  const issuer = URL.parse(config.oidcIssuer)
+  if (!issuer || issuer.search || issuer.hash || !(issuer.protocol === 'https:' || (issuer.protocol === 'http:' && isLoopback(issuer.hostname)))) {
+    throw new BadSetting(`EX10_OIDC_ISSUER=${config.oidcIssuer} cannot be used: give an https address without a query, such as https://login.example.org; http is for loopback only`)
+  }
+  if (!config.oidcScopes.includes('openid')) throw new BadSetting(`EX10_OIDC_SCOPES=${config.oidcScopes} cannot be used: without the scope openid the provider does not say who logs in; add it`)
+  for (const key of ['oidcUserRole', 'oidcAdminRole'] as const) {
+    if (config[key] && !config.oidcRoleClaim) throw new BadSetting(`${variableName(key)}=${config[key]} cannot be used: set EX10_OIDC_ROLE_CLAIM to the claim that it is looked for in`)
+  }
+  if (config.oidcAudience === config.oidcClientId) {
+    throw new BadSetting(`EX10_OIDC_AUDIENCE=${config.oidcAudience} cannot be used: ID tokens have the client's id as their audience, and would open the server; give access tokens another one`)
+  }
+}
+
+/** Whoever sets these wants people to log in there: a server that takes no notice of it would be open to others. */
+function checkNoProvider (config: Config): void {
+  for (const [key, schema] of Object.entries(Config.properties)) {
+    const value = config[key as keyof Config]
+    if (key.startsWith('oidc') && String(value) !== String(schema.default)) throw new BadSetting(`${variableName(key)}=${value} cannot be used: it goes with EX10_AUTH=oidc only; set that, or remove it`)
+  }
+}
+
 /** Refuses a server port that one of the slots would need. */
 function checkPort ({ port, portBase, slots }: Config): void {
   const range = portRanges(portBase, slots).find(([first, last]) => port >= first && port <= last)
@@ -149,5 +184,5 @@ function checkPort ({ port, portBase, slots }: Config): void {
 }
 
 function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
 }

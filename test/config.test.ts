@@ -73,7 +73,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_PUBLIC_URL', 'ex10.example'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
     ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
-    ['EX10_AUTH', 'password'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
+    ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
     ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
   ]
   for (const [variable, text] of table) {
@@ -93,6 +93,26 @@ t.test('an address other than loopback needs a word of consent', async t => {
   t.throws(() => readConfig({ EX10_HOST: '0.0.0.0' }), /EX10_ALLOW_INSECURE=1/)
   t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_ALLOW_INSECURE: '1' }).host, '0.0.0.0')
   t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_AUTH: 'keys' }).host, '0.0.0.0', 'or keys')
+})
+
+t.test('a provider is asked for with all that it takes, and only where people log in there', async t => {
+  const OIDC = { EX10_AUTH: 'oidc', EX10_OIDC_ISSUER: 'https://login.example.org/realms/a', EX10_OIDC_CLIENT_ID: 'ex10', EX10_PUBLIC_URL: 'https://ex10.example' }
+  t.match(readConfig(OIDC), { auth: 'oidc', oidcScopes: ['openid', 'profile'], oidcUserClaim: 'sub', oidcAdminRole: '', oidcAudience: '' })
+  t.equal(readConfig({ ...OIDC, EX10_HOST: '0.0.0.0' }).host, '0.0.0.0')
+  for (const issuer of ['http://127.0.0.1:8080', 'http://localhost/a', 'http://[::1]:8080']) t.equal(readConfig({ ...OIDC, EX10_OIDC_ISSUER: issuer }).oidcIssuer, issuer)
+  const table: [Record<string, string>, RegExp][] = [
+    ...['EX10_OIDC_ISSUER', 'EX10_OIDC_CLIENT_ID', 'EX10_PUBLIC_URL'].map((name): [Record<string, string>, RegExp] => [{ [name]: '' }, new RegExp(`^EX10_AUTH=oidc cannot be used: .*set ${name}$`)]),
+    ...['http://login.example.org', 'http://127.0.0.1.evil.example', 'ftp://127.0.0.1', 'login.example.org', 'https://login.example.org?a=b', 'https://login.example.org/#a'].map((issuer): [Record<string, string>, RegExp] => [{ EX10_OIDC_ISSUER: issuer }, /^EX10_OIDC_ISSUER=.*https/]),
+    [{ EX10_OIDC_SCOPES: 'profile' }, /^EX10_OIDC_SCOPES=profile .*openid/],
+    [{ EX10_OIDC_SCOPES: 'openid,a b' }, /^EX10_OIDC_SCOPES=/],
+    [{ EX10_OIDC_CLIENT_SECRET_FILE: 'secret' }, /^EX10_OIDC_CLIENT_SECRET_FILE=secret /],
+    [{ EX10_OIDC_ADMIN_ROLE: 'admins' }, /^EX10_OIDC_ADMIN_ROLE=admins .*EX10_OIDC_ROLE_CLAIM/],
+    [{ EX10_OIDC_USER_ROLE: 'people' }, /^EX10_OIDC_USER_ROLE=people .*EX10_OIDC_ROLE_CLAIM/],
+    [{ EX10_OIDC_AUDIENCE: 'ex10' }, /^EX10_OIDC_AUDIENCE=ex10 .*ID tokens/],
+    [{ EX10_AUTH: 'keys' }, /^EX10_OIDC_ISSUER=.* goes with EX10_AUTH=oidc only/]
+  ]
+  for (const [change, message] of table) t.throws(() => readConfig({ ...OIDC, ...change }), { name: 'StartRefused', message }, JSON.stringify(change))
+  for (const [name, value] of [['EX10_OIDC_SCOPES', 'openid'], ['EX10_OIDC_ADMIN_ROLE', 'a'], ['EX10_OIDC_AUDIENCE', 'a']]) t.throws(() => readConfig({ [name!]: value }), new RegExp(`^.*${name}=${value} cannot be used`))
 })
 
 t.test('variables of others are not looked at', async t => {

@@ -1,6 +1,9 @@
 import { failure } from '../errors.ts'
 import { SCOPES, type Principal, type Role, type Scope } from './principal.ts'
 
+/** What makes a key easy to find where it does not belong, in a log or a repository, and tells it from other tokens. */
+export const KEY_PREFIX = 'ex10_'
+
 /** What a new API key is to be. */
 export interface NewKey extends Principal {
   expiresAt?: Date

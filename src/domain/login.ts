@@ -1,10 +1,14 @@
 import type { Principal } from './principal.ts'
 
+/** What opened a login, and what the login ends with: an API key, or the session that the person has at the provider. */
+export type Opener = { keyId: string } | ProviderSession
+
+/** By a provider's `iss`, and its `sub`, `sid` or both: a login always has the first, not every provider tells the second. */
+export interface ProviderSession { issuer: string, subject?: string, sid?: string }
+
 /** A person who has logged in with a browser. */
-export interface Login {
+export type Login = Opener & {
   principal: Principal
-  /** The API key that opened it: when that is out of force, so is the login. */
-  keyId: string
   createdAt: Date
   /** To the minute, or less where a login is short. */
   seenAt: Date

@@ -7,6 +7,9 @@ export type Role = typeof ROLES[number]
 export const SCOPES = ['create', 'view', 'push', 'admin'] as const
 export type Scope = typeof SCOPES[number]
 
+/** What can name a user. */
+export const USER_NAME = /^[\w.@+-]{1,128}$/
+
 /** Somebody who has shown who they are. */
 export interface Principal {
   user: string

@@ -1,9 +1,11 @@
 import addKey from './add-key.ts'
 import addSession from './add-session.ts'
+import beginOidcLogin from './begin-oidc-login.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
 import endUserSessions from './end-user-sessions.ts'
 import getAuditLog from './get-audit-log.ts'
+import finishOidcLogin from './finish-oidc-login.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
 import getDisplayState from './get-display-state.ts'
@@ -33,5 +35,5 @@ export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
   listAllSessions, endUserSessions, getStatistics, getAuditLog,
-  logIn, logOut, getMe, addKey, listKeys, revokeKey
+  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, addKey, listKeys, revokeKey
 ]

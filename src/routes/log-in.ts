@@ -17,7 +17,7 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
     const key = app.keys.find(request.body.key)
     if (!key) throw await app.rateLimits.unknownKey(request)
-    app.logins.open(request, reply, key)
+    app.logins.open(request, reply, key, { keyId: key.id })
     app.auditLog.note({ principal: key, ip: request.ip }, { action: 'login', details: { keyId: key.id } })
     request.log.info({ user: key.user, keyId: key.id }, 'logged in')
     return { success: true as const, message: `You are logged in as ${key.user}` }

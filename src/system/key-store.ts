@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
-import { isInForce, type ApiKey, type NewKey } from '../domain/api-key.ts'
+import { isInForce, KEY_PREFIX, type ApiKey, type NewKey } from '../domain/api-key.ts'
 import type { Role, Scope } from '../domain/principal.ts'
 import { openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
@@ -21,8 +21,6 @@ const SCHEMA = `
   ) STRICT;
 `
 
-/** What makes a key easy to find where it does not belong, in a log or a repository. */
-const PREFIX = 'ex10_'
 const USED_MS = 60_000
 
 /** The API keys of an instance. */
@@ -49,7 +47,7 @@ export function openKeys (file: string) {
     /** Makes a key. Its `secret` is what the user sends, and is told here only. */
     create ({ user, role, scopes, expiresAt }: NewKey, now = new Date()): { key: ApiKey, secret: string } {
       const id = randomBytes(6).toString('hex')
-      const secret = PREFIX + newToken()
+      const secret = KEY_PREFIX + newToken()
       statements.insert.run(id, hashToken(secret), user, role, JSON.stringify(scopes), now.toISOString(), expiresAt?.toISOString() ?? null)
       return { key: { id, user, role, scopes, createdAt: now, ...(expiresAt && { expiresAt }) }, secret }
     },

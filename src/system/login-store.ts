@@ -1,4 +1,5 @@
-import type { Login } from '../domain/login.ts'
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Login, ProviderSession } from '../domain/login.ts'
 import { openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
 
@@ -24,7 +25,11 @@ export function openLogins (file: string) {
     insert: database.prepare('INSERT INTO logins VALUES (?, ?, ?, ?, ?)'),
     find: database.prepare('SELECT * FROM logins WHERE hash = ?'),
     seen: database.prepare('UPDATE logins SET seen_at = ? WHERE hash = ?'),
-    remove: database.prepare('DELETE FROM logins WHERE hash = ?'),
+    remove: database.prepare('DELETE FROM logins WHERE hash = ? RETURNING *'),
+    // one of which no `sid` is known may be of any session of that person's
+    removeOf: database.prepare(`DELETE FROM logins WHERE login ->> 'issuer' = :issuer
+      AND (:subject IS NULL OR login ->> 'subject' = :subject)
+      AND (:sid IS NULL OR login ->> 'sid' = :sid OR (:subject IS NOT NULL AND login ->> 'sid' IS NULL))`),
     prune: database.prepare('DELETE FROM logins WHERE created_at < ? OR seen_at < ?')
   }
 
@@ -38,15 +43,20 @@ export function openLogins (file: string) {
     },
     find (token: string): Login | undefined {
       const row = statements.find.get(hashToken(token))
-      if (!row) return undefined
-      return { ...JSON.parse(String(row.login)) as Login, createdAt: new Date(String(row.created_at)), seenAt: new Date(String(row.seen_at)) }
+      return row && toLogin(row)
     },
     /** Notes that it is used. */
     seen (token: string, now: Date): void {
       statements.seen.run(now.toISOString(), hashToken(token))
     },
-    remove (token: string): void {
-      statements.remove.run(hashToken(token))
+    /** Removes the login, and returns it. */
+    remove (token: string): Login | undefined {
+      const row = statements.remove.get(hashToken(token))
+      return row && toLogin(row)
+    },
+    /** Removes those that this session at the provider opened, or all of its person's where no `sid` is given; returns how many. */
+    removeOf ({ issuer, subject, sid }: ProviderSession): number {
+      return Number(statements.removeOf.run({ issuer, subject: subject ?? null, sid: sid ?? null }).changes)
     },
     /** Forgets what was opened, or used last, before these times. */
     prune (createdBefore: Date, seenBefore: Date): void {
@@ -56,4 +66,8 @@ export function openLogins (file: string) {
       database.close()
     }
   }
+}
+
+function toLogin (row: Record<string, SQLOutputValue>): Login {
+  return { ...JSON.parse(String(row.login)) as Login, createdAt: new Date(String(row.created_at)), seenAt: new Date(String(row.seen_at)) }
 }

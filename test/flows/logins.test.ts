@@ -1,48 +1,13 @@
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { BrowserClient } from '../support/browser-client.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
+import { freePort } from '../support/free-port.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { eventually, type Server } from '../support/server.ts'
 
 const LOGINS = { ...lightDisplay(), EX10_AUTH: 'keys' }
-/** What a browser sends with what a page of ours asks. */
-const OWN_PAGE = { 'sec-fetch-site': 'same-origin', 'user-agent': 'A browser', 'accept-language': 'en' }
-
-interface Answer { status: number, body: any, headers: Headers }
-
-/** A browser's cookies, and what it asks with them. */
-class Browser {
-  readonly server: Server
-  readonly cookies = new Map<string, string>()
-
-  constructor (server: Server) {
-    this.server = server
-  }
-
-  async ask (path: string, { method = 'GET', body, headers = {} }: { method?: string, body?: object, headers?: Record<string, string> } = {}): Promise<Answer> {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(this.server.url + path, {
-      method,
-      redirect: 'manual',
-      headers: { ...OWN_PAGE, ...(cookie && { cookie }), ...(body && { 'content-type': 'application/json' }), ...headers },
-      ...(body && { body: JSON.stringify(body) })
-    })
-    for (const line of response.headers.getSetCookie()) {
-      const [name = '', value = ''] = line.split(';')[0]!.split('=')
-      if (value === '') this.cookies.delete(name)
-      else this.cookies.set(name, value)
-    }
-    const text = await response.text()
-    return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
-  }
-
-  logIn (key: string): Promise<Answer> {
-    return this.ask('/login', { method: 'POST', body: { key } })
-  }
-}
 
 async function servePeople (t: Test, settings: Record<string, string> = {}): Promise<{ server: Server, key: string, end: () => Promise<void> }> {
   const server = await serve(t, { ...LOGINS, ...settings })
@@ -51,17 +16,9 @@ async function servePeople (t: Test, settings: Record<string, string> = {}): Pro
   return { server, key, end: () => assertEndsClean(t, { ...admin, url: server.url }) }
 }
 
-async function freePort (): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as AddressInfo
-  await new Promise(resolve => listener.close(resolve))
-  return port
-}
-
 t.test('a person logs in with their key; from then on a cookie speaks for them, which no script reads and no other site sends', async t => {
   const { server, key, end } = await servePeople(t)
-  const browser = new Browser(server)
+  const browser = new BrowserClient(server)
   t.equal((await browser.ask('/me')).status, 401)
   t.equal((await browser.logIn('ex10_wrong')).status, 401)
   t.equal(browser.cookies.size, 0)
@@ -72,7 +29,7 @@ t.test('a person logs in with their key; from then on a cookie speaks for them, 
   t.match((await browser.ask('/me')).body, { user: 'anna', csrfToken: String })
 
   const first = browser.cookies.get('ex10-login')!
-  const forged = new Browser(server)
+  const forged = new BrowserClient(server)
   for (const value of [first.slice(0, -1) + (first.endsWith('A') ? 'B' : 'A'), first.split('.')[0]!, 'x'.repeat(43) + '.' + first.split('.')[1], '']) {
     forged.cookies.set('ex10-login', value)
     t.equal((await forged.ask('/me')).status, 401, 'not one that was changed')
@@ -81,17 +38,17 @@ t.test('a person logs in with their key; from then on a cookie speaks for them, 
   t.not(browser.cookies.get('ex10-login'), first, 'who logs in again has a new one')
   forged.cookies.set('ex10-login', first)
   t.equal((await forged.ask('/me')).status, 401, 'and the old one is good for nothing')
-  const page = await new Browser(server).ask('/session/' + 'a'.repeat(32) + '/index.html', { headers: { 'sec-fetch-dest': 'document' } })
+  const page = await new BrowserClient(server).ask('/session/' + 'a'.repeat(32) + '/index.html', { headers: { 'sec-fetch-dest': 'document' } })
   t.match([page.status, page.headers.get('location')], [302, '/?next=%2Fsession%2F' + 'a'.repeat(32) + '%2Findex.html'], 'who opens an address without a login is asked to log in')
   await end()
 })
 
 t.test('what a cookie authenticates changes nothing without the token of that login', async t => {
   const { server, key, end } = await servePeople(t)
-  const browser = new Browser(server)
+  const browser = new BrowserClient(server)
   await browser.logIn(key)
   const { csrfToken } = (await browser.ask('/me')).body
-  const other = new Browser(server)
+  const other = new BrowserClient(server)
   await other.logIn(key)
   const { csrfToken: foreign } = (await other.ask('/me')).body
   const changes: [string, string, object?][] = [
@@ -114,13 +71,13 @@ t.test('what a cookie authenticates changes nothing without the token of that lo
 
 t.test('a login ends: by logging out, with its key, when it is idle, when it is old', async t => {
   const { server, key, end } = await servePeople(t, { EX10_LOGIN_IDLE_TIMEOUT: '4', EX10_LOGIN_TIMEOUT: '10' })
-  const isIn = async (browser: Browser) => (await browser.ask('/me')).status === 200
+  const isIn = async (browser: BrowserClient) => (await browser.ask('/me')).status === 200
   const browsers = await Promise.all(['logs out', 'idle', 'used'].map(async () => {
-    const browser = new Browser(server)
+    const browser = new BrowserClient(server)
     await browser.logIn(key)
     return browser
   }))
-  const [leaver, idle, used] = browsers as [Browser, Browser, Browser]
+  const [leaver, idle, used] = browsers as [BrowserClient, BrowserClient, BrowserClient]
   const kept = leaver.cookies.get('ex10-login')!
   t.equal((await leaver.ask('/logout', { method: 'POST', headers: { 'x-csrf-token': (await leaver.ask('/me')).body.csrfToken } })).status, 200)
   t.equal(leaver.cookies.size, 0, 'its cookies are taken back')
@@ -137,7 +94,7 @@ t.test('a login ends: by logging out, with its key, when it is idle, when it is 
   await eventually('the end of an old one, however much it was used', async () => !await isIn(used), 20_000)
   t.ok(performance.now() - startedAt > 8000, 'and not before its time')
 
-  const last = new Browser(server)
+  const last = new BrowserClient(server)
   await last.logIn(key)
   t.ok(await isIn(last))
   await keysCommand(server, 'revoke', (await keysCommand(server, 'list')).split('\n').find(line => line.includes('anna'))!.split(' ')[0]!)
@@ -148,7 +105,7 @@ t.test('a login ends: by logging out, with its key, when it is idle, when it is 
 t.test('a login can be tied to its browser and its address', async t => {
   const { server, key, end } = await servePeople(t, { EX10_BIND_LOGIN: 'fingerprint,ip', EX10_TRUST_PROXY: '127.0.0.1' })
   for (const headers of [{ 'user-agent': 'Another browser' }, { 'x-forwarded-for': '203.0.113.9' }] as Record<string, string>[]) {
-    const browser = new Browser(server)
+    const browser = new BrowserClient(server)
     await browser.logIn(key)
     t.equal((await browser.ask('/me')).status, 200, 'the control')
     const cookies = new Map(browser.cookies)
@@ -163,7 +120,7 @@ t.test('over HTTPS, the cookies are Secure and of this host alone', async t => {
   const port = await freePort()
   const { server, key, end } = await servePeople(t, { EX10_PUBLIC_URL: 'https://ex10.example', EX10_PORT: String(port) })
   server.url = `http://127.0.0.1:${port}` // behind the proxy that the public address is of
-  const { headers } = await new Browser(server).logIn(key)
+  const { headers } = await new BrowserClient(server).logIn(key)
   t.match(headers.getSetCookie().find(line => line.startsWith('__Host-ex10-login=')), /; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
   await end()
 })

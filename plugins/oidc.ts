@@ -1,0 +1,91 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { cookieFor } from '../src/domain/cookie.ts'
+import { principalOf } from '../src/domain/claims.ts'
+import { createOnce } from '../src/domain/once.ts'
+import type { Principal } from '../src/domain/principal.ts'
+import { failure } from '../src/errors.ts'
+import { readClientSecret } from '../src/system/oidc/client-secret.ts'
+import { authorizationUrl, endSessionUrl, newAttempt, redeem, type Attempt } from '../src/system/oidc/code-flow.ts'
+import { discoverLazily } from '../src/system/oidc/discovery.ts'
+import { readToken } from '../src/system/oidc/tokens.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Logging in at an OpenID Connect provider; null where people do not. */
+    oidc: Oidc | null
+  }
+}
+
+interface Oidc {
+  /** Begins a login: returns the address at the provider to which the browser goes; `next` is where it goes in the end. */
+  begin (reply: FastifyReply, next: string): Promise<string>
+  /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
+  /** Whose access token this is; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  holderOf (token: string): Promise<Principal | undefined>
+  /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
+  logoutUrl (): Promise<string | undefined>
+}
+
+/** What the browser keeps between the two. */
+interface Begun extends Attempt {
+  next: string
+  /** ISO 8601. */
+  until: string
+}
+
+const ATTEMPT_MS = 600_000 // people look for their second factor
+const MAX_ATTEMPTS = 10_000
+
+async function oidc (app: FastifyInstance): Promise<void> {
+  const { auth, publicUrl, oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecretFile, oidcScopes, oidcAudience: audience, oidcUserClaim: userClaim, oidcRoleClaim: roleClaim, oidcUserRole: userRole, oidcAdminRole: adminRole } = app.config
+  if (auth !== 'oidc') {
+    app.decorate('oidc', null)
+    return
+  }
+  const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readClientSecret(oidcClientSecretFile) }) })
+  const rules = { userClaim, roleClaim, userRole, adminRole }
+  const attempts = createOnce(MAX_ATTEMPTS)
+  const { name, options } = cookieFor('oidc', publicUrl)
+
+  /** The attempt that this browser has begun and that the provider answers: it is no good a second time. */
+  function take (request: FastifyRequest, reply: FastifyReply, state: string): Begun {
+    const { valid, value } = request.unsignCookie(request.cookies[name] ?? '')
+    const begun = Object.fromEntries(new URLSearchParams(valid ? value : '')) as unknown as Begun // ours, since we have signed it
+    if (begun.state !== state) throw failure('LOGIN_REFUSED')
+    reply.clearCookie(name, options)
+    const until = new Date(begun.until)
+    if (!(until > new Date() && attempts.use(state, until))) throw failure('LOGIN_REFUSED')
+    return begun
+  }
+
+  app.decorate('oidc', {
+    async begin (reply, next) {
+      const attempt = newAttempt()
+      const url = await authorizationUrl(await discover(), attempt, { redirectUri: `${publicUrl}/login/oidc/callback`, scope: oidcScopes.join(' ') })
+      const begun: Begun = { ...attempt, next, until: new Date(Date.now() + ATTEMPT_MS).toISOString() }
+      reply.setCookie(name, new URLSearchParams({ ...begun }).toString(), { ...options, maxAge: ATTEMPT_MS / 1000 })
+      return url
+    },
+    async finish (request, reply, state) {
+      const { next, ...attempt } = take(request, reply, state)
+      const claims = await redeem(await discover(), new URL(request.url, publicUrl), attempt)
+      const principal = principalOf(claims, rules)
+      app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
+      return { principal, next }
+    },
+    async holderOf (token) {
+      const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
+      return claims && principalOf(claims, rules)
+    },
+    logoutUrl: async () => endSessionUrl(await discover(), `${publicUrl}/`)
+  } satisfies Oidc)
+
+  // who has mistyped a setting reads it now, and not when somebody logs in
+  app.addHook('onReady', async () => {
+    discover().catch(err => app.log.warn({ err, issuer }, 'the provider does not answer yet'))
+  })
+}
+
+export default fp(oidc, { name: 'oidc', dependencies: ['config', 'logins'] })

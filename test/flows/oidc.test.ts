@@ -1,0 +1,182 @@
+import { writeFileSync } from 'node:fs'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import t, { type Test } from 'tap'
+import { BrowserClient } from '../support/browser-client.ts'
+import { assertEndsClean, serve } from '../support/creation.ts'
+import { freePort } from '../support/free-port.ts'
+import { as, keysCommand } from '../support/keys.ts'
+import { lightDisplay } from '../support/light-display.ts'
+import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
+import { eventually, type Server } from '../support/server.ts'
+
+const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
+
+interface Scene { server: Server, provider: TestProvider, end: () => Promise<void> }
+
+/** A server and the provider that its people log in with. */
+async function serveWithProvider (t: Test, settings: Record<string, string> = {}): Promise<Scene> {
+  const port = await freePort()
+  const publicUrl = `http://127.0.0.1:${port}`
+  const provider = await startProvider(t, publicUrl, GROUPS)
+  const secretFile = `${t.testdir({})}/client-secret`
+  writeFileSync(secretFile, `${CLIENT_SECRET}\n`, { mode: 0o600 })
+  const server = await serve(t, {
+    ...lightDisplay(),
+    EX10_AUTH: 'oidc',
+    EX10_PORT: String(port),
+    EX10_PUBLIC_URL: publicUrl,
+    EX10_OIDC_ISSUER: provider.issuer,
+    EX10_OIDC_CLIENT_ID: CLIENT_ID,
+    EX10_OIDC_CLIENT_SECRET_FILE: secretFile,
+    EX10_OIDC_ROLE_CLAIM: 'groups',
+    EX10_OIDC_ADMIN_ROLE: 'ex10-admins',
+    EX10_OIDC_AUDIENCE: AUDIENCE,
+    ...settings
+  })
+  const admin = as(server, await keysCommand(server, 'create', '--user', 'ops', '--role', 'admin'))
+  return { server, provider, end: () => assertEndsClean(t, admin) }
+}
+
+t.test('a person logs in with the provider; from then on a cookie speaks for them, as after a login with a key', async t => {
+  const { server, end } = await serveWithProvider(t)
+  const browser = new BrowserClient(server)
+  const page = await browser.ask('/session/' + 'a'.repeat(32) + '/index.html', { headers: { 'sec-fetch-dest': 'document' } })
+  t.match([page.status, page.headers.get('location')], [302, /^\/\?next=/], 'who opens a page without a login is asked to log in')
+  const callback = await logInAtProvider(browser, 'anna', '/login/oidc?next=/session/x/index.html')
+  t.match(callback.href, server.url)
+  t.equal((await browser.ask('/me')).status, 401, 'not yet')
+  const back = await browser.ask(callback.href, { headers: { 'sec-fetch-site': 'cross-site' } })
+  t.match([back.status, back.headers.get('location')], [302, '/session/x/index.html'], 'they come to the page that they wanted')
+  t.match(back.headers.getSetCookie().find(line => line.startsWith('ex10-login=')), /; Path=\/; HttpOnly; SameSite=Lax$/)
+  const me = (await browser.ask('/me')).body
+  t.match(me, { user: 'anna', role: 'user', scopes: ['create', 'view', 'push'], csrfToken: String })
+  t.equal((await browser.ask('/sessions/x', { method: 'DELETE' })).body.code, 'EX10_CSRF')
+  t.equal((await browser.ask('/sessions/x', { method: 'DELETE', headers: { 'x-csrf-token': me.csrfToken } })).status, 404, 'the control')
+  t.notMatch(server.output(), callback.searchParams.get('code')!, 'no code is logged')
+  await end()
+})
+
+t.test('what comes back is taken once, from the browser that began, with what it began with', async t => {
+  const { server, end } = await serveWithProvider(t)
+  const browser = new BrowserClient(server)
+  const refused = async (from: BrowserClient, url: URL, why: string) => {
+    t.match(await from.ask(url.href), { status: 403, body: { code: 'EX10_LOGIN_REFUSED' } }, `not ${why}`)
+    t.equal((await from.ask('/me')).status, 401)
+  }
+  const change = (url: URL, name: string, value: string) => {
+    const changed = new URL(url)
+    changed.searchParams.set(name, value)
+    return changed
+  }
+  const callback = await logInAtProvider(browser, 'anna')
+  await refused(browser, change(callback, 'state', 'x'.repeat(43)), 'with another state')
+  await refused(new BrowserClient(server), callback, 'in a browser that began nothing')
+  const other = new BrowserClient(server)
+  const ofOther = await logInAtProvider(other, 'eve')
+  await refused(other, callback, 'in a browser that began another login')
+  await refused(browser, change(callback, 'code', ofOther.searchParams.get('code')!), 'with the code of another login: it has another verifier and nonce')
+
+  const begin = new URL((await browser.ask('/login/oidc')).headers.get('location')!)
+  await refused(browser, await logInAtProvider(browser, 'anna', change(begin, 'nonce', 'x'.repeat(43)).href), 'with an ID token that has another nonce')
+
+  const again = await logInAtProvider(browser, 'anna')
+  const begun = new Map(browser.cookies)
+  t.equal((await browser.ask(again.href)).status, 302, 'the control')
+  t.equal((await browser.ask('/me')).body.user, 'anna')
+  const replayed = new BrowserClient(server)
+  for (const [name, value] of begun) replayed.cookies.set(name, value)
+  await refused(replayed, again, 'a second time')
+  const forged = new BrowserClient(server)
+  forged.cookies.set('ex10-oidc', begun.get('ex10-oidc')!.replace(/nonce%3D.{10}/, 'nonce%3Daaaaaaaaaa'))
+  await refused(forged, again, 'with a cookie that was changed')
+  t.equal((await browser.ask('/login/oidc/callback?error=access_denied')).status, 400, 'nor with no state')
+  await end()
+})
+
+t.test('a login leads to a page of this server, and to none elsewhere', async t => {
+  const { server, end } = await serveWithProvider(t)
+  const browser = new BrowserClient(server)
+  for (const next of ['https://evil.example', '//evil.example', '/\\evil.example', '\\/evil.example', '/\t/evil.example', '/\n/evil.example', 'javascript:alert(1)', 'evil', '', '/ü', '/' + 'a'.repeat(600)]) {
+    t.match(await browser.ask(`/login/oidc?next=${encodeURIComponent(next)}`), { status: 400, body: { code: 'EX10_BAD_REQUEST' } }, JSON.stringify(next))
+  }
+  t.equal((await browser.ask('/login/oidc?next=/session/x%3Fa=b')).status, 302, 'the control')
+  await end()
+})
+
+t.test('the provider\'s claim says who may use the server, and who is an admin', async t => {
+  const { server, end } = await serveWithProvider(t, { EX10_OIDC_USER_ROLE: 'developers', EX10_OIDC_USER_CLAIM: 'preferred_username' })
+  const people = { anna: new BrowserClient(server), ada: new BrowserClient(server), eve: new BrowserClient(server) }
+  for (const name of ['anna', 'ada'] as const) t.equal((await logInThroughProvider(people[name], name)).status, 302)
+  t.match((await people.anna.ask('/me')).body, { user: 'anna-preferred', role: 'user' })
+  t.match((await people.ada.ask('/me')).body, { user: 'ada-preferred', role: 'admin' })
+  t.equal((await people.anna.ask('/admin/audit')).status, 403)
+  t.equal((await people.ada.ask('/admin/audit')).status, 200)
+  t.match(await logInThroughProvider(people.eve, 'eve'), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
+  t.equal((await people.eve.ask('/me')).status, 401)
+  await end()
+})
+
+t.test('a program shows the provider\'s access token; one that is not good opens nothing', async t => {
+  const { server, provider, end } = await serveWithProvider(t)
+  const ask = async (token: string, path = '/me') => {
+    const response = await fetch(server.url + path, { headers: { authorization: `Bearer ${token}` } })
+    return { status: response.status, body: await response.json() as any }
+  }
+  t.match(await ask(await programToken(provider)), { status: 200, body: { user: PROGRAM.id, role: 'user', scopes: ['create', 'view', 'push'] } }, 'one that the provider has issued')
+  const claims = { sub: 'ada', aud: AUDIENCE, groups: ['ex10-admins'] }
+  t.match(await ask(await provider.sign(claims)), { status: 200, body: { user: 'ada', role: 'admin' } }, 'the control: so are those below, but for one thing')
+
+  const now = Math.floor(Date.now() / 1000)
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const good = await provider.sign(claims)
+  const [head = '', payload = '', signature = ''] = good.split('.')
+  const stranger = await generateKeyPair('RS256')
+  const complete = { iss: provider.issuer, iat: now, exp: now + 60, ...claims }
+  const wrong: [string, string][] = [
+    ['for another audience', await provider.sign({ ...claims, aud: 'urn:other' })],
+    ['for the client: an ID token', await provider.sign({ ...claims, aud: CLIENT_ID })],
+    ['for nobody', await provider.sign({ ...claims, aud: undefined })],
+    ['of another issuer', await provider.sign({ ...claims, iss: 'https://evil.example' })],
+    ['expired', await provider.sign({ ...claims, exp: now - 60 })],
+    ['good for ever', await provider.sign({ ...claims, exp: undefined })],
+    ['not good yet', await provider.sign({ ...claims, nbf: now + 600 })],
+    ['not signed', `${encode({ alg: 'none' })}.${payload}.`],
+    ['not signed, with a signature', `${encode({ alg: 'none', kid: 'one' })}.${payload}.${signature}`],
+    ['signed with the public key as if it were a secret', await new SignJWT(complete).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(Buffer.from(provider.publicKey))],
+    ['signed with an unknown key', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', kid: 'two' }).sign(stranger.privateKey)],
+    ['signed with another key of that name', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(stranger.privateKey)],
+    ['that brings its own key', await new SignJWT(complete).setProtectedHeader({ alg: 'RS256', jwk: await exportJWK(stranger.publicKey) }).sign(stranger.privateKey)],
+    ['changed', `${head}.${encode({ ...complete, sub: 'root' })}.${signature}`],
+    ['with its end cut off', good.slice(0, -10)],
+    ['with a claim to be critical', await provider.sign(claims, { crit: ['b64'], b64: true, kid: 'two' })],
+    ['that is none', 'a.b.c'], ['that is nothing of the kind', 'hello'], ['like an API key', 'ex10_' + 'A'.repeat(43)], ['long', 'a'.repeat(9000)]
+  ]
+  t.ok(wrong.length < 30, 'fewer than an address may show in a minute')
+  for (const [what, token] of wrong) t.match(await ask(token), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } }, `not one ${what}`)
+  t.match(await ask(await provider.sign({ ...claims, sub: 'an/na' })), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
+  const key = await keysCommand(server, 'create', '--user', 'ci', '--scopes', 'view')
+  t.match(await ask(key), { status: 200, body: { user: 'ci', scopes: ['view'] } }, 'an API key is as good as ever')
+  await keysCommand(server, 'revoke', (await keysCommand(server, 'list')).split('\n').find(line => / ci /.test(line))!.split(' ')[0]!)
+  t.equal((await ask(key)).status, 401, 'until it is revoked')
+  t.notMatch(server.output(), good, 'no token is logged')
+
+  while ((await ask('a.b.c')).status === 401);
+  t.match(await ask('a.b.c'), { status: 429 }, 'wrong tokens count like wrong keys')
+  t.equal((await ask(good)).status, 200, 'a good one is taken all the same')
+  await end()
+})
+
+t.test('without a provider that answers, the server starts and takes API keys; once it answers, people log in', async t => {
+  const gone = await startProvider(t, 'http://127.0.0.1:1')
+  await gone.close()
+  const { server, provider, end } = await serveWithProvider(t, { EX10_OIDC_ISSUER: gone.issuer })
+  const browser = new BrowserClient(server)
+  t.match(await browser.ask('/login/oidc'), { status: 503, body: { code: 'EX10_PROVIDER_UNAVAILABLE' } })
+  t.equal((await browser.ask('/me', { headers: { authorization: `Bearer ${await provider.sign({ sub: 'anna', aud: AUDIENCE })}` } })).status, 503, 'whether a token is good cannot be said')
+  t.equal((await browser.ask('/me', { headers: { authorization: `Bearer ${await keysCommand(server, 'create', '--user', 'ci')}` } })).status, 200)
+  const back = await startProvider(t, server.url, {}, Number(new URL(gone.issuer).port))
+  t.equal(back.issuer, gone.issuer)
+  await eventually('a login', async () => (await browser.ask('/login/oidc')).status === 302, 20_000)
+  t.equal((await logInThroughProvider(browser, 'anna')).status, 302)
+  await end()
+})
