@@ -22,6 +22,12 @@ declare module 'fastify' {
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
       /** Ends those that a session at the provider opened, and returns how many. */
       closeOf (session: ProviderSession): number
+      /** A user's, the one that was used last first; `isOwn` is the one of whoever asks. */
+      list (user: string, request: FastifyRequest): (Login & { id: string, isOwn: boolean })[]
+      /** Ends one of a user's logins; returns whether there was one. */
+      end (user: string, id: string): boolean
+      /** Ends all of a user's, but that of `but`, and returns how many. */
+      endAll (user: string, but?: FastifyRequest): number
       /** What the pages of this login send as x-csrf-token with whatever changes something; `app.csrfProtection` asks for it. */
       csrfToken (request: FastifyRequest, reply: FastifyReply): string
     }
@@ -68,6 +74,10 @@ async function logins (app: FastifyInstance): Promise<void> {
     return 'keyId' in opener ? app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
   }
 
+  function whyOver (login: Login, from: Client, now: Date) {
+    return isInForce(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
+  }
+
   function prune (): void {
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000)
     store.prune(before(loginTimeout), before(loginIdleTimeout))
@@ -92,7 +102,7 @@ async function logins (app: FastifyInstance): Promise<void> {
       const login = token === undefined ? undefined : store.find(token)
       if (token === undefined || !login) return null
       const now = new Date()
-      const why = isInForce(login, now) ? whyLoggedOut(login, clientOf(request), limits, now) : 'revoked'
+      const why = whyOver(login, clientOf(request), now)
       if (why) {
         request.log.info({ user: login.principal.user, why }, 'logged out')
         close(request, reply)
@@ -103,6 +113,12 @@ async function logins (app: FastifyInstance): Promise<void> {
     },
     close,
     closeOf: store.removeOf,
+    list (user, request) {
+      const own = store.idOf(tokenOf(request) ?? '')
+      return store.list(user).filter(login => !whyOver(login, login, new Date())).map(login => ({ ...login, isOwn: login.id === own }))
+    },
+    end: store.removeById,
+    endAll: (user, but) => store.removeAll(user, but && tokenOf(but)),
     csrfToken: (request, reply) => reply.generateCsrf({ userInfo: userInfo(request) })
   } satisfies FastifyInstance['logins'])
 }

@@ -32,6 +32,7 @@ const table = {
   NOT_FOUND: [404, 'There is nothing here'],
   SESSION_NOT_FOUND: [404, 'No such session'],
   KEY_NOT_FOUND: [404, 'No such key'],
+  LOGIN_NOT_FOUND: [404, 'No such login'],
   REQUEST_TIMEOUT: [408, 'The request came too slowly'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],

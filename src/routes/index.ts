@@ -3,6 +3,8 @@ import addSession from './add-session.ts'
 import beginOidcLogin from './begin-oidc-login.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
+import endLogin from './end-login.ts'
+import endLogins from './end-logins.ts'
 import endUserSessions from './end-user-sessions.ts'
 import getAuditLog from './get-audit-log.ts'
 import finishOidcLogin from './finish-oidc-login.ts'
@@ -19,6 +21,7 @@ import health from './health.ts'
 import keepSession from './keep-session.ts'
 import listAllSessions from './list-all-sessions.ts'
 import listKeys from './list-keys.ts'
+import listLogins from './list-logins.ts'
 import listSessions from './list-sessions.ts'
 import logIn from './log-in.ts'
 import logOut from './log-out.ts'
@@ -35,5 +38,5 @@ export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
   listAllSessions, endUserSessions, getStatistics, getAuditLog,
-  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, addKey, listKeys, revokeKey
+  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey
 ]

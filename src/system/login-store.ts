@@ -15,6 +15,9 @@ const SCHEMA = `
   ) STRICT;
 `
 
+/** A login is called by the beginning of its token's hash. */
+const ID_LENGTH = 16
+
 /** The logins of an instance. */
 export type LoginStore = ReturnType<typeof openLogins>
 
@@ -30,6 +33,9 @@ export function openLogins (file: string) {
     removeOf: database.prepare(`DELETE FROM logins WHERE login ->> 'issuer' = :issuer
       AND (:subject IS NULL OR login ->> 'subject' = :subject)
       AND (:sid IS NULL OR login ->> 'sid' = :sid OR (:subject IS NOT NULL AND login ->> 'sid' IS NULL))`),
+    list: database.prepare('SELECT * FROM logins WHERE user = ? ORDER BY seen_at DESC'),
+    removeById: database.prepare(`DELETE FROM logins WHERE user = ? AND substr(hash, 1, ${ID_LENGTH}) = ?`),
+    removeAll: database.prepare('DELETE FROM logins WHERE user = ? AND hash IS NOT ?'),
     prune: database.prepare('DELETE FROM logins WHERE created_at < ? OR seen_at < ?')
   }
 
@@ -58,6 +64,13 @@ export function openLogins (file: string) {
     removeOf ({ issuer, subject, sid }: ProviderSession): number {
       return Number(statements.removeOf.run({ issuer, subject: subject ?? null, sid: sid ?? null }).changes)
     },
+    /** Those of a user, the one that was used last first. */
+    list: (user: string): (Login & { id: string })[] => statements.list.all(user).map(row => ({ ...toLogin(row), id: String(row.hash).slice(0, ID_LENGTH) })),
+    idOf: (token: string) => hashToken(token).slice(0, ID_LENGTH),
+    /** Returns whether the user had this one. */
+    removeById: (user: string, id: string): boolean => Number(statements.removeById.run(user, id).changes) > 0,
+    /** Removes all of a user's but the one of this token, and returns how many. */
+    removeAll: (user: string, butToken?: string): number => Number(statements.removeAll.run(user, butToken === undefined ? null : hashToken(butToken)).changes),
     /** Forgets what was opened, or used last, before these times. */
     prune (createdBefore: Date, seenBefore: Date): void {
       statements.prune.run(createdBefore.toISOString(), seenBefore.toISOString())
