@@ -3,6 +3,7 @@ import addSession from './add-session.ts'
 import beginOidcLogin from './begin-oidc-login.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
+import endOidcLogins from './end-oidc-logins.ts'
 import finishOidcLogin from './finish-oidc-login.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
@@ -30,5 +31,5 @@ import viewSession from './view-session.ts'
 export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
-  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, addKey, listKeys, revokeKey
+  logIn, beginOidcLogin, finishOidcLogin, endOidcLogins, logOut, getMe, addKey, listKeys, revokeKey
 ]
