@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieFor } from '../src/domain/cookie.ts'
 import { principalOf } from '../src/domain/claims.ts'
+import { readLogoutToken } from '../src/domain/logout-token.ts'
 import { createOnce } from '../src/domain/once.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import { failure } from '../src/errors.ts'
@@ -24,6 +25,8 @@ interface Oidc {
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
   /** Whose access token this is; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   holderOf (token: string): Promise<Principal | undefined>
+  /** Ends the logins that a logout token of the provider's names, and returns how many. @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, EX10_PROVIDER_UNAVAILABLE */
+  endLogins (logoutToken: string): Promise<number>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
   logoutUrl (): Promise<string | undefined>
 }
@@ -36,7 +39,8 @@ interface Begun extends Attempt {
 }
 
 const ATTEMPT_MS = 600_000 // people look for their second factor
-const MAX_ATTEMPTS = 10_000
+const LOGOUT_TOKEN_MS = 120_000
+const MAX_REMEMBERED = 10_000
 
 async function oidc (app: FastifyInstance): Promise<void> {
   const { auth, publicUrl, oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecretFile, oidcScopes, oidcAudience: audience, oidcUserClaim: userClaim, oidcRoleClaim: roleClaim, oidcUserRole: userRole, oidcAdminRole: adminRole } = app.config
@@ -46,7 +50,8 @@ async function oidc (app: FastifyInstance): Promise<void> {
   }
   const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readClientSecret(oidcClientSecretFile) }) })
   const rules = { userClaim, roleClaim, userRole, adminRole }
-  const attempts = createOnce(MAX_ATTEMPTS)
+  const attempts = createOnce(MAX_REMEMBERED)
+  const logoutTokens = createOnce(MAX_REMEMBERED)
   const { name, options } = cookieFor('oidc', publicUrl)
 
   /** The attempt that this browser has begun and that the provider answers: it is no good a second time. */
@@ -79,7 +84,13 @@ async function oidc (app: FastifyInstance): Promise<void> {
       const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
       return claims && principalOf(claims, rules)
     },
-    logoutUrl: async () => endSessionUrl(await discover(), `${publicUrl}/`)
+    async endLogins (logoutToken) {
+      const claims = await readToken(await discover(), logoutToken, { audience: clientId, maxTokenAge: LOGOUT_TOKEN_MS / 1000 })
+      const logout = claims && readLogoutToken(claims)
+      if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + 2 * LOGOUT_TOKEN_MS))) throw failure('BAD_LOGOUT_TOKEN')
+      return app.logins.closeOf({ ...logout, issuer })
+    },
+    logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // nobody has to wait for it to log out here
   } satisfies Oidc)
 
   // who has mistyped a setting reads it now, and not when somebody logs in

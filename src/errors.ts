@@ -20,6 +20,7 @@ const table = {
   PATH_REPEATED: [400, 'A push names each file once'],
   PATH_NOT_FOUND: [400, 'There is no such file to delete'],
   BAD_ENCODING: [400, 'The content is not valid base64'],
+  BAD_LOGOUT_TOKEN: [400, 'The logout token is not one of the provider\'s for this server, or too old, or was used before'],
   UNAUTHENTICATED: [401, 'Say who you are: send an API key as "Authorization: Bearer KEY"'],
   UNKNOWN_KEY: [401, 'The key or token is not known, or not in force any more: get another one'],
   CSRF: [403, 'A page that is logged in sends its token as x-csrf-token: GET /me tells it'],

@@ -7,6 +7,7 @@ import endLogin from './end-login.ts'
 import endLogins from './end-logins.ts'
 import endUserSessions from './end-user-sessions.ts'
 import getAuditLog from './get-audit-log.ts'
+import endOidcLogins from './end-oidc-logins.ts'
 import finishOidcLogin from './finish-oidc-login.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
@@ -38,5 +39,5 @@ export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
   listAllSessions, endUserSessions, getStatistics, getAuditLog,
-  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey
+  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey, endOidcLogins
 ]

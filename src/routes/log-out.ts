@@ -1,5 +1,7 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Done, errors } from '../schemas/common.ts'
+
+const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'Where the person can log out at the provider, too; it sends them back' })) })])
 
 const logOut: FastifyPluginAsyncTypebox = async app => {
   app.post('/logout', {
@@ -7,13 +9,14 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
       operationId: 'logOut',
       summary: 'Ends the login of this browser; an API key stays in force',
       tags: ['access'],
-      response: { 200: Done, ...errors(401, 403, 421) }
+      response: { 200: LoggedOut, ...errors(401, 403, 421) }
     }
   }, async (request, reply) => {
-    app.logins.close(request, reply)
+    const login = app.logins.close(request, reply)
     app.auditLog.note(request, { action: 'logout' })
     request.log.info({ user: request.principal.user }, 'logged out')
-    return { success: true as const, message: 'You are logged out' }
+    const url = login && 'issuer' in login ? await app.oidc?.logoutUrl() : undefined
+    return { success: true as const, message: 'You are logged out', ...(url !== undefined && { url }) }
   })
 }
 

@@ -6,7 +6,7 @@ import { assertEndsClean, serve } from '../support/creation.ts'
 import { freePort } from '../support/free-port.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
+import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
 import { eventually, type Server } from '../support/server.ts'
 
 const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
@@ -113,6 +113,75 @@ t.test('the provider\'s claim says who may use the server, and who is an admin',
   t.equal((await people.ada.ask('/admin/audit')).status, 200)
   t.match(await logInThroughProvider(people.eve, 'eve'), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
   t.equal((await people.eve.ask('/me')).status, 401)
+  await end()
+})
+
+t.test('who logs out here is shown the way to log out at the provider, too; who logs out there is logged out here', async t => {
+  const { server, provider, end } = await serveWithProvider(t)
+  const [laptop, phone, other] = [new BrowserClient(server), new BrowserClient(server), new BrowserClient(server)]
+  for (const browser of [laptop, phone]) await logInThroughProvider(browser, 'anna')
+  await logInThroughProvider(other, 'eve')
+  const statusOf = async (browser: BrowserClient) => (await browser.ask('/me')).status
+  const logOut = async (browser: BrowserClient) => browser.ask('/logout', { method: 'POST', headers: { 'x-csrf-token': (await browser.ask('/me')).body.csrfToken } })
+
+  const kept = new Map(phone.cookies)
+  const { status, body } = await logOut(phone)
+  t.match([status, body.url], [200, `${provider.issuer}/session/end?`])
+  for (const [name, value] of kept) phone.cookies.set(name, value)
+  t.equal(await statusOf(phone), 401, 'the login has ended')
+  t.equal(await statusOf(laptop), 200, 'and no other')
+  t.equal((await logInThroughProvider(phone, 'nobody is asked')).status, 302)
+  t.equal((await phone.ask('/me')).body.user, 'anna', 'at the provider they are still logged in')
+  t.equal(await logOutAtProvider(phone, body.url), `${server.url}/`, 'until they follow it; then they are sent back')
+  t.strictSame(provider.backchannel, ['success'], 'the provider has told the server')
+  t.equal(await statusOf(phone), 401, 'which has ended the new login')
+  t.equal(await statusOf(laptop), 200, 'but no other session of that person\'s')
+  t.equal(await statusOf(other), 200, 'and nobody else\'s')
+  const withKey = new BrowserClient(server)
+  await withKey.logIn(await keysCommand(server, 'create', '--user', 'anna'))
+  t.notOk('url' in (await logOut(withKey)).body, 'who has logged in with a key is nobody that the provider knows')
+  await end()
+})
+
+t.test('of what says that somebody has logged out, only the provider\'s own word is taken, once', async t => {
+  const { server, provider, end } = await serveWithProvider(t)
+  const [anna, eve] = [new BrowserClient(server), new BrowserClient(server)]
+  await logInThroughProvider(anna, 'anna')
+  await logInThroughProvider(eve, 'eve')
+  const statusOf = async (browser: BrowserClient) => (await browser.ask('/me')).status
+  const tell = async (token: string) => {
+    const response = await fetch(`${server.url}/login/oidc/backchannel`, { method: 'POST', body: new URLSearchParams({ logout_token: token }) })
+    return { status: response.status, body: await response.json() as any }
+  }
+  const now = Math.floor(Date.now() / 1000)
+  const logout = { aud: CLIENT_ID, sub: 'anna', jti: 'one', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }
+  const stranger = await generateKeyPair('RS256')
+  const wrong: [string, string][] = [
+    ['of another issuer', await provider.sign({ ...logout, iss: 'https://evil.example' })],
+    ['for another client', await provider.sign({ ...logout, aud: 'other' })],
+    ['expired', await provider.sign({ ...logout, exp: now - 60 })],
+    ['old', await provider.sign({ ...logout, iat: now - 600 })],
+    ['of no time', await provider.sign({ ...logout, iat: undefined })],
+    ['that is an ID token', await provider.sign({ ...logout, nonce: 'n' })],
+    ['without an event', await provider.sign({ ...logout, events: undefined })],
+    ['of nobody', await provider.sign({ ...logout, sub: undefined })],
+    ['without an id', await provider.sign({ ...logout, jti: undefined })],
+    ['of somebody else\'s making', await new SignJWT({ iss: provider.issuer, iat: now, exp: now + 60, ...logout }).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(stranger.privateKey)],
+    ['without a signature', `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await provider.sign(logout)).split('.')[1]}.`],
+    ['that is none', 'hello']
+  ]
+  for (const [what, token] of wrong) t.match(await tell(token), { status: 400, body: { code: 'EX10_BAD_LOGOUT_TOKEN' } }, `not one ${what}`)
+  t.equal((await fetch(`${server.url}/login/oidc/backchannel`, { method: 'POST' })).status, 400)
+  t.match(await tell(await provider.sign({ ...logout, jti: 'two', sid: 'of another session' })), { status: 200 })
+  t.equal(await statusOf(anna), 200, 'all the while, nobody was logged out')
+
+  const token = await provider.sign(logout)
+  t.match(await tell(token), { status: 200 })
+  t.equal(await statusOf(anna), 401, 'the control: a good one ends the logins of that person')
+  t.equal(await statusOf(eve), 200, 'and nobody else\'s')
+  await logInThroughProvider(anna, 'anna')
+  t.match(await tell(token), { status: 400, body: { code: 'EX10_BAD_LOGOUT_TOKEN' } })
+  t.equal(await statusOf(anna), 200, 'the same one again ends nothing')
   await end()
 })
 

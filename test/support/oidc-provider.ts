@@ -120,3 +120,11 @@ export async function programToken ({ issuer }: TestProvider): Promise<string> {
   if (token === undefined) throw new Error(`no token: ${response.status}`)
   return token
 }
+
+/** Logs out at the provider, at the address that the server gave, as a person does who says yes there; returns where they end up. */
+export async function logOutAtProvider (browser: BrowserClient, address: string): Promise<string | null> {
+  const form = await browser.open(address)
+  const [, action = '', xsrf = ''] = /action="([^"]+)".*name="xsrf" value="([^"]+)"/s.exec(form.body) ?? []
+  const answer = await browser.ask(action, { method: 'POST', body: new URLSearchParams({ xsrf, logout: 'yes' }) })
+  return answer.headers.get('location')
+}

@@ -1,0 +1,28 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Done, errors } from '../schemas/common.ts'
+
+/** POST /login/oidc/backchannel: the provider says that a person has logged out there. */
+const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
+  const { oidc } = app
+  if (!oidc) return
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: string | Buffer) => Object.fromEntries(new URLSearchParams(body.toString())))
+  app.post('/login/oidc/backchannel', {
+    bodyLimit: 65_536,
+    config: { scope: 'everybody' },
+    schema: {
+      operationId: 'endOidcLogins',
+      summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there',
+      tags: ['access'],
+      consumes: ['application/x-www-form-urlencoded'],
+      body: Type.Object({ logout_token: Type.String({ description: 'Signed by the provider' }) }),
+      response: { 200: Done, ...errors(400, 403, 413, 421, 503) }
+    }
+  }, async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    const ended = await oidc.endLogins(request.body.logout_token)
+    request.log.info({ logins: ended }, 'logged out at the provider')
+    return { success: true as const, message: `${ended} logins have ended` }
+  })
+}
+
+export default endOidcLogins
