@@ -31,6 +31,7 @@ import rights from '../plugins/rights.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
 import sessions from '../plugins/sessions.ts'
+import shares from '../plugins/shares.ts'
 import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
 import xpra from '../plugins/xpra.ts'
@@ -53,7 +54,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, keys, logins, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, keys, logins, rateLimits, identity, audit, shares, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs
