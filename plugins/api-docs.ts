@@ -8,11 +8,12 @@ import { KeyView } from '../src/schemas/key.ts'
 import { SessionEvent } from '../src/schemas/event.ts'
 import { ProgressLine } from '../src/schemas/progress.ts'
 import { SessionView } from '../src/schemas/session.ts'
+import { ShareView } from '../src/schemas/share.ts'
 import { version } from '../src/version.ts'
 
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
-  for (const schema of [ErrorReply, KeyView, SessionView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
   app.addHook('onRoute', route => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'everybody' }
   })
@@ -20,7 +21,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
-      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'access' }, { name: 'administration' }, { name: 'operation' }],
+      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'shares' }, { name: 'access' }, { name: 'administration' }, { name: 'operation' }],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys' } } },
       security: [{ key: [] }, {}]
     },

@@ -6,24 +6,29 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** What a loaded display page shows instead of a cookie, which its opaque origin has none of: good as long as this server runs. */
     pageTokens: {
-      issue (sessionId: string): string
+      /** By a link, it is good as long as that is in force, too. */
+      issue (sessionId: string, shareId?: string): string
       isGood (token: string, sessionId: string): boolean
     }
   }
 }
 
+const MAC_LENGTH = 43 // of 32 bytes, as base64url
+
 async function pageTokens (app: FastifyInstance): Promise<void> {
   const key = randomBytes(32)
-  const macOf = (sessionId: string) => createHmac('sha256', key).update(sessionId).digest()
+  const macOf = (sessionId: string, shareId: string) => createHmac('sha256', key).update(`${sessionId} ${shareId}`).digest()
 
   app.decorate('pageTokens', {
-    issue: sessionId => macOf(sessionId).toString('base64url'),
+    issue: (sessionId, shareId = '') => macOf(sessionId, shareId).toString('base64url') + shareId,
     isGood (token, sessionId) {
-      const mac = Buffer.from(token, 'base64url')
-      const wanted = macOf(sessionId)
-      return mac.length === wanted.length && timingSafeEqual(mac, wanted)
+      const mac = Buffer.from(token.slice(0, MAC_LENGTH), 'base64url')
+      const shareId = token.slice(MAC_LENGTH)
+      const wanted = macOf(sessionId, shareId)
+      if (mac.length !== wanted.length || !timingSafeEqual(mac, wanted)) return false
+      return shareId === '' || app.shares.isInForce(shareId, sessionId)
     }
   } satisfies FastifyInstance['pageTokens'])
 }
 
-export default fp(pageTokens, { name: 'page-tokens' })
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['shares'] })

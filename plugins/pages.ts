@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../src/display-page/render.ts'
+import type { Share } from '../src/domain/share.ts'
 import { HOME_FILES, renderHomePage } from '../src/home-page/render.ts'
 import { loadFiles, type LoadedFile } from '../src/system/page-files.ts'
 
@@ -10,8 +11,11 @@ declare module 'fastify' {
     /** The pages for people: the one that shows a session's display, the server's own, and their files. */
     pages: {
       renderHome (): string
-      /** A display page for one viewer: it holds a new ticket, and the token by which it keeps the session. `host` is the request's, already checked. */
-      renderDisplay (sessionId: string, host: string): { html: string, headers: Record<string, string> }
+      /**
+       * A display page for one viewer, whose link it is opened by, if by one: it holds a new ticket, and the token by
+       * which it keeps the session. `host` is the request's, already checked.
+       */
+      renderDisplay (sessionId: string, host: string, share?: Share): { html: string, headers: Record<string, string> }
       /** A file of this version of the pages. */
       file (version: string, name: string): LoadedFile | undefined
     }
@@ -26,11 +30,11 @@ async function pages (app: FastifyInstance): Promise<void> {
 
   app.decorate('pages', {
     renderHome: () => renderHomePage(assetBase),
-    renderDisplay (sessionId: string, host: string) {
+    renderDisplay (sessionId: string, host: string, share?: Share) {
       const nonce = randomBytes(16).toString('base64url')
-      const ticket = app.sessionProxy.issueTicket(sessionId)
+      const ticket = app.sessionProxy.issueTicket(sessionId, share)
       return {
-        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId), nonce, assetBase }),
+        html: renderDisplayPage({ sessionId, ticket, nonce, assetBase, shareId: share?.id, mode: share?.mode ?? 'control', ...(share?.mode !== 'view' && { token: app.pageTokens.issue(sessionId, share?.id) }) }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
       }
     },

@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Share } from '../src/domain/share.ts'
+import { viewerFilter } from '../src/domain/viewer-filter.ts'
+import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { SessionParams } from '../src/schemas/common.ts'
 import { DisplayUnreachable, spliceDisplay } from '../src/system/display-socket.ts'
@@ -12,14 +15,25 @@ import { refuseSocket } from '../src/system/refuse-socket.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     sessionProxy: {
-      /** A ticket for one WebSocket to the session's display, good for a minute. */
-      issueTicket (sessionId: string): string
+      /** A ticket for one WebSocket to the session's display, good for a minute; by a link, as long as that is in force. */
+      issueTicket (sessionId: string, share?: Share): string
+      /** How many look at the session by this link. */
+      viewersBy (shareId: string, sessionId: string): number
     }
   }
 }
 
+interface Ticket { sessionId: string, share: Share | undefined, expiresAt: number }
+
+/** Somebody who looks, by a link or as somebody who has logged in; `over` closes the connection. */
+interface Viewer { socket: Duplex, share: Share | undefined, address: string, over: AbortController }
+
 const TICKET_MS = 60_000
 const MAX_VIEWERS = 32
+/** Of these, by links: whoever has one does not keep the owner out. */
+const MAX_SHARED = 24
+/** What a viewer's connection is closed with when its link is not in force any more. */
+const SHARE_OVER = 4403
 const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
 const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'date']
 /** What a session's process answers gets no rights in the reader's browser. */
@@ -33,30 +47,32 @@ const REPLY_HEADERS = {
 
 /** What lies below /session/:id/ and is not a file of the display page: HTTP and WebSockets to the session's Xpra. */
 async function sessionProxy (app: FastifyInstance): Promise<void> {
-  const tickets = new Map<string, { sessionId: string, expiresAt: number }>()
-  const viewers = new Map<string, Set<Duplex>>()
+  const tickets = new Map<string, Ticket>()
+  const viewers = new Map<string, Set<Viewer>>()
   let viewerCount = 0 // of all sessions
 
-  function issueTicket (sessionId: string): string {
+  function issueTicket (sessionId: string, share?: Share): string {
     const now = performance.now()
     for (const [ticket, { expiresAt }] of tickets) {
       if (expiresAt > now) break // in the order of their issue, so of their end
       tickets.delete(ticket)
     }
     const ticket = randomBytes(24).toString('base64url')
-    tickets.set(ticket, { sessionId, expiresAt: now + TICKET_MS })
+    tickets.set(ticket, { sessionId, share, expiresAt: now + TICKET_MS })
     return ticket
   }
 
-  /** Whether the ticket was issued for this session and is still good; it is not good again. */
-  function redeem (ticket: string, sessionId: string): boolean {
+  /** The ticket, if it was issued for this session and is still good; it is not good again. */
+  function redeem (ticket: string, sessionId: string): Ticket {
     const issued = tickets.get(ticket)
     tickets.delete(ticket)
-    return issued?.sessionId === sessionId && issued.expiresAt > performance.now()
+    const isGood = issued?.sessionId === sessionId && issued.expiresAt > performance.now()
+    if (!isGood || (issued.share && !app.shares.isInForce(issued.share.id, sessionId))) throw failure('BAD_TICKET')
+    return issued
   }
 
   /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
-  async function upgrade (request: IncomingMessage, viewer: Duplex, head: Buffer): Promise<void> {
+  async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     if (request.method !== 'GET') throw failure('NOT_FOUND')
     app.origins.checkHost(request)
     // the display page has an opaque origin, which is called null: its ticket speaks for it
@@ -65,20 +81,29 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
     if (!url || !id) throw failure('NOT_FOUND')
     const session = app.sessions.ready(id)
-    if (!redeem(url.searchParams.get('ticket') ?? '', id)) throw failure('BAD_TICKET')
+    const { share } = redeem(url.searchParams.get('ticket') ?? '', id)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
-    await view(id, viewer, request.socket.remoteAddress ?? '', () => spliceDisplay(viewer, head, key, session.slot.displayPort, () => app.expiry.saw(id)))
+    const filter = viewerFilter({
+      mode: share?.mode ?? 'control',
+      acted: () => app.expiry.saw(id),
+      isUnattended: () => ![...viewers.get(id) ?? []].some(({ share }) => share?.mode !== 'view')
+    })
+    const over = new AbortController()
+    await view(id, { socket, share, over, address: request.socket.remoteAddress ?? '' }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
 
-  /** Keeps the viewer's socket known for as long as it is open. */
-  async function view (id: string, viewer: Duplex, address: string, open: () => Promise<void>): Promise<void> {
+  /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
+  async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
-    if (all.size >= MAX_VIEWERS) throw failure('TOO_MANY_VIEWERS')
+    const { socket, share, address } = viewer
+    if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ share }) => share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
     viewerCount++
-    const closed = new Promise(resolve => viewer.once('close', resolve)).then(() => {
+    const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, 'the link has expired')
+    const closed = new Promise(resolve => socket.once('close', resolve)).then(() => {
+      clearTimeout(expiry)
       viewerCount--
       all.delete(viewer)
       if (all.size === 0) viewers.delete(id)
@@ -88,6 +113,12 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const close = app.channels.open(id, { type: 'viewer', address })
     closed.then(close, close)
   }
+
+  app.shares.onRevoked(id => {
+    for (const viewer of [...viewers.values()].flatMap(all => [...all])) {
+      if (viewer.share?.id === id) sendAway(viewer, 'the link was revoked')
+    }
+  })
 
   app.server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => {}) // until the splice listens: a viewer that goes away early is no error of ours
@@ -122,15 +153,22 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   })
 
   app.audit.own('viewer', () => viewers.keys())
-  app.decorate('sessionProxy', { issueTicket })
+  app.decorate('sessionProxy', {
+    issueTicket,
+    viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ share }) => share?.id === shareId).length
+  })
 
   app.addHook('preClose', async () => {
-    for (const viewer of [...viewers.values()].flatMap(all => [...all])) viewer.destroy()
+    for (const { socket } of [...viewers.values()].flatMap(all => [...all])) socket.destroy()
   })
+}
+
+function sendAway ({ over }: Viewer, why: string): void {
+  over.abort(new ProtocolViolation(SHARE_OVER, why))
 }
 
 function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })

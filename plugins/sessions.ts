@@ -137,6 +137,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       session.undo = undoEverything(facts) // the slot stays taken and the record open; another try runs every undo
       throw error
     }
+    app.shares.forget(facts.id)
     await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
     registry.setState(facts.id, hasFailed(reason) ? 'failed' : 'ended')
     live.delete(facts.id)
@@ -238,5 +239,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['audit', 'registry', 'ports', 'places', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'supervision']
+  dependencies: ['audit', 'registry', 'ports', 'places', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'shares', 'supervision']
 })

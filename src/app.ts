@@ -34,6 +34,7 @@ import rights from '../plugins/rights.ts'
 import sandboxes from '../plugins/sandboxes.ts'
 import sessionProxy from '../plugins/session-proxy.ts'
 import sessions from '../plugins/sessions.ts'
+import shares from '../plugins/shares.ts'
 import statistics from '../plugins/statistics.ts'
 import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
@@ -57,7 +58,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, keys, logins, oidc, rateLimits, identity, audit, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, keys, logins, oidc, rateLimits, identity, audit, shares, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply } from 'fastify'
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
 import { notFoundReply, refuseMalformed } from '../plugins/error-replies.ts'
 import type { Config } from './config.ts'
@@ -7,7 +7,7 @@ import { buildValidator } from './validator.ts'
 /** How HTTP is spoken: time limits, what is refused before a route sees it, and how input is checked. */
 export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger) {
   return {
-    loggerInstance,
+    loggerInstance: loggerInstance.child({}, { serializers: { req: asLogged } }),
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,
     requestTimeout: 120_000, // a push of 20 MiB takes its time on a slow line
@@ -27,4 +27,9 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
     // a URL that cannot be decoded, an id that is too long: like any other that names nothing
     frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).send(notFoundReply(request.url))
   } satisfies FastifyHttpOptions<Server>
+}
+
+/** A request as the log has it: a link to a session holds a secret, which is left out. */
+function asLogged ({ method, url, host, ip, socket }: FastifyRequest) {
+  return { method, url: url.replace(/(\/share\/).*/s, '$1…'), host, remoteAddress: ip, remotePort: socket?.remotePort }
 }

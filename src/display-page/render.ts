@@ -15,8 +15,12 @@ export interface DisplayPageOptions {
   sessionId: string
   /** short-lived, single-use, base64url; the page's WebSocket carries it as ?ticket= */
   ticket: string
-  /** good for as long as the page is open, base64url; keeps the session from ending */
-  token: string
+  /** good for as long as the page is open, base64url; keeps the session from ending: not for who only looks */
+  token?: string
+  /** what the page lets a person do */
+  mode: 'view' | 'control'
+  /** the link that the page was opened by, if by one */
+  shareId?: string | undefined
   /** base64url; the same value goes into the headers */
   nonce: string
   /** where the files are served, ending in a slash: /display/<version>/ */
@@ -49,7 +53,7 @@ export const CLIENT_FILES: readonly string[] = [
 ]
 
 // Modules; the first one is the entry and imports the others.
-const OWN_MODULES = ['page.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js']
+const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js']
 
 /**
  * Every file the page loads: nothing else has to be served, and no folder as a whole. The client's files are one answer
@@ -68,10 +72,12 @@ const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
 /** The page as HTML. Throws on a value that could not be ours, so that nothing ever needs to be escaped twice. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
-  const { sessionId, ticket, token, nonce, assetBase } = options
+  const { sessionId, ticket, token, mode, shareId, nonce, assetBase } = options
   check('sessionId', sessionId, /^[0-9a-f]{32}$/)
   check('ticket', ticket, BASE64URL)
-  check('token', token, BASE64URL)
+  if (token !== undefined) check('token', token, BASE64URL)
+  check('mode', mode, /^(view|control)$/)
+  if (shareId !== undefined) check('shareId', shareId, /^[0-9a-f]{12}$/)
   check('nonce', nonce, BASE64URL)
   check('assetBase', assetBase, ASSET_BASE)
   const url = (name: string) => escapeHtml(assetBase + name)
@@ -86,7 +92,9 @@ export function renderDisplayPage (options: DisplayPageOptions): string {
 <meta name="color-scheme" content="dark">
 <meta name="ex10-session" content="${escapeHtml(sessionId)}">
 <meta name="ex10-ticket" content="${escapeHtml(ticket)}">
-<meta name="ex10-token" content="${escapeHtml(token)}">
+<meta name="ex10-token" content="${escapeHtml(token ?? '')}">
+<meta name="ex10-mode" content="${mode}">
+<meta name="ex10-share" content="${shareId ?? ''}">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" nonce="${nonce}" href="${url('page.css')}">
 <script defer nonce="${nonce}" src="${url('client.js')}"></script>
@@ -99,6 +107,7 @@ ${preloads.join('\n')}
 <nav id="windows" aria-label="Windows" hidden></nav>
 <textarea id="pasteboard" aria-label="Keyboard input of the remote browser" autocapitalize="off" autocomplete="off" spellcheck="false"></textarea>
 <div id="status" role="status" aria-live="polite" data-look="cover">Connecting…</div>
+<div id="view-only">View only</div>
 <div id="expiry" role="alert" hidden><span></span> <button type="button">Keep the session</button></div>
 <noscript>The live browser needs JavaScript.</noscript>
 </body>

@@ -137,6 +137,17 @@ export class FrameBoundaries {
 
 const NO_MASK = Buffer.alloc(4)
 
+/** A message of ours to a server: one frame, masked (with zeros). */
+export function binaryFrame (payload: Buffer): Buffer {
+  const isLong = payload.length > 0xffff
+  const head = Buffer.alloc(payload.length < 126 ? 2 : isLong ? 10 : 4)
+  head[0] = 0x80 | OPCODE.binary
+  head[1] = 0x80 | (payload.length < 126 ? payload.length : isLong ? 127 : 126)
+  if (isLong) head.writeBigUInt64BE(BigInt(payload.length), 2)
+  else if (head.length > 2) head.writeUInt16BE(payload.length, 2)
+  return Buffer.concat([head, NO_MASK, payload])
+}
+
 /** A frame of ours: short, final; masked (with zeros) where it goes to a server. */
 export function controlFrame (opcode: number, payload: Buffer = Buffer.alloc(0), masked = false): Buffer {
   const head = Buffer.from([0x80 | opcode, (masked ? 0x80 : 0) | payload.length])

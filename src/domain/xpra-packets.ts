@@ -19,6 +19,19 @@ export function packetName ({ final, opcode, payload }: Frame): string {
   return name[2].slice(0, length)
 }
 
+/** The packet of a message whose name has been read, without its envelope. */
+export function unpack ({ payload }: Frame): Buffer {
+  return payload.subarray(HEADER_BYTES)
+}
+
+/** A packet in its envelope. */
+export function packetOf (content: Buffer): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES)
+  header[0] = MAGIC
+  header.writeUInt32BE(content.length, 4)
+  return Buffer.concat([header, content])
+}
+
 /** Packets that say that a person acts. */
 export const INPUT_PACKETS: ReadonlySet<string> = new Set([
   'key-action', 'button-action', 'pointer-position', 'wheel-motion', 'clipboard-token'
@@ -29,6 +42,11 @@ const OTHER_PACKETS: ReadonlySet<string> = new Set([
   'hello', 'ping', 'ping_echo', 'damage-sequence', 'buffer-refresh', 'connection-data', 'suspend', 'resume',
   'desktop_size', 'map-window', 'configure-window', 'close-window', 'focus', 'layout-changed',
   'clipboard-contents', 'clipboard-contents-none'
+])
+
+/** What a viewer sends that only looks: greets, says that it is there, and what it has drawn and wants to see. Nothing that any other viewer notices. */
+export const LOOKING_PACKETS: ReadonlySet<string> = new Set([
+  'hello', 'ping', 'ping_echo', 'damage-sequence', 'buffer-refresh', 'suspend', 'resume', 'map-window'
 ])
 
 /** Whether a viewer may send the packet. Xpra knows others, which would stop it or start programs. */

@@ -1,5 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { displayStateHeaders } from '../display-page/render.ts'
+import { failure } from '../errors.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
 import { DisplayExpiry } from '../schemas/expiry.ts'
 
@@ -14,6 +15,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
       summary: 'Whether the session still lives, for the display page',
       tags: ['sessions'],
       params: SessionParams,
+      querystring: Type.Object({ share: Type.Optional(Type.String({ description: 'The link that the page was opened by, which must still be in force' })) }),
       response: {
         200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry) }),
         ...errors(404)
@@ -23,6 +25,8 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     const session = app.sessions.get(request.params.id)
+    const { share } = request.query
+    if (share !== undefined && !app.shares.isInForce(share, session.id)) throw failure('SHARE_NOT_FOUND')
     const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
     return { state: session.state, display, ...app.expiry.show(session.id) }
   })

@@ -1,6 +1,7 @@
 import addKey from './add-key.ts'
 import addSession from './add-session.ts'
 import beginOidcLogin from './begin-oidc-login.ts'
+import addShare from './add-share.ts'
 import createSession from './create-session.ts'
 import deleteSession from './delete-session.ts'
 import endLogin from './end-login.ts'
@@ -24,20 +25,23 @@ import listAllSessions from './list-all-sessions.ts'
 import listKeys from './list-keys.ts'
 import listLogins from './list-logins.ts'
 import listSessions from './list-sessions.ts'
+import listShares from './list-shares.ts'
 import logIn from './log-in.ts'
 import logOut from './log-out.ts'
 import ready from './ready.ts'
 import refreshSession from './refresh-session.ts'
 import revokeKey from './revoke-key.ts'
+import revokeShare from './revoke-share.ts'
 import touchSession from './touch-session.ts'
 import updateCode from './update-code.ts'
 import viewHome from './view-home.ts'
 import viewSession from './view-session.ts'
+import viewShare from './view-share.ts'
 
 /** Every route of the API. */
 export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
   viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
   listAllSessions, endUserSessions, getStatistics, getAuditLog,
-  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey, endOidcLogins
+  logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey, endOidcLogins, addShare, listShares, revokeShare, viewShare
 ]

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '../domain/websocket-frames.ts'
-import { INPUT_PACKETS, isViewerPacket, packetName } from '../domain/xpra-packets.ts'
+import type { ViewerFilter } from '../domain/viewer-filter.ts'
 
 const HANDSHAKE_MS = 10_000
 const HANDSHAKE_BYTES = 16_384
@@ -18,23 +18,23 @@ export class DisplayUnreachable extends Error {
 
 /**
  * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
- * From then on, the display's bytes go to the viewer as they are, and the viewer's messages to the display one by one:
- * whole, unencrypted and uncompressed Xpra packets that a viewer may send. Both ends are pinged, and both are closed
- * when either is.
+ * From then on, the display's bytes go to the viewer as they are, and of the viewer's messages, one by one, what `filter`
+ * lets through. Both ends are pinged, and both are closed when either is.
  * @param key the viewer's Sec-WebSocket-Key
- * @param acted hears of every packet by which a person acts
+ * @param over closes the connection, with the code and the text of its reason, a `ProtocolViolation`
  * @throws {DisplayUnreachable} before anything was sent to the viewer
  */
-export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, acted: () => void): Promise<void> {
+export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, filter: ViewerFilter, over: AbortSignal): Promise<void> {
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
-  if (viewer.destroyed) { // it went away meanwhile
+  if (viewer.destroyed || over.aborted) { // it went away meanwhile, or was sent away
     display.destroy()
+    viewer.destroy()
     return
   }
   viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
-  splice(viewer, display, acted)
+  splice(viewer, display, filter, over)
   if (first.length > 0) display.emit('data', first)
   if (head.length > 0) viewer.emit('data', head)
 }
@@ -68,7 +68,7 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
   }
 }
 
-function splice (viewer: Duplex, display: Socket, acted: () => void): void {
+function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: AbortSignal): void {
   const frames = new ClientFrames(MAX_MESSAGE)
   const boundaries = new FrameBoundaries()
   let viewerHeard = performance.now()
@@ -85,14 +85,14 @@ function splice (viewer: Duplex, display: Socket, acted: () => void): void {
     viewerHeard = performance.now()
     try {
       for (const frame of frames.read(chunk)) {
-        if (passes(frame, acted) && !display.write(frame.raw)) viewer.pause()
+        const passed = isControl(frame.opcode) ? passOn(frame) : filter(frame)
+        if (passed && !display.write(passed)) viewer.pause()
         // Xpra closes without an answer: the viewer gets its own close code back from us
         if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))
       }
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error
-      if (boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, closePayload(error.closeCode, error.message)))
-      closeBoth()
+      throwOut(error)
     }
   })
   display.on('drain', () => viewer.resume())
@@ -104,11 +104,21 @@ function splice (viewer: Duplex, display: Socket, acted: () => void): void {
     display.write(controlFrame(OPCODE.ping, undefined, true))
   }, PING_MS)
 
+  const onOver = () => throwOut(over.reason as ProtocolViolation)
+  over.addEventListener('abort', onOver)
+
+  /** Within a frame of the display's, the viewer cannot be told why. */
+  function throwOut ({ closeCode, message }: ProtocolViolation): void {
+    if (boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, closePayload(closeCode, message)))
+    closeBoth()
+  }
+
   let isClosing = false
   function closeBoth (): void {
     if (isClosing) return
     isClosing = true
     clearInterval(pings)
+    over.removeEventListener('abort', onOver)
     display.destroy()
     // what was written last (a close frame with its code) still goes out
     viewer.end()
@@ -121,14 +131,11 @@ function splice (viewer: Duplex, display: Socket, acted: () => void): void {
   }
 }
 
-/** Whether the viewer's frame goes on to the display. Its pongs are answers to us. */
-function passes (frame: Frame, acted: () => void): boolean {
-  if (frame.opcode === OPCODE.pong) return false
-  if (frame.opcode === OPCODE.ping || frame.opcode === OPCODE.close) return true
-  const name = packetName(frame)
-  if (!isViewerPacket(name)) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
-  if (INPUT_PACKETS.has(name)) acted()
-  return true
+const isControl = (opcode: number) => opcode === OPCODE.ping || opcode === OPCODE.pong || opcode === OPCODE.close
+
+/** A viewer's pongs are answers to us. */
+function passOn ({ opcode, raw }: Frame): Buffer | undefined {
+  return opcode === OPCODE.pong ? undefined : raw
 }
 
 function acceptOf (key: string): string {

@@ -6,7 +6,7 @@ import t from 'tap'
 import { openDevTools, type Tab } from '../support/devtools.ts'
 import { startRelay } from '../support/relay.ts'
 import { createSession, endSession, eventually, startServer } from '../support/server.ts'
-import { countColours, launchViewer, openDisplay, showsPicture, statusOf } from '../support/viewer.ts'
+import { countColours, hasColour, launchViewer, openDisplay, showsPicture, statusOf } from '../support/viewer.ts'
 
 const PAGE = 'http://page.test/'
 const word = () => randomBytes(6).toString('hex').replace(/\d/g, digit => 'ghijklmnop'[Number(digit)]!)
@@ -27,15 +27,6 @@ const HTML = `<!doctype html><title>A page</title>
 const topOf = (tab: Tab) => tab.evaluate('outerHeight - innerHeight') as Promise<number>
 const sizeOf = (tab: Tab) => tab.evaluate('outerWidth + "x" + outerHeight')
 const valueOf = (tab: Tab) => tab.evaluate('field.value')
-
-/** Whether the viewer's picture has about this colour at a place. */
-async function hasColour (page: Page, [red, green, blue]: number[], x = 700, y = 400): Promise<boolean> {
-  return page.evaluate(`(() => {
-    const canvas = document.querySelector('.window canvas')
-    const { data } = canvas.getContext('2d').getImageData(${x}, ${y}, 1, 1)
-    return [${red}, ${green}, ${blue}].every((value, i) => Math.abs(value - data[i]) < 12)
-  })()`) as Promise<boolean>
-}
 
 /** How much smaller the viewer sees the picture than the session draws it. */
 const scaleOf = (page: Page) => page.evaluate(`(() => {

@@ -17,7 +17,7 @@ function packet (content: string, { flags = 0, level = 0, index = 0 } = {}): Buf
   return Buffer.concat([head, Buffer.from(content)])
 }
 
-const HELLO = packet('l5:hellod5:sharei1e9:ui_clienti0e7:version5:3.1.3ee')
+const HELLO = packet('l5:hellod5:sharei1e7:windowsi0e7:version5:3.1.3ee')
 const PING = packet('l4:pingi1234ee')
 
 async function ticketOf ({ url }: CreatedSession): Promise<string> {
@@ -182,7 +182,7 @@ async function splicedTo (t: Test, port: number) {
   const near = connect((listener.address() as AddressInfo).port, '127.0.0.1')
   const [far] = await once(listener, 'connection')
   t.teardown(() => { near.destroy(); far.destroy() })
-  await spliceDisplay(far, Buffer.alloc(0), 'dGhlIHNhbXBsZSBub25jZQ==', port, () => {})
+  await spliceDisplay(far, Buffer.alloc(0), 'dGhlIHNhbXBsZSBub25jZQ==', port, frame => frame.raw, new AbortController().signal)
   return { near, far }
 }
 

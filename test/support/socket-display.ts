@@ -19,13 +19,26 @@ export function socketDisplay (t: Test): Record<string, string> {
 }
 
 /** What the server wrote into a session's page for its script. */
-export async function readMeta ({ url }: CreatedSession, name: 'ticket' | 'token', headers: Record<string, string> = {}): Promise<string> {
-  return new RegExp(`name="ex10-${name}" content="([\\w-]+)"`).exec(await (await fetch(`${url}index.html`, { headers })).text())?.[1] ?? ''
+export function readMeta ({ url }: CreatedSession, name: 'ticket' | 'token', headers?: Record<string, string>): Promise<string> {
+  return readPageMeta(`${url}index.html`, name, headers)
+}
+
+/** The same of a page that is opened by a link. */
+export async function readPageMeta (url: string, name: 'session' | 'ticket' | 'token' | 'mode' | 'share', headers: Record<string, string> = {}): Promise<string> {
+  return new RegExp(`name="ex10-${name}" content="([\\w-]+)"`).exec(await (await fetch(url, { headers })).text())?.[1] ?? ''
 }
 
 /** Opens a display's WebSocket as its page does; `headers` are of whoever loads the page. */
 export async function openSocket (t: Test, session: CreatedSession, headers?: Record<string, string>): Promise<WebSocket> {
   const socket = new WebSocket(`${session.url.replace('http', 'ws')}socket?ticket=${await readMeta(session, 'ticket', headers)}`, 'binary', { perMessageDeflate: false })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  return socket
+}
+
+/** Opens a display's WebSocket as the page does that a link leads to. */
+export async function openSharedSocket (t: Test, session: CreatedSession, link: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${session.url.replace('http', 'ws')}socket?ticket=${await readPageMeta(link, 'ticket')}`, 'binary', { perMessageDeflate: false })
   t.teardown(() => socket.terminate())
   await once(socket, 'open')
   return socket

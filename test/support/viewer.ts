@@ -37,3 +37,12 @@ export async function countColours (page: Page): Promise<number> {
     return colours.size
   })()`) as Promise<number>
 }
+
+/** Whether the viewer's picture has about this colour at a place. */
+export async function hasColour (page: Page, [red, green, blue]: number[], x = 700, y = 400): Promise<boolean> {
+  return page.evaluate(`(() => {
+    const canvas = document.querySelector('.window canvas')
+    const { data } = canvas.getContext('2d').getImageData(${x}, ${y}, 1, 1)
+    return [${red}, ${green}, ${blue}].every((value, i) => Math.abs(value - data[i]) < 12)
+  })()`) as Promise<boolean>
+}

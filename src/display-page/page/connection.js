@@ -1,6 +1,8 @@
 // Notices that the connection is gone, however it went, and comes back by loading the page anew (for a new ticket) once
 // the session's display answers. The last picture stays on the screen meanwhile.
 
+import { stateUrl } from './about.js'
+
 const SILENCE = 20_000 // the server is pinged every 5 s and must answer
 const PROBE = 6_000 // how long an answer may take after sleep or when the network is back
 const TICK = 2_000
@@ -8,7 +10,7 @@ const STABLE = 10_000
 const RETRY = [250, 250, 500, 500, 500, 1_000]
 const BACK_OFF = [0, 1_000, 3_000, 8_000, 15_000]
 
-const ENDED = new Set(['ended', 'failed'])
+const OVER = { ended: 'This session has ended.', failed: 'This session has ended.', withdrawn: 'This link is not good any more.' }
 
 /**
  * Watches the client's connection. `show(text, look)` tells the person; `isUp()` says whether a picture is wanted.
@@ -63,7 +65,7 @@ async function comeBack (show) {
   await pause(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)], { early: false })
   for (let attempt = 0; ; attempt++) {
     const state = await askState()
-    if (ENDED.has(state)) return show('This session has ended.', 'veil')
+    if (Object.hasOwn(OVER, state)) return show(OVER[state], 'veil')
     if (state === 'up') break
     show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
     await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })
@@ -74,8 +76,8 @@ async function comeBack (show) {
 
 async function askState () {
   try {
-    const response = await fetch('state', { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
-    if (response.status === 404 || response.status === 410) return 'ended'
+    const response = await fetch(stateUrl, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
+    if (response.status === 404) return (await response.json()).code === 'EX10_SHARE_NOT_FOUND' ? 'withdrawn' : 'ended'
     if (!response.ok) return 'unreachable'
     const { state, display } = await response.json()
     return display ? 'up' : state

@@ -1,6 +1,8 @@
 // Says that the session is about to end, with a button that keeps it. When that is, the server knows: it is asked when a
 // warning may be due, and seldom. Whoever uses the session extends it, so it can only be later than what was said.
 
+import { keepUrl, stateUrl, token } from './about.js'
+
 const LEAST = 15_000
 const MOST = 3_600_000
 const NEVER = 60_000 // no clock runs: one may begin to
@@ -9,8 +11,8 @@ const ACTED = 1_000 // until the server has heard of it
 const banner = document.getElementById('expiry')
 const [text, keep] = banner.children
 
-/** Watches for the end of the client's session; `token` speaks for the page. */
-export function warnOfEnd (client, token) {
+/** Watches for the end of the client's session. */
+export function warnOfEnd (client) {
   let timer
   let hasActed = false
   let endsAt = 0
@@ -26,13 +28,13 @@ export function warnOfEnd (client, token) {
 
   function askIn (ms) {
     clearTimeout(timer)
-    timer = setTimeout(request, ms, 'state')
+    timer = setTimeout(request, ms, stateUrl)
   }
 
   function show ({ inMs, because }) {
     const isFinal = because === 'session-timeout'
     why = isFinal ? 'its time is up' : 'nobody uses it'
-    keep.hidden = isFinal // nobody can extend that
+    keep.hidden = isFinal || token === '' // nobody can extend that, or not this one
     endsAt = performance.now() + inMs
     count()
   }
@@ -42,9 +44,9 @@ export function warnOfEnd (client, token) {
     text.textContent = `This session ends in ${seconds} s: ${why}.`
   }
 
-  async function request (path, options) {
+  async function request (url, options) {
     try {
-      const response = await fetch(path, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000), ...options })
+      const response = await fetch(url, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000), ...options })
       plan(response.ok ? (await response.json()).expiry : undefined)
     } catch {
       plan()
@@ -52,7 +54,7 @@ export function warnOfEnd (client, token) {
   }
 
   keep.addEventListener('click', () => {
-    request('keep', { method: 'POST', body: token })
+    request(keepUrl, { method: 'POST', body: token })
     document.getElementById('pasteboard').focus()
   })
   setInterval(() => {

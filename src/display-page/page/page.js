@@ -1,4 +1,5 @@
 // Starts the stock Xpra client with everything off that this page does not use, and puts our own parts in its place.
+import { canAct, socketUrl } from './about.js'
 import { joinClipboards } from './clipboard.js'
 import { watchConnection } from './connection.js'
 import { warnOfEnd } from './expiry.js'
@@ -11,13 +12,6 @@ const status = document.getElementById('status')
 function show (text, look) {
   status.textContent = text
   status.dataset.look = look
-}
-
-/** What the server wrote into the page for its script, taken out of it. */
-function take (name) {
-  const meta = document.querySelector(`meta[name="ex10-${name}"]`)
-  meta.remove()
-  return meta.content
 }
 
 function silenceStockClient () {
@@ -44,7 +38,7 @@ function createClient () {
   client.file_transfer = false
   client.printing = false
   client.audio_enabled = false
-  client.clipboard_enabled = true
+  client.clipboard_enabled = canAct
   client.clipboard_targets = ['UTF8_STRING', 'TEXT', 'STRING', 'text/plain']
   client.supported_encodings = client.supported_encodings.filter(name => ['jpeg', 'png', 'rgb', 'rgb32', 'webp'].includes(name))
   client.scale = 1
@@ -96,12 +90,11 @@ function connect (client, connection) {
 }
 
 /** Opens the WebSocket below the session's own path. Without workers: an opaque origin cannot load one. */
-function open (client, ticket) {
-  const url = new URL(`socket?ticket=${encodeURIComponent(ticket)}`, document.baseURI)
-  client.host = url.hostname
-  client.port = url.port
-  client.ssl = url.protocol === 'https:'
-  client.path = url.pathname + url.search
+function open (client) {
+  client.host = socketUrl.hostname
+  client.port = socketUrl.port
+  client.ssl = socketUrl.protocol === 'https:'
+  client.path = socketUrl.pathname + socketUrl.search
   client._do_connect(false)
 }
 
@@ -131,8 +124,17 @@ function pauseWhenHidden (client) {
   })
 }
 
+/** The page neither listens to the person nor sends what the server would close it for. */
+function onlyLook (client) {
+  const sent = new Set(['hello', 'ping', 'ping_echo', 'buffer-refresh', 'suspend', 'resume', 'map-window'])
+  const { send } = client
+  client.send = packet => { if (sent.has(packet[0])) send.call(client, packet) }
+}
+
 function start () {
   silenceStockClient()
+  document.body.classList.toggle('looking', !canAct)
+  if (!canAct) XpraClient.prototype.init_keyboard = () => {}
   const client = createClient()
   const connection = watchConnection(client, show)
   limitCapabilities(client)
@@ -142,11 +144,15 @@ function start () {
     connection.established()
   }
   placeWindows(client, showPicture(client))
-  routeInput(client)
-  joinClipboards(client)
+  if (canAct) {
+    routeInput(client)
+    joinClipboards(client)
+  } else {
+    onlyLook(client)
+  }
   pauseWhenHidden(client)
-  warnOfEnd(client, take('token'))
-  open(client, take('ticket')) // spent once the WebSocket is open
+  warnOfEnd(client)
+  open(client)
 }
 
 start()

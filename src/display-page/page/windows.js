@@ -1,5 +1,6 @@
 // Where the session's windows go. Browser windows fill the page; dialogs and pop-ups float at their own size; menus,
 // bubbles and tooltips (override-redirect) stay where the browser put them. There are no frames and no title bars of ours.
+import { canAct } from './about.js'
 import { startMove } from './moves.js'
 
 const FULL = { maximized: true }
@@ -27,7 +28,7 @@ export function placeWindows (client, onChange) {
   onWindow('window-resized', (win, w, h) => { win.move_resize(win.x, win.y, w, h); fit(client) })
   onWindow('window-move-resize', (win, x, y, w, h) => { follow(client, win, x, y, w, h); fit(client) })
   onWindow('configure-override-redirect', (win, x, y, w, h) => win.move_resize(x, y, w, h))
-  onWindow('initiate-moveresize', (win, x, y, direction) => { if (!win.about.full) startMove(client, win, direction) })
+  onWindow('initiate-moveresize', (win, x, y, direction) => { if (canAct && !win.about.full) startMove(client, win, direction) })
   overrideWindow()
   overrideClient(client)
 }
@@ -91,6 +92,7 @@ function addWindow (client, overrideRedirect, id, x, y, w, h, metadata) {
   sendGeometry(client, 'map-window', win)
   // mapping alone does not resize a window that another viewer has on its screen
   sendGeometry(client, 'configure-window', win)
+  if (!canAct) client.request_refresh(id) // it may be there already, as others have it
   client._window_set_focus(win)
 }
 
@@ -120,7 +122,9 @@ function fillsPage (client, { about }) {
   return !isDialog && about.role !== 'pop-up'
 }
 
+/** Whoever only looks sees windows where and as large as others have them. */
 function place (client, win) {
+  if (!canAct) return
   const [width, height] = client._get_desktop_size()
   if (win.about.full) {
     Object.assign(win, { x: 0, y: 0, w: width, h: height })
@@ -135,7 +139,7 @@ function place (client, win) {
 
 /** The window has changed its own size or place: a full one stays in the corner, a floating one stays within reach. */
 function follow (client, win, x, y, w, h) {
-  if (win.about.full) return win.move_resize(0, 0, w, h)
+  if (win.about.full && canAct) return win.move_resize(0, 0, w, h)
   win.move_resize(x, y, w, h)
   place(client, win)
   if (win.x === x && win.y === y && win.w === w && win.h === h) return
@@ -175,7 +179,7 @@ function listWindows (client) {
     const title = win.about.title || 'Window'
     const choose = makeButton(title, title, () => client._window_set_focus(win))
     choose.setAttribute('aria-pressed', String(win.wid === client.focus))
-    return [choose, makeButton('×', `Close ${title}`, () => client.send(['close-window', win.wid]))]
+    return canAct ? [choose, makeButton('×', `Close ${title}`, () => client.send(['close-window', win.wid]))] : [choose]
   }))
 }
 

@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { MAX_SHARES, type NewShare, type Share } from '../src/domain/share.ts'
+import { failure } from '../src/errors.ts'
+import { openShares } from '../src/system/share-store.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Links to sessions, for people who do not log in. One that is not in force does not exist. */
+    shares: {
+      /** Makes a link; its token is told here only. @throws {Ex10Error} EX10_TOO_MANY_SHARES */
+      create (share: NewShare): { share: Share, token: string }
+      /** The link that holds this token. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
+      find (token: string): Share
+      isInForce (id: string, sessionId: string): boolean
+      /** A session's links, oldest first. */
+      list (sessionId: string): Share[]
+      /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
+      revoke (sessionId: string, id: string): void
+      /** Calls `hear` with the id of every link that is revoked. */
+      onRevoked (hear: (id: string) => void): void
+      /** The session has ended, and its links with it. */
+      forget (sessionId: string): void
+    }
+  }
+}
+
+async function shares (app: FastifyInstance): Promise<void> {
+  const store = openShares(join(app.config.dataDir, 'shares.db'))
+  const live = new Set(app.registry.live().map(({ id }) => id))
+  for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
+  const hearers: ((id: string) => void)[] = []
+  app.addHook('onClose', async () => store.close())
+
+  app.audit.own('share', () => store.sessionIds())
+  app.decorate('shares', {
+    create (share) {
+      if (store.list(share.sessionId).length >= MAX_SHARES) throw failure('TOO_MANY_SHARES')
+      return store.create(share)
+    },
+    find (token) {
+      const share = store.find(token)
+      if (!share) throw failure('SHARE_NOT_FOUND')
+      return share
+    },
+    isInForce: (id, sessionId) => store.get(id)?.sessionId === sessionId,
+    list: sessionId => store.list(sessionId),
+    revoke (sessionId, id) {
+      if (!store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')
+      for (const hear of hearers) hear(id)
+    },
+    onRevoked (hear) {
+      hearers.push(hear)
+    },
+    forget: sessionId => store.forget(sessionId)
+  } satisfies FastifyInstance['shares'])
+}
+
+export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit'] })

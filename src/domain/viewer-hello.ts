@@ -1,0 +1,58 @@
+import { decode, NotBencoded, type Bencoded } from './bencode.ts'
+import { ProtocolViolation } from './websocket-frames.ts'
+
+/**
+ * What a display page says of itself when it greets Xpra. Others are orders: `request` stops the server or throws out
+ * viewers, `command_request` runs commands, `lock` and `window-filters` hold for all viewers.
+ */
+const KEYS: ReadonlySet<string> = new Set([
+  'version', 'platform', 'platform.name', 'platform.processor', 'platform.platform', 'session-type', 'session-type.full', 'namespace',
+  'share', 'steal', 'client_type', 'username', 'display', 'uuid', 'argv', 'digest', 'salt-digest', 'websocket.multi-packet',
+  'zlib', 'lzo', 'lz4', 'lz4.js.version', 'compression_level', 'rencode', 'bencode', 'yaml', 'connection-data', 'ping-echo-sourceid',
+  'open-url', 'xdg-menu-update', 'setting-change', 'notify-startup-complete', 'auto_refresh_delay', 'generic-rgb-encodings', 'raw_window_icons',
+  'encodings', 'encodings.core', 'encodings.rgb_formats', 'encodings.window-icon', 'encodings.cursor', 'metadata.supported',
+  'windows', 'window.raise', 'window.initiate-moveresize', 'server-window-resize', 'screen-resize-bigger', 'randr_notify',
+  'desktop_size', 'desktop_mode_size', 'screen_sizes', 'dpi', 'cursors', 'named_cursors', 'bell', 'system_tray',
+  'keyboard', 'xkbmap_layout', 'xkbmap_keycodes', 'xkbmap_print', 'xkbmap_query',
+  'clipboard', 'clipboard.want_targets', 'clipboard.greedy', 'clipboard.selections', 'clipboard.preferred-targets', 'clipboard.contents-slice-fix',
+  'notifications', 'notifications.close', 'notifications.actions', 'sound.receive', 'sound.send', 'sound.decoders', 'sound.server_driven', 'sound.bundle-metadata',
+  'file-transfer', 'printing', 'file-size-limit'
+])
+/** How this viewer wants its own pictures. */
+const PICTURES = 'encoding.'
+
+/** @throws {ProtocolViolation} for a hello that says more than a display page does, or that cannot be read in one way only */
+export function checkHello (packet: Buffer): void {
+  const [, says, ...more] = readPacket(packet)
+  if (!(says instanceof Map) || more.length > 0) throw new ProtocolViolation(1003, 'a hello holds a dictionary')
+  for (const key of says.keys()) {
+    if (!KEYS.has(key) && !key.startsWith(PICTURES)) throw new ProtocolViolation(1008, 'a viewer may not say this in its hello')
+  }
+}
+
+/** @throws {ProtocolViolation} */
+export function readPacket (packet: Buffer): Bencoded[] {
+  try {
+    const list = decode(packet)
+    if (Array.isArray(list)) return list
+  } catch (error) {
+    if (!(error instanceof NotBencoded)) throw error
+  }
+  throw new ProtocolViolation(1003, 'a packet is a list')
+}
+
+/**
+ * How Xpra is greeted for a viewer that only looks, whatever it says of itself: without keyboard, clipboard and size,
+ * which are for all. And without a `uuid`: Xpra lets only one that has one hold the pointer, and throws out another with
+ * the same.
+ */
+export const LOOKING_HELLO: Bencoded[] = ['hello', new Map<string, Bencoded>([
+  ['version', '3.1.3'], ['client_type', 'HTML5'], ['share', 1], ['steal', 1], ['namespace', 1], ['websocket.multi-packet', 1],
+  ['bencode', 1], ['rencode', 0], ['yaml', 0], ['zlib', 0], ['lzo', 0], ['lz4', 1], ['compression_level', 1], ['ping-echo-sourceid', 1],
+  ['windows', 1], ['window.raise', 1], ['server-window-resize', 1], ['notify-startup-complete', 1], ['dpi', 96], ['cursors', 1], ['encodings.cursor', ['png']],
+  ['keyboard', 0], ['clipboard', 0], ['notifications', 0], ['bell', 0], ['system_tray', 0], ['printing', 0], ['file-transfer', 0],
+  ['metadata.supported', ['title', 'role', 'transient-for', 'window-type', 'has-alpha', 'override-redirect', 'modal']],
+  ['encodings', ['jpeg', 'png', 'rgb', 'rgb32', 'webp']], ['encodings.core', ['jpeg', 'png', 'rgb', 'rgb32', 'webp']], ['encodings.rgb_formats', ['RGBX', 'RGBA']],
+  ['generic-rgb-encodings', 1], ['auto_refresh_delay', 500], ['encoding.generic', 1], ['encoding.flush', 1], ['encoding.transparency', 1], ['encoding.client_options', 1],
+  ['encoding.csc_atoms', 1], ['encoding.scrolling', 1], ['encoding.eos', 1], ['encoding.rgb_lz4', 1], ['encoding.full_csc_modes', new Map([['webp', ['BGRX', 'BGRA']]])]
+])]

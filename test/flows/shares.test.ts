@@ -1,0 +1,229 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { WebSocket, WebSocketServer } from 'ws'
+import { assertEndsClean, next, serve } from '../support/creation.ts'
+import { clientFrame } from '../support/frames.ts'
+import { packet, PING } from '../support/hostile-frames.ts'
+import { as, keysCommand } from '../support/keys.ts'
+import { readFacts } from '../support/sandbox.ts'
+import { createSession, endSession, eventually, type CreatedSession, type Server } from '../support/server.ts'
+import { openSharedSocket, openSocket, readPageMeta, socketDisplay } from '../support/socket-display.ts'
+
+interface Link { id: string, mode: string, url: string, expiresAt: string }
+
+async function ask (server: Server, path: string, { method = 'GET', body }: { method?: string, body?: object } = {}): Promise<{ status: number, body: any, headers: Headers }> {
+  const response = await fetch(server.url + path, { method, headers: { ...server.headers, ...(body && { 'content-type': 'application/json' }) }, ...(body && { body: JSON.stringify(body) }) })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
+}
+
+const shareOf = (server: Server, { id }: CreatedSession, body: object) => ask(server, `/sessions/${id}/shares`, { method: 'POST', body })
+const share = async (server: Server, session: CreatedSession, mode: string, expiresIn = 600): Promise<Link> => (await shareOf(server, session, { mode, expiresIn })).body
+const listed = async (server: Server, { id }: CreatedSession) => (await ask(server, `/sessions/${id}/shares`)).body.shares
+
+/** How the server closed the connection. */
+async function closing (socket: WebSocket): Promise<[code: number, reason: string]> {
+  const [code, reason] = await once(socket, 'close') as [number, Buffer]
+  return [code, reason.toString()]
+}
+
+/** Status of a WebSocket's handshake with this ticket. */
+async function upgrade ({ url }: CreatedSession, ticket: string): Promise<number> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}socket?ticket=${ticket}`, 'binary')
+  const { promise, resolve } = Promise.withResolvers<number>()
+  socket.on('error', () => {}).on('open', () => { resolve(101); socket.terminate() })
+  socket.on('unexpected-response', (request, response) => { resolve(response.statusCode ?? 0); request.destroy() })
+  return promise
+}
+
+async function serveUsers (t: Test, settings: Record<string, string> = {}) {
+  const server = await serve(t, { ...socketDisplay(t), EX10_AUTH: 'keys', ...settings })
+  const user = async (...words: string[]) => as(server, await keysCommand(server, 'create', '--user', ...words))
+  return { server, admin: await user('ada', '--role', 'admin'), anna: await user('anna'), watcher: await user('anna', '--scopes', 'view'), ben: await user('ben') }
+}
+
+t.test('a link shows a session to whoever has it, until it is revoked; only its owner and admins give links away', async t => {
+  const { server, admin, anna, watcher, ben } = await serveUsers(t)
+  const session = await createSession(anna)
+  for (const body of [{}, { mode: 'edit' }, { mode: 'view', expiresIn: 0 }, { mode: 'view', expiresIn: 1.5 }, { mode: 'view', expiresIn: 604_801 }, { mode: 'view', sessionId: 'x' }]) {
+    t.match(await shareOf(anna, session, body), { status: 400, body: { code: 'EX10_BAD_REQUEST' } }, JSON.stringify(body))
+  }
+  t.match(await shareOf(watcher, session, { mode: 'view' }), { status: 403, body: { code: 'EX10_FORBIDDEN' } }, 'nor does a key that only looks')
+
+  const made = await shareOf(anna, session, { mode: 'view' })
+  t.match([made.status, made.headers.get('cache-control'), made.body], [201, 'no-store', { mode: 'view', url: new RegExp(`^${server.url}/share/[\\w-]{43}$`) }])
+  t.ok(Math.abs(Date.parse(made.body.expiresAt) - Date.now() - 86_400_000) < 60_000, 'for a day, unless it is said')
+  const other = await share(admin, session, 'control')
+  const secret = made.body.url.split('/').at(-1)
+
+  const page = await fetch(made.body.url)
+  t.equal(page.status, 200)
+  t.match(Object.fromEntries(page.headers), { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'content-security-policy': /^sandbox allow-scripts/ })
+  t.notMatch(await page.text(), secret, 'the page does not say it again')
+  t.equal(await readPageMeta(made.body.url, 'mode'), 'view')
+  t.equal(await readPageMeta(made.body.url, 'token'), '', 'who only looks does not keep the session')
+  t.equal(await readPageMeta(other.url, 'mode'), 'control')
+  for (const token of ['x', secret.slice(0, -1), secret + 'x', 'A'.repeat(43), '%00', made.body.id]) {
+    t.equal((await ask(server, `/share/${token}`)).status, 404, `not with ${token.slice(0, 8)}`)
+  }
+  t.match((await ask(server, `/share/${'A'.repeat(43)}`)).body, { success: false, code: 'EX10_SHARE_NOT_FOUND' })
+  for (const path of [`/session/${session.id}/index.html`, `/sessions/${session.id}`, `/session/${session.id}/connect.html`]) t.equal((await ask(server, path)).status, 401, `it opens nothing else: ${path}`)
+
+  const looking = await openSharedSocket(t, session, made.body.url)
+  const acting = await openSharedSocket(t, session, other.url)
+  t.match(await listed(anna, session), [{ id: made.body.id, mode: 'view', createdBy: 'anna', viewers: 1 }, { id: other.id, mode: 'control', createdBy: 'ada', viewers: 1 }])
+  t.strictSame(await listed(admin, session), await listed(watcher, session))
+  t.notMatch(JSON.stringify(await listed(anna, session)), secret, 'no link is shown again')
+
+  const unknown = { ...session, id: 'f'.repeat(32) }
+  const foreign: ((session: CreatedSession) => Promise<{ status: number, body: unknown }>)[] = [
+    session => shareOf(ben, session, { mode: 'view' }), ({ id }) => ask(ben, `/sessions/${id}/shares`), ({ id }) => ask(ben, `/sessions/${id}/shares/${made.body.id}`, { method: 'DELETE' })
+  ]
+  for (const request of foreign) {
+    const [theirs, nobodys] = [await request(session), await request(unknown)]
+    t.equal(theirs.status, 404)
+    t.strictSame(theirs.body, nobodys.body, 'as of a session that never was')
+  }
+
+  const ticket = await readPageMeta(made.body.url, 'ticket')
+  const state = `/session/${session.id}/state?share=${made.body.id}`
+  t.match((await ask(server, state)).body, { state: 'ready', display: true }, 'the page hears that the session lives')
+  const closed = closing(looking)
+  t.equal((await ask(watcher, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' })).status, 403)
+  t.equal((await ask(anna, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' })).status, 200)
+  t.strictSame(await closed, [4403, 'the link was revoked'], 'who looks by a link that is revoked is disconnected')
+  t.equal((await ask(server, `/share/${secret}`)).status, 404, 'it opens nothing any more')
+  t.equal(await upgrade(session, ticket), 403, 'nor does a ticket that it gave')
+  t.match(await ask(server, state), { status: 404, body: { code: 'EX10_SHARE_NOT_FOUND' } }, 'and the page hears why')
+  t.match(await ask(anna, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' }), { status: 404, body: { code: 'EX10_SHARE_NOT_FOUND' } })
+  t.equal(acting.readyState, WebSocket.OPEN, 'others are not disturbed')
+  t.match((await listed(anna, session)).map(({ id }: Link) => id), [other.id])
+
+  const token = await readPageMeta(other.url, 'token')
+  const keep = () => fetch(`${session.url}keep`, { method: 'POST', headers: { origin: 'null', 'content-type': 'text/plain' }, body: token })
+  t.equal((await keep()).status, 200, 'who may act keeps the session')
+  t.equal((await ask(admin, `/sessions/${session.id}/shares/${other.id}`, { method: 'DELETE' })).status, 200)
+  t.equal((await keep()).status, 403, 'and not any more once the link is revoked')
+
+  for (const file of readdirSync(server.dataDir).filter(name => name.startsWith('shares.db'))) {
+    t.equal(statSync(`${server.dataDir}/${file}`).mode & 0o777, 0o600)
+    t.notOk(readFileSync(`${server.dataDir}/${file}`).includes(secret), 'no link is kept, only what it is known by')
+  }
+  await fetch(`${made.body.url}/more`)
+  t.notMatch(server.output(), secret, 'nor logged')
+  t.match(server.output(), /\/share\/…/, 'though the request is')
+  t.equal((await endSession(anna, session.id)).status, 200)
+  await assertEndsClean(t, admin)
+})
+
+t.test('a link ends by its time and with its session, and not with the server; a session has so many of them', async t => {
+  const { server, admin, anna } = await serveUsers(t)
+  const session = await createSession(anna)
+  const short = await share(anna, session, 'control', 3)
+  const long = await share(anna, session, 'view')
+  const closed = closing(await openSharedSocket(t, session, short.url))
+  t.strictSame(await closed, [4403, 'the link has expired'])
+  t.ok(Date.now() >= Date.parse(short.expiresAt), 'not before its time')
+  t.equal((await fetch(short.url)).status, 404)
+  t.match((await listed(anna, session)).map(({ id }: Link) => id), [long.id])
+
+  await server.stop('SIGKILL')
+  const again = await next(t, server)
+  const moved = (url: string) => url.replace(server.url, again.url)
+  t.equal((await fetch(moved(long.url))).status, 200, 'the next server knows it')
+  t.equal((await fetch(moved(short.url))).status, 404)
+  const owner = { ...again, headers: anna.headers! }
+  const here = { ...session, url: moved(session.url) }
+
+  const more = await Promise.all(Array.from({ length: 19 }, () => share(owner, here, 'view')))
+  t.match(await shareOf(owner, here, { mode: 'view' }), { status: 429, body: { code: 'EX10_TOO_MANY_SHARES' } })
+  t.equal((await ask(owner, `/sessions/${session.id}/shares/${more[0]!.id}`, { method: 'DELETE' })).status, 200)
+  t.equal((await shareOf(owner, here, { mode: 'view' })).status, 201, 'one in the place of another')
+
+  const sockets = await Promise.all(Array.from({ length: 24 }, () => openSharedSocket(t, here, moved(long.url))))
+  t.equal(await upgrade(here, await readPageMeta(moved(long.url), 'ticket')), 429, 'who has a link does not take all places')
+  const gone = sockets.map(socket => once(socket, 'close'))
+  t.equal((await endSession(owner, session.id)).status, 200)
+  await Promise.all(gone)
+  t.equal((await fetch(moved(long.url))).status, 404, 'with its session, it has ended')
+  await assertEndsClean(t, { ...again, headers: admin.headers! })
+})
+
+t.test('by a link to look, nothing gets to the display but what looking needs, however it is sent', async t => {
+  const server = await serve(t, socketDisplay(t))
+  const session = await createSession(server)
+  const { slot } = readFacts(server, session.id)
+  execFileSync('s6-svc', ['-wD', '-d', `${server.dataDir}/sessions/${session.id}/services/xpra`])
+  // in its place, a display that keeps what reaches it
+  const reached: string[] = []
+  const display = new WebSocketServer({ host: '127.0.0.1', port: slot.displayPort, handleProtocols: () => 'binary' })
+  t.teardown(() => { display.close() })
+  display.on('connection', socket => socket.on('error', () => {}).on('message', data => reached.push((data as Buffer).subarray(8).toString('latin1'))))
+  await once(display, 'listening')
+  const { url } = await share(server, session, 'view')
+  const control = await share(server, session, 'control')
+  const key = packet('l10:key-actioni1e1:a1e1:aledi97e1:ai38ei0ee')
+  const pointer = packet('l16:pointer-positioni1eli5ei5eeleled')
+  const idleMs = async () => (await ask(server, `/sessions/${session.id}`)).body.idleMs as number
+
+  const cheats: Record<string, [frames: Buffer[], code: number]> = {
+    'a key': [[clientFrame(key)], 1008],
+    'the pointer': [[clientFrame(pointer)], 1008],
+    ...Object.fromEntries(['button-action', 'wheel-motion', 'clipboard-token', 'clipboard-contents', 'focus', 'close-window', 'configure-window', 'desktop_size', 'layout-changed', 'unmap-window', 'shutdown-server', 'set-cursors']
+      .map(name => [name, [[clientFrame(packet(`l${name.length}:${name}i1ee`))], 1008] as [Buffer[], number]])),
+    'a key behind a ping': [[clientFrame(Buffer.concat([PING, key]))], 1003],
+    'a key that says that it is compressed': [[clientFrame(Buffer.concat([Buffer.from([0x50, 0, 0x11, 0]), key.subarray(4)]))], 1003],
+    'a key as a chunk': [[clientFrame(Buffer.concat([Buffer.from([0x50, 0, 0, 1]), key.subarray(4)]))], 1003],
+    'a key of another encoder': [[clientFrame(Buffer.concat([Buffer.from([0x50, 1, 0, 0]), key.subarray(4)]))], 1003],
+    'a key in two fragments': [[clientFrame(key.subarray(0, 12), { final: false }), clientFrame(key.subarray(12), { opcode: 0 })], 1003],
+    'a key in a compressed frame': [[clientFrame(key, { reserved: 0x40 })], 1002],
+    'a key as text': [[clientFrame(key, { opcode: 1 })], 1003],
+    'a name by its number': [[clientFrame(packet('li5ei1ee'))], 1003],
+    'two hellos': [[clientFrame(packet('l5:hellodee')), clientFrame(packet('l5:hellod7:request4:stopee'))], 1008],
+    'a window of no size': [[clientFrame(packet('l10:map-windowi1ei0ei0ei0ei0ee'))], 1008]
+  }
+  for (const [what, [frames, code]] of Object.entries(cheats)) {
+    const socket = await openSharedSocket(t, session, url)
+    const { _socket: raw } = socket as unknown as { _socket: { write (bytes: Buffer): void } }
+    const closed = closing(socket)
+    for (const frame of frames) raw.write(frame)
+    t.equal((await closed)[0], code, what)
+  }
+  t.strictSame(reached.filter(text => !text.startsWith('l5:hellod7:version5:3.1.3')), [], 'nothing of it reached the display, but the hello that we make')
+  t.ok(reached.every(text => !text.includes('request')))
+  const idle = await idleMs()
+
+  reached.length = 0
+  const looking = await openSharedSocket(t, session, url)
+  const map = packet('l10:map-windowi3ei0ei0ei800ei600ed5:eventi1eed10:fullscreeni1eee')
+  for (const message of [packet('l5:hellod7:request4:stopee'), PING, map]) looking.send(message)
+  await eventually('it reached the display', () => reached.length === 3)
+  t.match(reached, [/^l5:hellod7:version/, /^l4:ping/, 'l10:map-windowi3ei0ei0ei800ei600edede'], 'the control: what looking needs, made plain')
+  t.notMatch(reached[0], /request/)
+
+  const acting = await openSharedSocket(t, session, control.url)
+  const owner = await openSocket(t, session)
+  for (const socket of [acting, owner]) socket.send(packet('l5:hellod7:version5:3.1.3ee'))
+  looking.send(map)
+  looking.send(PING)
+  await eventually('a ping', () => reached.filter(text => text.startsWith('l4:ping')).length === 2)
+  t.equal(reached.filter(text => text.includes('map-window')).length, 1, 'it sizes no window while somebody looks who may act')
+  t.ok(await idleMs() >= idle, 'nobody has acted so far')
+  acting.send(key)
+  await eventually('the key', () => reached.includes(key.subarray(8).toString('latin1')))
+  t.ok(await idleMs() < 1000, 'who may act has, now')
+  for (const order of ['7:request4:stop', '12:stop_requesti1e', '15:command_requestl4:exite', '4:locki1e']) {
+    const socket = await openSharedSocket(t, session, control.url)
+    const closed = closing(socket)
+    socket.send(packet(`l5:hellod${order}ee`))
+    t.equal((await closed)[0], 1008, `nor may anybody's hello hold an order: ${order}`)
+  }
+  t.notOk(reached.some(text => /stop|command|lock/.test(text)))
+
+  for (const socket of [looking, acting, owner]) socket.close()
+  t.equal((await endSession(server, session.id)).status, 200)
+  display.close()
+  await assertEndsClean(t, server)
+})
