@@ -10,37 +10,53 @@ export interface Channel {
   address: string
   /** Who, where it is known. */
   user?: string
+  /** The link by which they look. */
+  share?: string
   openedAt: Date
 }
+
+interface Admission { holds: () => boolean, close: () => void }
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Who is connected to which session, for operators to see. */
     channels: {
-      /** Knows of a channel until the returned function is called. */
-      open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>): () => void
+      /** Knows of a channel until the returned function is called. When what let it in does not hold any more, calls `close`, soon. */
+      open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, admission: Admission): () => void
       /** Those of a session, oldest first. */
       of (sessionId: string): Channel[]
     }
   }
 }
 
+const CHECK_MS = 2000
+
 async function channels (app: FastifyInstance): Promise<void> {
   const open = new Map<string, Set<Channel>>()
+  const admissions = new Map<Channel, Admission>()
+  let timer: NodeJS.Timeout | undefined
+
+  function check (): void {
+    for (const { holds, close } of admissions.values()) if (!holds()) close()
+  }
 
   app.audit.own('channel', () => open.keys())
   app.decorate('channels', {
-    open (sessionId, channel) {
+    open (sessionId, channel, admission) {
       const all = open.get(sessionId) ?? new Set()
       const opened = { ...channel, id: randomBytes(8).toString('hex'), openedAt: new Date() }
       open.set(sessionId, all.add(opened))
+      admissions.set(opened, admission)
+      timer ??= setInterval(check, CHECK_MS).unref()
       return () => {
         all.delete(opened)
+        admissions.delete(opened)
         if (all.size === 0 && open.get(sessionId) === all) open.delete(sessionId)
       }
     },
     of: sessionId => [...open.get(sessionId) ?? []]
   } satisfies FastifyInstance['channels'])
+  app.addHook('onClose', async () => clearInterval(timer))
 }
 
 export default fp(channels, { name: 'channels', dependencies: ['audit'] })

@@ -8,6 +8,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; not set on routes for everybody. */
     principal: Principal
+    /** Whether what shows who they are is still good: asked again for what stays open. */
+    holds: () => boolean
     /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
     isLoggedIn: boolean
   }
@@ -17,39 +19,47 @@ declare module 'fastify' {
   }
 }
 
+interface Holder { principal: Principal, holds: () => boolean }
+
 /** Who asks: everyone is the local user, or shows an API key or the provider's token, or has logged in. */
 async function identity (app: FastifyInstance): Promise<void> {
   const { auth } = app.config
 
   /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
-  async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Principal | 'unknown' | null> {
-    if (auth === 'none') return LOCAL
+  async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
+    if (auth === 'none') return { principal: LOCAL, holds: () => true }
     const { authorization } = request.headers
     if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
     const principal = app.logins.find(request, reply)
     request.isLoggedIn = principal !== null
-    return principal
+    return principal && { principal, holds: () => app.logins.holds(request) }
   }
 
-  async function holderOf (authorization: string): Promise<Principal | undefined> {
+  async function holderOf (authorization: string): Promise<Holder | undefined> {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
-    if (secret === undefined) return undefined
-    return secret.startsWith(KEY_PREFIX) ? app.keys.find(secret) : app.oidc?.holderOf(secret)
+    if (secret?.startsWith(KEY_PREFIX)) {
+      const key = app.keys.find(secret)
+      return key && { principal: key, holds: () => app.keys.isInForce(key.id) }
+    }
+    const holder = secret === undefined ? undefined : await app.oidc?.holderOf(secret)
+    return holder && { principal: holder.principal, holds: () => new Date() < holder.until }
   }
 
   app.decorateRequest('principal')
+  app.decorateRequest('holds')
   app.decorateRequest('isLoggedIn', false)
   app.addHook('onRequest', async (request, reply) => {
     const { scope = 'view' } = request.routeOptions.config
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
-    const principal = await authenticate(request, reply)
-    if (principal === 'unknown') throw await app.rateLimits.unknownKey(request)
-    if (!principal && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
-    if (!principal) throw failure('UNAUTHENTICATED')
+    const holder = await authenticate(request, reply)
+    if (holder === 'unknown') throw await app.rateLimits.unknownKey(request)
+    if (!holder && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
+    if (!holder) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')
-    if (!mayDo(principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
-    request.principal = principal
+    if (!mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
+    request.principal = holder.principal
+    request.holds = holder.holds
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)

@@ -18,6 +18,8 @@ declare module 'fastify' {
       open (request: FastifyRequest, reply: FastifyReply, principal: Principal, opener: Opener): void
       /** Who is logged in; null when nobody is, or not any more. */
       find (request: FastifyRequest, reply: FastifyReply): Principal | null
+      /** Whether whoever asked is still logged in. */
+      holds (request: FastifyRequest): boolean
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
       /** Ends those that a session at the provider opened, and returns how many. */
@@ -110,6 +112,10 @@ async function logins (app: FastifyInstance): Promise<void> {
       }
       if (now.getTime() - login.seenAt.getTime() > seenMs) store.seen(token, now)
       return login.principal
+    },
+    holds (request) {
+      const login = store.find(tokenOf(request) ?? '')
+      return login !== undefined && !whyOver(login, clientOf(request), new Date())
     },
     close,
     closeOf: store.removeOf,

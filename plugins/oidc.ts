@@ -23,8 +23,8 @@ interface Oidc {
   begin (reply: FastifyReply, next: string): Promise<string>
   /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
-  /** Whose access token this is; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
-  holderOf (token: string): Promise<Principal | undefined>
+  /** Whose access token this is, and until when; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  holderOf (token: string): Promise<{ principal: Principal, until: Date } | undefined>
   /** Ends the logins that a logout token of the provider's names, and returns how many. @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, EX10_PROVIDER_UNAVAILABLE */
   endLogins (logoutToken: string): Promise<number>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
@@ -82,7 +82,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     },
     async holderOf (token) {
       const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
-      return claims && principalOf(claims, rules)
+      return claims && { principal: principalOf(claims, rules), until: new Date(Number(claims.exp) * 1000) }
     },
     async endLogins (logoutToken) {
       const claims = await readToken(await discover(), logoutToken, { audience: clientId, maxTokenAge: LOGOUT_TOKEN_MS / 1000 })

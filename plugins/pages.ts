@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../src/display-page/render.ts'
-import type { Share } from '../src/domain/share.ts'
+import type { Visitor } from '../src/domain/visitor.ts'
 import { HOME_FILES, renderHomePage } from '../src/home-page/render.ts'
 import { loadFiles, type LoadedFile } from '../src/system/page-files.ts'
 
@@ -12,10 +12,10 @@ declare module 'fastify' {
     pages: {
       renderHome (): string
       /**
-       * A display page for one viewer, whose link it is opened by, if by one: it holds a new ticket, and the token by
-       * which it keeps the session. `host` is the request's, already checked.
+       * A display page for one visitor: it holds a new ticket, and the token by which it keeps the session. `host` is
+       * the request's, already checked.
        */
-      renderDisplay (sessionId: string, host: string, share?: Share): { html: string, headers: Record<string, string> }
+      renderDisplay (sessionId: string, host: string, visitor: Visitor): { html: string, headers: Record<string, string> }
       /** A file of this version of the pages. */
       file (version: string, name: string): LoadedFile | undefined
     }
@@ -30,9 +30,10 @@ async function pages (app: FastifyInstance): Promise<void> {
 
   app.decorate('pages', {
     renderHome: () => renderHomePage(assetBase),
-    renderDisplay (sessionId: string, host: string, share?: Share) {
+    renderDisplay (sessionId: string, host: string, visitor: Visitor) {
+      const { share } = visitor
       const nonce = randomBytes(16).toString('base64url')
-      const ticket = app.sessionProxy.issueTicket(sessionId, share)
+      const ticket = app.sessionProxy.issueTicket(sessionId, visitor)
       return {
         html: renderDisplayPage({ sessionId, ticket, nonce, assetBase, shareId: share?.id, mode: share?.mode ?? 'control', ...(share?.mode !== 'view' && { token: app.pageTokens.issue(sessionId, share?.id) }) }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })

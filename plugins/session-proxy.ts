@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Share } from '../src/domain/share.ts'
 import { viewerFilter } from '../src/domain/viewer-filter.ts'
+import type { Visitor } from '../src/domain/visitor.ts'
 import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { SessionParams } from '../src/schemas/common.ts'
@@ -15,25 +15,25 @@ import { refuseSocket } from '../src/system/refuse-socket.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     sessionProxy: {
-      /** A ticket for one WebSocket to the session's display, good for a minute; by a link, as long as that is in force. */
-      issueTicket (sessionId: string, share?: Share): string
+      /** A ticket for one WebSocket to the session's display, good for a minute, as long as its visitor may. */
+      issueTicket (sessionId: string, visitor: Visitor): string
       /** How many look at the session by this link. */
       viewersBy (shareId: string, sessionId: string): number
     }
   }
 }
 
-interface Ticket { sessionId: string, share: Share | undefined, expiresAt: number }
+interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
 
-/** Somebody who looks, by a link or as somebody who has logged in; `over` closes the connection. */
-interface Viewer { socket: Duplex, share: Share | undefined, address: string, over: AbortController }
+/** A visitor's connection; `over` closes it. */
+interface Viewer { socket: Duplex, visitor: Visitor, address: string, over: AbortController }
 
 const TICKET_MS = 60_000
 const MAX_VIEWERS = 32
 /** Of these, by links: whoever has one does not keep the owner out. */
 const MAX_SHARED = 24
-/** What a viewer's connection is closed with when its link is not in force any more. */
-const SHARE_OVER = 4403
+/** What a viewer's connection is closed with when its visitor may look no longer. */
+const SENT_AWAY = 4403
 const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
 const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'date']
 /** What a session's process answers gets no rights in the reader's browser. */
@@ -51,14 +51,14 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   const viewers = new Map<string, Set<Viewer>>()
   let viewerCount = 0 // of all sessions
 
-  function issueTicket (sessionId: string, share?: Share): string {
+  function issueTicket (sessionId: string, visitor: Visitor): string {
     const now = performance.now()
     for (const [ticket, { expiresAt }] of tickets) {
       if (expiresAt > now) break // in the order of their issue, so of their end
       tickets.delete(ticket)
     }
     const ticket = randomBytes(24).toString('base64url')
-    tickets.set(ticket, { sessionId, share, expiresAt: now + TICKET_MS })
+    tickets.set(ticket, { sessionId, visitor, expiresAt: now + TICKET_MS })
     return ticket
   }
 
@@ -67,7 +67,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const issued = tickets.get(ticket)
     tickets.delete(ticket)
     const isGood = issued?.sessionId === sessionId && issued.expiresAt > performance.now()
-    if (!isGood || (issued.share && !app.shares.isInForce(issued.share.id, sessionId))) throw failure('BAD_TICKET')
+    if (!isGood || !issued.visitor.holds()) throw failure('BAD_TICKET')
     return issued
   }
 
@@ -81,23 +81,23 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
     if (!url || !id) throw failure('NOT_FOUND')
     const session = app.sessions.ready(id)
-    const { share } = redeem(url.searchParams.get('ticket') ?? '', id)
+    const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
     const filter = viewerFilter({
-      mode: share?.mode ?? 'control',
+      mode: visitor.share?.mode ?? 'control',
       acted: () => app.expiry.saw(id),
-      isUnattended: () => ![...viewers.get(id) ?? []].some(({ share }) => share?.mode !== 'view')
+      isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view')
     })
     const over = new AbortController()
-    await view(id, { socket, share, over, address: request.socket.remoteAddress ?? '' }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
+    await view(id, { socket, visitor, over, address: request.socket.remoteAddress ?? '' }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
 
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
   async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
-    const { socket, share, address } = viewer
-    if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ share }) => share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
+    const { socket, visitor: { user, share, holds }, address } = viewer
+    if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
     viewerCount++
@@ -110,13 +110,13 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     })
     await open()
     app.expiry.viewed(id, closed)
-    const close = app.channels.open(id, { type: 'viewer', address })
+    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, { holds, close: () => sendAway(viewer, 'you are not logged in any more') })
     closed.then(close, close)
   }
 
   app.shares.onRevoked(id => {
     for (const viewer of [...viewers.values()].flatMap(all => [...all])) {
-      if (viewer.share?.id === id) sendAway(viewer, 'the link was revoked')
+      if (viewer.visitor.share?.id === id) sendAway(viewer, 'the link was revoked')
     }
   })
 
@@ -155,7 +155,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   app.audit.own('viewer', () => viewers.keys())
   app.decorate('sessionProxy', {
     issueTicket,
-    viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ share }) => share?.id === shareId).length
+    viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
   })
 
   app.addHook('preClose', async () => {
@@ -164,7 +164,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
 }
 
 function sendAway ({ over }: Viewer, why: string): void {
-  over.abort(new ProtocolViolation(SHARE_OVER, why))
+  over.abort(new ProtocolViolation(SENT_AWAY, why))
 }
 
 function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T> {

@@ -18,6 +18,7 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     const { mode, expiresIn = A_DAY } = request.body
     const session = app.rights.readySession(request.principal, request.params.id)
     const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, expiresAt: new Date(Date.now() + expiresIn * 1000) })
+    app.auditLog.note(request, { action: 'share.created', target: session.id, details: { shareId: share.id, mode } })
     request.log.info({ sessionId: session.id, shareId: share.id, mode, by: share.createdBy }, 'session shared')
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`
     return reply.code(201).header('cache-control', 'no-store')

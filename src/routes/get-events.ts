@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { SessionEvent } from '../domain/session-event.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
@@ -27,11 +28,11 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     const lines = new PassThrough()
     for (const event of app.events.past(id)) lines.write(toLine(event))
     if (request.query.follow === false) lines.end()
-    else follow(id, lines, { user: request.principal.user, address: request.ip })
+    else follow(id, lines, request)
     return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
   })
 
-  function follow (id: string, lines: PassThrough, reader: { user: string, address: string }): void {
+  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, holds }: FastifyRequest): void {
     const hear = (event: SessionEvent) => {
       if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
       else lines.write(toLine(event))
@@ -39,7 +40,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       heartbeat.refresh()
     }
     const stop = app.events.follow(id, hear)
-    const close = app.channels.open(id, { type: 'events', ...reader })
+    const close = app.channels.open(id, { type: 'events', user, address }, { holds, close: () => lines.end() })
     const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
     lines.once('close', () => {
       stop()

@@ -21,6 +21,7 @@ const ChannelView = Type.Object({
   id: Type.String(),
   type: Type.Union([Type.Literal('viewer'), Type.Literal('events')], { description: 'viewer: a page that shows the display; events: a reader of events' }),
   user: Type.Optional(Type.String({ description: 'Who, where it is known' })),
+  share: Type.Optional(Type.String({ description: 'The link by which they look' })),
   address: Type.String({ description: 'Where from' }),
   openedAt: Time('Since when')
 })

@@ -71,7 +71,7 @@ t.test('whatever is asked, from wherever, by whomever: nobody does what they may
   const [own, other] = [await logIn(server, user), await logIn(server, admin)]
   const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
   const credentials: Record<string, Credential> = {
-    'nothing': { headers: {}, mayDo: '' },
+    nothing: { headers: {}, mayDo: '' },
     'a user\'s key': { headers: bearer(user), mayDo: 'create view push' },
     'a key that may only look': { headers: bearer(watcher), mayDo: 'view' },
     'a key that may only push': { headers: bearer(pusher), mayDo: 'push' },
