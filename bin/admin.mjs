@@ -1,6 +1,6 @@
 // Sessions of a running server, from a terminal of root's. Reads the same EX10_* settings as the server.
 //   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
-//   npm run admin -- kill ID
+//   npm run admin -- kill ID [--violation]
 //   npm run admin -- kill --user NAME [--dry-run]
 //   npm run admin -- stats
 //   npm run admin -- log [--user NAME] [--verify]
@@ -13,7 +13,7 @@ import { SCOPES } from '../src/domain/principal.ts'
 import { openKeys } from '../src/system/key-store.ts'
 
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
-       npm run admin -- kill ID | --user NAME [--dry-run]
+       npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
        npm run admin -- log [--user NAME] [--verify]`
 const TIMEOUT_MS = 120_000
@@ -39,7 +39,7 @@ function parse () {
   const string = { type: 'string' }
   const boolean = { type: 'boolean' }
   try {
-    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, 'dry-run': boolean, verify: boolean } })
+    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
   } catch (error) {
     throw new Refused(`${error.message}\n${USAGE}`)
   }
@@ -93,11 +93,11 @@ function lineOf ({ id, state, health, owner, address, createdAt, idleMs, channel
   return [id, health === 'ok' ? state : health, `${owner}@${address}`, ...times, ...open].join('  ')
 }
 
-async function kill (admin, { user, 'dry-run': dryRun }, [id]) {
-  if ((id === undefined) === (user === undefined)) throw new Refused(USAGE)
+async function kill (admin, { user, 'dry-run': dryRun, violation }, [id]) {
+  if ((id === undefined) === (user === undefined) || (violation && id === undefined)) throw new Refused(USAGE)
   if (id !== undefined) {
     if (dryRun) throw new Refused(USAGE)
-    await admin('DELETE', `/admin/sessions/${encodeURIComponent(id)}`)
+    await admin('DELETE', `/admin/sessions/${encodeURIComponent(id)}`, { violation })
     console.log(`ended  ${id}`)
     return
   }

@@ -8,7 +8,7 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 export type SessionState = typeof STATES[number]
 
 /** Why a session ended; kept in the registry. */
-export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used'
+export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used' | 'violation'
 
 /** Whether a session that ended for this reason was never ready. */
 export function hasFailed (reason: string | undefined): boolean {

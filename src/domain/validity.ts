@@ -10,8 +10,8 @@ export interface Validity { valid: boolean, reason?: InvalidReason }
 /** How long after the end its owner is told why. */
 const TOLD_MS = 60 * 60 * 1000
 
-/** What is more than "not found"; nothing ends a session for a violation yet. */
-const TOLD: Partial<Record<EndReason, InvalidReason>> = { idle: 'session_idle', 'never-used': 'session_idle', expired: 'session_expired' }
+/** What is more than "not found". A violation is an admin's word. */
+const TOLD: Partial<Record<EndReason, InvalidReason>> = { idle: 'session_idle', 'never-used': 'session_idle', expired: 'session_expired', violation: 'security_violation' }
 
 /** What the principal is told of a session's record; whoever may not know of it hears the same as of one that never was. */
 export function validityOf (principal: Principal, record: SessionRecord | undefined, now: Date): Validity {

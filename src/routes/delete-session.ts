@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type, type FastifyPluginAsyncTypebox, type Static } from '@fastify/type-provider-typebox'
 import { Done, errors, SessionParams } from '../schemas/common.ts'
 
 const DELETES = [
@@ -6,6 +6,9 @@ const DELETES = [
   { url: '/sessions/:id', operationId: 'deleteSession', scope: 'create', tag: 'sessions' },
   { url: '/admin/sessions/:id', operationId: 'endAnySession', scope: 'admin', tag: 'administration' }
 ] as const
+
+/** What an admin may say why: its owner hears it from GET /sessions/:id/valid. */
+const AdminQuery = Type.Object({ violation: Type.Optional(Type.Boolean({ default: false, description: 'It did what it may not: its owner is told' })) }, { additionalProperties: false })
 
 /** DELETE /session/:id, DELETE /sessions/:id and DELETE /admin/sessions/:id: the same. */
 const deleteSession: FastifyPluginAsyncTypebox = async app => {
@@ -17,12 +20,14 @@ const deleteSession: FastifyPluginAsyncTypebox = async app => {
         summary: 'Ends a session; answers when nothing of it is left on the machine',
         tags: [tag],
         params: SessionParams,
+        ...(scope === 'admin' && { querystring: AdminQuery }),
         response: { 200: Done, ...errors(401, 403, 404, 421, 500, 503, 507) }
       }
     }, async request => {
       const { id, owner } = app.rights.session(request.principal, request.params.id)
-      app.auditLog.note(request, { action: 'session.end', target: id, details: { owner } })
-      await app.sessions.end(id, 'deleted')
+      const isViolation = scope === 'admin' && (request.query as Static<typeof AdminQuery>).violation === true
+      app.auditLog.note(request, { action: 'session.end', target: id, details: { owner, ...(isViolation && { violation: true }) } })
+      await app.sessions.end(id, isViolation ? 'violation' : 'deleted')
       return { success: true as const, message: 'Session ended' }
     })
   }

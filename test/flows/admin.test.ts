@@ -76,7 +76,9 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
   t.equal((await ask(ada, `/admin/sessions/${second.id}`, { method: 'DELETE' })).status, 200)
   t.equal((await ask(ada, `/admin/sessions/${second.id}`, { method: 'DELETE' })).status, 404)
   t.strictSame(await listSessions(ben), [], 'an admin ends any')
-  await endSession(anna, third.id)
+  t.equal((await ask(ada, `/admin/sessions/${third.id}?violation=true`, { method: 'DELETE' })).status, 200)
+  t.strictSame((await ask(anna, `/sessions/${third.id}/valid`)).body, { valid: false, reason: 'security_violation' }, 'and may say that it is for a violation')
+  t.strictSame((await ask(ben, `/sessions/${third.id}/valid`)).body, { valid: false, reason: 'session_not_found' }, 'which only its owner hears')
   await assertEndsClean(t, ada)
 })
 
@@ -184,7 +186,7 @@ t.test('a terminal lists, kills and counts on a running server, whether or not i
     t.match(JSON.parse((await adminCommand(server, 'stats')).stdout), { now: { total: 2 }, sinceStart: { created: 3 } })
     t.match(await adminCommand(server, 'kill', '--user', user), { code: 0, stdout: `ended  ${two.id}\nended  ${three.id}\n` })
     t.match(await adminCommand(server, 'log', '--verify'), { code: 0, stdout: /session\.end {2}/, stderr: /^intact up to \d+: [0-9a-f]{64}\n$/ })
-    for (const words of [[], ['lost'], ['kill'], ['kill', one.id, '--user', user], ['kill', one.id, '--dry-run'], ['list', '--lost']]) {
+    for (const words of [[], ['lost'], ['kill'], ['kill', one.id, '--user', user], ['kill', one.id, '--dry-run'], ['kill', '--user', user, '--violation'], ['list', '--lost']]) {
       t.match(await adminCommand(server, ...words), { code: 1, stderr: /usage: npm run admin/ }, words.join(' '))
     }
     if (auth === 'keys') t.match((await ask(ada, '/admin/keys')).body, { keys: [{ user: 'ada' }] }, 'the key of a command is gone with it')
