@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { KEY_PREFIX } from '../src/domain/api-key.ts'
+import { isPageLoad } from '../src/domain/page-load.ts'
 import { LOCAL, mayDo, type Principal, type Scope } from '../src/domain/principal.ts'
 import { failure } from '../src/errors.ts'
 
@@ -65,11 +66,6 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)
     else done()
   })
-}
-
-/** A person has opened the address: they can log in, and come back. */
-function isPageLoad ({ method, headers }: FastifyRequest): boolean {
-  return method === 'GET' && headers['sec-fetch-dest'] === 'document'
 }
 
 export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })

@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../src/display-page/render.ts'
+import { isPageLoad } from '../src/domain/page-load.ts'
 import type { Visitor } from '../src/domain/visitor.ts'
-import { HOME_FILES, renderHomePage } from '../src/home-page/render.ts'
+import { Ex10Error } from '../src/errors.ts'
+import { HOME_FILES, homePageHeaders, renderHomePage } from '../src/home-page/render.ts'
 import { loadFiles, type LoadedFile } from '../src/system/page-files.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The pages for people: the one that shows a session's display, the server's own, and their files. */
     pages: {
-      renderHome (): string
+      renderHome (refusal?: string): string
+      /** For routes that people come to by links: shows them on the server's page what was refused. */
+      showRefusal (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply
       /**
        * A display page for one visitor: it holds a new ticket, and the token by which it keeps the session. `host` is
        * the request's, already checked.
@@ -25,11 +29,19 @@ declare module 'fastify' {
 async function pages (app: FastifyInstance): Promise<void> {
   const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES])
   const assetBase = `/display/${version}/`
-  const { publicUrl } = app.config
+  const { auth, publicUrl } = app.config
   const frameAncestors = ["'self'", ...app.config.origins].join(' ')
 
+  function renderHome (refusal = ''): string {
+    return renderHomePage({ assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
+  }
+
   app.decorate('pages', {
-    renderHome: () => renderHomePage(assetBase),
+    renderHome,
+    showRefusal (error, request, reply) {
+      if (!(error instanceof Ex10Error && isPageLoad(request))) throw error
+      return reply.code(error.statusCode).headers(homePageHeaders).send(renderHome(error.message))
+    },
     renderDisplay (sessionId: string, host: string, visitor: Visitor) {
       const { share } = visitor
       const nonce = randomBytes(16).toString('base64url')
@@ -40,7 +52,7 @@ async function pages (app: FastifyInstance): Promise<void> {
       }
     },
     file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined
-  })
+  } satisfies FastifyInstance['pages'])
 }
 
 export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'session-proxy'] })

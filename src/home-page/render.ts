@@ -16,8 +16,19 @@ export const homePageHeaders = {
   'x-content-type-options': 'nosniff'
 }
 
-/** The page as HTML; `assetBase` is where its files are served. */
-export function renderHomePage (assetBase: string): string {
+/** How people log in, where they must: with an API key, or at a provider. */
+const LOGINS = {
+  key: `<form id="login" hidden>
+<label>Your API key <input id="key" type="password" autocomplete="current-password" spellcheck="false" required></label>
+<button>Log in</button>
+</form>`,
+  provider: `<form id="login" hidden>
+<button>Log in with your provider</button>
+</form>`
+}
+
+/** The page as HTML; `assetBase` is where its files are served, `refusal` what was refused a moment ago. */
+export function renderHomePage ({ assetBase, login, refusal = '' }: { assetBase: string, login: keyof typeof LOGINS, refusal?: string }): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -33,11 +44,8 @@ export function renderHomePage (assetBase: string): string {
 <main>
 <h1>Ex10</h1>
 <p>Live browsers for extension development. A new session takes a second or two.</p>
-<form id="login" hidden>
-<label>Your API key <input id="key" type="password" autocomplete="current-password" spellcheck="false" required></label>
-<button>Log in</button>
-<p id="refusal" role="alert"></p>
-</form>
+${LOGINS[login]}
+<p id="refusal" role="alert">${escapeHtml(refusal)}</p>
 <section id="desk" hidden>
 <p id="who" hidden>You are <b id="user"></b>. <button id="logout">Log out</button></p>
 <button id="create">New session</button>
@@ -50,4 +58,8 @@ export function renderHomePage (assetBase: string): string {
 </body>
 </html>
 `
+}
+
+function escapeHtml (text: string): string {
+  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -10,6 +10,7 @@ const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
   if (!oidc) return
   app.get('/login/oidc', {
     config: { scope: 'everybody' },
+    errorHandler: app.pages.showRefusal,
     schema: {
       operationId: 'beginOidcLogin',
       summary: 'Sends the browser to the provider, to log in there',

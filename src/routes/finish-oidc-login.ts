@@ -7,6 +7,7 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
   if (!oidc) return
   app.get('/login/oidc/callback', {
     config: { scope: 'everybody' },
+    errorHandler: app.pages.showRefusal,
     logSerializers: { req: ({ method }: { method: string }) => ({ method, url: '/login/oidc/callback' }) }, // without the code
     schema: {
       operationId: 'finishOidcLogin',
@@ -17,7 +18,10 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
-    const { principal, next } = await oidc.finish(request, reply, request.query.state)
+    const { principal, next } = await oidc.finish(request, reply, request.query.state).catch(err => {
+      request.log.warn({ err }, 'not logged in') // the operator reads what the person is not told
+      throw err
+    })
     app.auditLog.note({ principal, ip: request.ip }, { action: 'login', details: { provider: app.config.oidcIssuer } })
     request.log.info({ user: principal.user, role: principal.role }, 'logged in at the provider')
     return reply.redirect(next)

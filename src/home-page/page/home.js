@@ -11,20 +11,23 @@ let changing = {}
 
 login.addEventListener('submit', async event => {
   event.preventDefault()
+  const wanted = new URLSearchParams(location.search).get('next') ?? '/'
+  const next = wanted.startsWith('/session/') ? wanted : '/'
   const key = document.querySelector('#key')
+  if (!key) return location.assign(`/login/oidc?next=${encodeURIComponent(next)}`)
   const response = await fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key: key.value.trim() }) })
   if (!response.ok) {
     document.querySelector('#refusal').textContent = (await response.json()).message
     return
   }
   key.value = ''
-  const wanted = new URLSearchParams(location.search).get('next') ?? '/'
-  location.assign(wanted.startsWith('/session/') ? wanted : '/')
+  location.assign(next)
 })
 
 document.querySelector('#logout').addEventListener('click', async () => {
-  await fetch('/logout', { method: 'POST', ...changing })
-  location.assign('/')
+  const response = await fetch('/logout', { method: 'POST', ...changing })
+  const { url } = await response.json()
+  location.assign(url ?? '/') // at the provider, too
 })
 
 create.addEventListener('click', async () => {

@@ -38,7 +38,7 @@ export async function redeem ({ configuration }: Discovered, callback: URL, { st
     if (!configuration.serverMetadata().userinfo_endpoint) return claims
     return { ...await client.fetchUserInfo(configuration, tokens.access_token, claims.sub), ...claims }
   } catch (cause) {
-    throw failure(isUnavailable(cause) ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_REFUSED', { cause })
+    throw failure(isUnavailable(cause) ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_REFUSED', { cause, details: { reason: reasonOf(cause) } })
   }
 }
 
@@ -46,6 +46,12 @@ export async function redeem ({ configuration }: Discovered, callback: URL, { st
 function isUnavailable (error: unknown): boolean {
   if (error instanceof client.ResponseBodyError) return error.status >= 500
   return error instanceof TypeError || (error instanceof client.ClientError && ['OAUTH_TIMEOUT', 'OAUTH_RESPONSE_IS_NOT_CONFORM'].includes(error.code ?? ''))
+}
+
+/** The provider's word for what is wrong, such as `access_denied` or `invalid_client`, or the library's. */
+function reasonOf (error: unknown): string {
+  const words = error instanceof Error ? [(error as { error?: unknown }).error, (error as { code?: unknown }).code] : []
+  return words.find(word => typeof word === 'string' && /^\w{1,64}$/.test(word)) as string | undefined ?? 'unknown'
 }
 
 /** Where the browser is sent to log out at the provider, too, and then back; undefined where it offers no such address. */
