@@ -26,6 +26,11 @@ async function share (server: Server, { id }: CreatedSession, mode: string): Pro
   return response.json() as Promise<Link>
 }
 
+async function viewers (server: Server, { id }: CreatedSession): Promise<number[]> {
+  const { shares } = await (await fetch(`${server.url}/sessions/${id}/shares`)).json() as { shares: { viewers: number }[] }
+  return shares.map(({ viewers }) => viewers)
+}
+
 /** All input that the X server of the session takes from now on. */
 async function listenToInput (t: Test, server: Server, session: CreatedSession): Promise<string[]> {
   const { facts, start } = await inside(t, server, session)
@@ -48,7 +53,7 @@ const colour = (tab: Tab, rgb: number[]) => tab.evaluate(`document.body.style.ba
 /** A client of its own making, greeted by Xpra by the link. */
 async function cheat (t: Test, session: CreatedSession, { url }: Link): Promise<WebSocket> {
   const socket = await openSharedSocket(t, session, url)
-  socket.send(packet('l5:hellod7:version5:3.1.38:keyboardi1ee'))
+  socket.send(packet('l5:hellod7:version5:3.1.38:keyboardi1eee'))
   await once(socket, 'message')
   return socket
 }
@@ -59,10 +64,11 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
   const tab = await (await openDevTools(t, server, session)).firstTab()
   await tab.visit('http://page.test/', HTML)
   const viewer = await launchViewer(t)
-  const owners = await openDisplay(viewer, session.url, { width: 1400, height: 900 })
-  await owners.close() // it has left the browser in its size
-  await eventually('the size', async () => await sizeOf(tab) === '1400x900', 30_000)
   const [view, control] = [await share(server, session, 'view'), await share(server, session, 'control')]
+  const first = await openDisplay(viewer, control.url, { width: 1400, height: 900 })
+  await eventually('the size', async () => await sizeOf(tab) === '1400x900', 30_000)
+  await first.close()
+  await eventually('nobody looks', async () => (await viewers(server, session)).every(count => count === 0))
 
   const looking = await openDisplay(viewer, view.url, { width: 1000, height: 600 })
   const heard = await listenToInput(t, server, session)
@@ -105,9 +111,9 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
     t.match((await closed)[0], /^(1002|1003|1008|1006)$/, `${what}: the connection is closed`)
   }
   const stopping = await openSharedSocket(t, session, view.url)
-  stopping.send(packet('l5:hellod7:version5:3.1.37:request4:stope'))
   stopping.send(packet('l5:hellod7:version5:3.1.37:request4:stopee'))
-  await once(stopping, 'close')
+  await once(stopping, 'message')
+  stopping.terminate()
   await colour(tab, [30, 30, 160])
   await eventually('Xpra goes on', () => hasColour(looking, [30, 30, 160]), 30_000)
   t.strictSame(heard, [], 'the X server has taken no input at all')
