@@ -59,7 +59,7 @@ export function notFoundReply (url: string): ErrorReply {
 
 function toShown (error: FastifyError): Ex10Error {
   if (error instanceof Ex10Error) return error
-  if (error.code?.startsWith('FST_CSRF_')) return failure('CSRF')
+  if (String(error.code).startsWith('FST_CSRF_')) return failure('CSRF')
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return failure('TOO_LARGE')
   if (error.validation) {
     // where several forms are allowed, the error that lies deepest is of the form that was meant

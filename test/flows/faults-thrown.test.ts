@@ -91,6 +91,8 @@ t.test('an end that failed is made good by the server itself, within a minute', 
   await servesOn(t, server, before)
 })
 
+t.test('an end whose last step hangs is answered as others are', { buffered: true }, t => endFails(t, { step: 'ended', side: 'before' }, 'hang'))
+
 t.test('the same holds with a real display and browser', { buffered: true }, async t => {
   await t.test('browser', t => creationFails(t, { step: 'browser', side: 'after' }, 'throw', {}))
   await t.test('display', t => creationFails(t, { step: 'display', side: 'after' }, 'enospc', {}))

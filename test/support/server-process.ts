@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { ifGone } from '../../src/system/gone.ts'
 import { inspect } from './inspector.ts'
 import type { Server } from './server.ts'
 
@@ -25,7 +26,7 @@ async function heldBy (server: Server): Promise<Held> {
   const { pid } = server.child
   const { result } = await inspect(server, 'Runtime.evaluate', { expression: 'process.getActiveResourcesInfo()', returnByValue: true })
   const tasks = readdirSync(`/proc/${pid}/task`)
-  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '')))
+  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).flatMap(fd => kindOf(`/proc/${pid}/fd/${fd}`)))
   const resources = countBy(result.value)
   const clients = clientsOf(server)
   return {
@@ -33,6 +34,15 @@ async function heldBy (server: Server): Promise<Held> {
     resources: { ...resources, TCPSocketWrap: (resources.TCPSocketWrap ?? 0) - clients },
     threads: tasks.length,
     children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
+  }
+}
+
+/** None of one that is closed meanwhile. */
+function kindOf (descriptor: string): string[] {
+  try {
+    return [readlinkSync(descriptor).replace(/:\[\d+\]$/, '')]
+  } catch (error) {
+    return ifGone()(error) ?? []
   }
 }
 
