@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import type { Credential } from '../src/domain/visitor.ts'
 
 /** A connection that stays open to a session. */
 export interface Channel {
@@ -15,14 +16,12 @@ export interface Channel {
   openedAt: Date
 }
 
-interface Admission { holds: () => boolean, close: () => void }
-
 declare module 'fastify' {
   interface FastifyInstance {
     /** Who is connected to which session, for operators to see. */
     channels: {
-      /** Knows of a channel until the returned function is called. When what let it in does not hold any more, calls `close`, soon. */
-      open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, admission: Admission): () => void
+      /** Knows of a channel until the returned function is called. When the credential does not hold any more, calls `close`, soon. */
+      open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
       /** Those of a session, oldest first. */
       of (sessionId: string): Channel[]
     }
@@ -33,24 +32,24 @@ const CHECK_MS = 2000
 
 async function channels (app: FastifyInstance): Promise<void> {
   const open = new Map<string, Set<Channel>>()
-  const admissions = new Map<Channel, Admission>()
+  const credentials = new Map<Channel, { credential: Credential, close: () => void }>()
   let timer: NodeJS.Timeout | undefined
 
   function check (): void {
-    for (const { holds, close } of admissions.values()) if (!holds()) close()
+    for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
   }
 
   app.audit.own('channel', () => open.keys())
   app.decorate('channels', {
-    open (sessionId, channel, admission) {
+    open (sessionId, channel, credential, close) {
       const all = open.get(sessionId) ?? new Set()
       const opened = { ...channel, id: randomBytes(8).toString('hex'), openedAt: new Date() }
       open.set(sessionId, all.add(opened))
-      admissions.set(opened, admission)
+      credentials.set(opened, { credential, close })
       timer ??= setInterval(check, CHECK_MS).unref()
       return () => {
         all.delete(opened)
-        admissions.delete(opened)
+        credentials.delete(opened)
         if (all.size === 0 && open.get(sessionId) === all) open.delete(sessionId)
       }
     },

@@ -3,14 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { KEY_PREFIX } from '../src/domain/api-key.ts'
 import { isPageLoad } from '../src/domain/page-load.ts'
 import { LOCAL, mayDo, type Principal, type Scope } from '../src/domain/principal.ts'
+import type { Credential } from '../src/domain/visitor.ts'
 import { failure } from '../src/errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; not set on routes for everybody. */
     principal: Principal
-    /** Whether what shows who they are is still good: asked again for what stays open. */
-    holds: () => boolean
+    /** What shows who they are. */
+    credential: Credential
     /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
     isLoggedIn: boolean
   }
@@ -20,7 +21,7 @@ declare module 'fastify' {
   }
 }
 
-interface Holder { principal: Principal, holds: () => boolean }
+interface Holder { principal: Principal, credential: Credential }
 
 /** Who asks: everyone is the local user, or shows an API key or the provider's token, or has logged in. */
 async function identity (app: FastifyInstance): Promise<void> {
@@ -28,26 +29,26 @@ async function identity (app: FastifyInstance): Promise<void> {
 
   /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
   async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
-    if (auth === 'none') return { principal: LOCAL, holds: () => true }
+    if (auth === 'none') return { principal: LOCAL, credential: { holds: () => true } }
     const { authorization } = request.headers
     if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
     const principal = app.logins.find(request, reply)
     request.isLoggedIn = principal !== null
-    return principal && { principal, holds: () => app.logins.holds(request) }
+    return principal && { principal, credential: app.logins.credentialOf(request) }
   }
 
   async function holderOf (authorization: string): Promise<Holder | undefined> {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
     if (secret?.startsWith(KEY_PREFIX)) {
       const key = app.keys.find(secret)
-      return key && { principal: key, holds: () => app.keys.isInForce(key.id) }
+      return key && { principal: key, credential: { holds: () => app.keys.isInForce(key.id) } }
     }
     const holder = secret === undefined ? undefined : await app.oidc?.holderOf(secret)
-    return holder && { principal: holder.principal, holds: () => new Date() < holder.until }
+    return holder && { principal: holder.principal, credential: { holds: () => new Date() < holder.until } }
   }
 
   app.decorateRequest('principal')
-  app.decorateRequest('holds')
+  app.decorateRequest('credential')
   app.decorateRequest('isLoggedIn', false)
   app.addHook('onRequest', async (request, reply) => {
     const { scope = 'view' } = request.routeOptions.config
@@ -60,7 +61,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     reply.removeHeader('www-authenticate')
     if (!mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
     request.principal = holder.principal
-    request.holds = holder.holds
+    request.credential = holder.credential
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)

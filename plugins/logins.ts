@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieFor } from '../src/domain/cookie.ts'
 import { whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
+import type { Credential } from '../src/domain/visitor.ts'
 import { openLogins } from '../src/system/login-store.ts'
 import { hashToken, ownSecret } from '../src/system/secret-token.ts'
 
@@ -18,8 +19,8 @@ declare module 'fastify' {
       open (request: FastifyRequest, reply: FastifyReply, principal: Principal, opener: Opener): void
       /** Who is logged in; null when nobody is, or not any more. */
       find (request: FastifyRequest, reply: FastifyReply): Principal | null
-      /** Whether whoever asked is still logged in. */
-      holds (request: FastifyRequest): boolean
+      /** The login of whoever asks, for what they open. */
+      credentialOf (request: FastifyRequest): Credential
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
       /** Ends those that a session at the provider opened, and returns how many. */
@@ -113,9 +114,21 @@ async function logins (app: FastifyInstance): Promise<void> {
       if (now.getTime() - login.seenAt.getTime() > seenMs) store.seen(token, now)
       return login.principal
     },
-    holds (request) {
-      const login = store.find(tokenOf(request) ?? '')
-      return login !== undefined && !whyOver(login, clientOf(request), new Date())
+    credentialOf (request) {
+      const [token, client] = [tokenOf(request) ?? '', clientOf(request)]
+      let usedAt = performance.now()
+      const holds = () => {
+        const login = store.find(token)
+        return login !== undefined && !whyOver(login, client, new Date())
+      }
+      return {
+        holds,
+        used () {
+          if (performance.now() - usedAt < seenMs || !holds()) return
+          usedAt = performance.now()
+          store.seen(token, new Date())
+        }
+      }
     },
     close,
     closeOf: store.removeOf,

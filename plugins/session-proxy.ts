@@ -67,7 +67,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const issued = tickets.get(ticket)
     tickets.delete(ticket)
     const isGood = issued?.sessionId === sessionId && issued.expiresAt > performance.now()
-    if (!isGood || !issued.visitor.holds()) throw failure('BAD_TICKET')
+    if (!isGood || !issued.visitor.credential.holds()) throw failure('BAD_TICKET')
     return issued
   }
 
@@ -86,7 +86,10 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
     const filter = viewerFilter({
       mode: visitor.share?.mode ?? 'control',
-      acted: () => app.expiry.saw(id),
+      acted () {
+        app.expiry.saw(id)
+        visitor.credential.used?.()
+      },
       isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view')
     })
     const over = new AbortController()
@@ -96,7 +99,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
   async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
-    const { socket, visitor: { user, share, holds }, address } = viewer
+    const { socket, visitor: { user, share, credential }, address } = viewer
     if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
@@ -110,7 +113,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     })
     await open()
     app.expiry.viewed(id, closed)
-    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, { holds, close: () => sendAway(viewer, 'you are not logged in any more') })
+    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, 'you are not logged in any more'))
     closed.then(close, close)
   }
 

@@ -32,7 +32,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
   })
 
-  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, holds }: FastifyRequest): void {
+  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, credential }: FastifyRequest): void {
     const hear = (event: SessionEvent) => {
       if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
       else lines.write(toLine(event))
@@ -40,7 +40,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       heartbeat.refresh()
     }
     const stop = app.events.follow(id, hear)
-    const close = app.channels.open(id, { type: 'events', user, address }, { holds, close: () => lines.end() })
+    const close = app.channels.open(id, { type: 'events', user, address }, credential, () => lines.end())
     const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
     lines.once('close', () => {
       stop()

@@ -15,7 +15,7 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const share = app.shares.find(request.params.token)
     const { id } = app.sessions.ready(share.sessionId)
-    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { share, holds: () => app.shares.isInForce(share.id, id) })
+    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { share, credential: { holds: () => app.shares.isInForce(share.id, id) } })
     return reply.headers(headers).send(html)
   })
 }
