@@ -16,8 +16,8 @@ const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|read
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
        npm run admin -- log [--user NAME] [--verify]`
-const TIMEOUT_MS = 120_000
-const KEY_SECONDS = 150
+const TIMEOUT_MS = 600_000 // many sessions take their time to end
+const KEY_SECONDS = 660
 
 class Refused extends Error {}
 
@@ -54,6 +54,7 @@ function urlOf ({ host, port }) {
 async function withAccess ({ auth, dataDir }, work) {
   if (auth === 'none') return await work({})
   const keys = openKeys(join(dataDir, 'keys.db'))
+  for (const { id, user, expiresAt } of keys.list()) if (user === 'terminal' && expiresAt < new Date()) keys.remove(id) // of a command that was broken off
   const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
   const { key, secret } = keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
   try {
@@ -71,6 +72,7 @@ async function ask (url, headers, method, path, query = {}) {
   try {
     response = await fetch(target, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
+    if (error.name === 'TimeoutError') throw new Refused(`ex10: the server at ${url} has not answered for ${TIMEOUT_MS / 60_000} minutes`)
     throw new Refused(`ex10: no server answers at ${url}: ${error.cause?.message ?? error.message}`)
   }
   const answer = await response.json()

@@ -15,6 +15,8 @@ declare module 'fastify' {
        * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL
        */
       enter (asker: Asker): Turn | undefined
+      /** Ends the waits of a user. */
+      turnAway (user: string): void
     }
   }
 }
@@ -64,7 +66,11 @@ async function admission (app: FastifyInstance): Promise<void> {
     await end
   }
 
-  app.decorate('admission', { enter })
+  function turnAway (user: string): void {
+    for (const waiter of places.waiting) if (waiter.owner === user && waiter instanceof Turn) waiter.turnAway(failure('ENDED_BY_ADMIN'))
+  }
+
+  app.decorate('admission', { enter, turnAway })
 }
 
 function refusal (shortage: Shortage): Ex10Error {

@@ -22,7 +22,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
       openapi: '3.1.0',
       info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
       tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'shares' }, { name: 'access' }, { name: 'administration' }, { name: 'operation' }],
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys' } } },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys or oidc, or an access token of the provider, with EX10_AUTH=oidc' } } },
       security: [{ key: [] }, {}]
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { AuditedDeed } from '../src/domain/audit-log.ts'
-import { hasFailed } from '../src/domain/session.ts'
+import type { Principal } from '../src/domain/principal.ts'
 import { openAuditLog, type AuditLogStore } from '../src/system/audit-log-store.ts'
 
 declare module 'fastify' {
@@ -10,7 +10,7 @@ declare module 'fastify' {
     /** Who did what. */
     auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'> & {
       /** Notes what whoever sent the request has done. What cannot be noted is logged: nobody is kept from ending a session by a full disk. */
-      note (request: Pick<FastifyRequest, 'principal' | 'ip'>, deed: Omit<AuditedDeed, 'user' | 'address'>): void
+      note (request: { principal: Pick<Principal, 'user'>, ip: string }, deed: Omit<AuditedDeed, 'user' | 'address'>): void
     }
   }
 }
@@ -28,7 +28,7 @@ async function auditLog (app: FastifyInstance): Promise<void> {
 
   app.events.observe(({ id, owner, address }, { type, reason }) => {
     if (type === 'ready') append({ user: owner, address, action: 'session.created', target: id })
-    if (type === 'ended') append({ user: 'server', action: hasFailed(reason) ? 'session.failed' : 'session.ended', target: id, details: { owner, reason: String(reason) } })
+    if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the service's own log goes elsewhere: there, these two tell later whether the end of this one was cut off
   app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log opened')

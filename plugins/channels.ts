@@ -36,7 +36,11 @@ async function channels (app: FastifyInstance): Promise<void> {
   let timer: NodeJS.Timeout | undefined
 
   function check (): void {
-    for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
+    try {
+      for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
+    } catch (err) {
+      app.log.error({ err }, 'credentials not looked at') // a database that is locked: they are looked at again
+    }
   }
 
   app.audit.own('channel', () => open.keys())

@@ -81,10 +81,20 @@ async function logins (app: FastifyInstance): Promise<void> {
     return isInForce(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
   }
 
-  function prune (): void {
+  /** What only keeps the books: a full disk neither logs anybody out nor ends the server. */
+  function keepBooks (work: () => void): void {
+    try {
+      work()
+    } catch (err) {
+      app.log.error({ err }, 'logins not noted')
+    }
+  }
+
+  const seen = (token: string, now: Date) => keepBooks(() => store.seen(token, now))
+  const prune = () => keepBooks(() => {
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000)
     store.prune(before(loginTimeout), before(loginIdleTimeout))
-  }
+  })
 
   prune()
   const timer = setInterval(prune, PRUNE_MS).unref()
@@ -111,7 +121,7 @@ async function logins (app: FastifyInstance): Promise<void> {
         close(request, reply)
         return null
       }
-      if (now.getTime() - login.seenAt.getTime() > seenMs) store.seen(token, now)
+      if (now.getTime() - login.seenAt.getTime() > seenMs) seen(token, now)
       return login.principal
     },
     credentialOf (request) {
@@ -124,9 +134,9 @@ async function logins (app: FastifyInstance): Promise<void> {
       return {
         holds,
         used () {
-          if (performance.now() - usedAt < seenMs || !holds()) return
+          if (performance.now() - usedAt < seenMs) return
           usedAt = performance.now()
-          store.seen(token, new Date())
+          keepBooks(() => { if (holds()) store.seen(token, new Date()) })
         }
       }
     },

@@ -40,6 +40,8 @@ async function pages (app: FastifyInstance): Promise<void> {
     renderHome,
     showRefusal (error, request, reply) {
       if (!(error instanceof Ex10Error && isPageLoad(request))) throw error
+      if (error.statusCode >= 500) request.log.error({ err: error }, 'request failed')
+      if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
       return reply.code(error.statusCode).headers(homePageHeaders).send(renderHome(error.message))
     },
     renderDisplay (sessionId: string, host: string, visitor: Visitor) {

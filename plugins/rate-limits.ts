@@ -11,6 +11,8 @@ declare module 'fastify' {
       creation: { rateLimit: RateLimitOptions | false }
       /** Counts a key that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
       unknownKey (request: FastifyRequest): Promise<Ex10Error>
+      /** The same of any other credential that is not good; `error` is what its caller is to hear. */
+      refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error>
     }
   }
 }
@@ -26,13 +28,16 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   })
   const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: ({ ip }) => ip })
 
+  async function refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error> {
+    const count = await countFailure(request)
+    if (count.isAllowed || !count.isExceeded) return error
+    return failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+  }
+
   app.decorate('rateLimits', {
     creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
-    async unknownKey (request) {
-      const count = await countFailure(request)
-      if (count.isAllowed || !count.isExceeded) return failure('UNKNOWN_KEY')
-      return failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
-    }
+    unknownKey: request => refused(request, failure('UNKNOWN_KEY')),
+    refused
   } satisfies FastifyInstance['rateLimits'])
 }
 

@@ -26,7 +26,7 @@ declare module 'fastify' {
 interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
 
 /** A visitor's connection; `over` closes it. */
-interface Viewer { socket: Duplex, visitor: Visitor, address: string, over: AbortController }
+interface Viewer { socket: Duplex, visitor: Visitor, over: AbortController }
 
 const TICKET_MS = 60_000
 const MAX_VIEWERS = 32
@@ -93,13 +93,13 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
       isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view')
     })
     const over = new AbortController()
-    await view(id, { socket, visitor, over, address: request.socket.remoteAddress ?? '' }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
+    await view(id, { socket, visitor, over }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
 
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
   async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
     const all = viewers.get(id) ?? new Set()
-    const { socket, visitor: { user, share, credential }, address } = viewer
+    const { socket, visitor: { address, user, share, credential } } = viewer
     if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
     viewers.set(id, all.add(viewer))
@@ -112,6 +112,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
       if (all.size === 0) viewers.delete(id)
     })
     await open()
+    if (socket.destroyed) return // it went away meanwhile
     app.expiry.viewed(id, closed)
     const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, 'you are not logged in any more'))
     closed.then(close, close)

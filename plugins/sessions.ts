@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { pushEveryUndo } from '../src/domain/create-session.ts'
 import { parseFailpoint, type Failpoint } from '../src/domain/failpoint.ts'
-import { hasFailed, type EndReason, type Session, type SessionFacts } from '../src/domain/session.ts'
+import type { EndReason, Session, SessionFacts } from '../src/domain/session.ts'
 import { UndoStack } from '../src/domain/undo-stack.ts'
 import { failure } from '../src/errors.ts'
 import { failpointOf } from '../src/system/failpoint.ts'
@@ -39,6 +39,8 @@ export interface Sessions {
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
    */
   end (id: string, reason: EndReason): Promise<void>
+  /** Ends sessions, some side by side. Resolves when all have been tried; what fails is logged. */
+  endAll (ids: string[], reason: EndReason): Promise<void>
   /** Ends the sessions whose teardown has failed once more. Resolves when all have been tried; what fails again is logged. */
   retry (): Promise<void>
 }
@@ -47,6 +49,7 @@ interface Live {
   facts: SessionFacts
   undo: UndoStack
   abort: AbortController
+  wasReady: boolean
   unwatch?: () => void
   ending?: Promise<void>
   /** Its teardown has failed; this is why it was to end. */
@@ -74,7 +77,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   }
 
   function begin (facts: SessionFacts): Begun {
-    const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController() }
+    const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController(), wasReady: false }
     live.set(facts.id, session)
     return {
       undo: session.undo,
@@ -82,6 +85,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       signal: session.abort.signal,
       commit () {
         registry.commit(facts)
+        session.wasReady = true
         app.events.open(facts)
         app.events.publish(facts, { type: 'ready', message: 'Session ready' })
         watch(session, true)
@@ -139,11 +143,12 @@ async function sessions (app: FastifyInstance): Promise<void> {
     }
     app.shares.forget(facts.id)
     await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
-    registry.setState(facts.id, hasFailed(reason) ? 'failed' : 'ended')
+    const state = session.wasReady ? 'ended' : 'failed'
+    registry.setState(facts.id, state)
     live.delete(facts.id)
     app.ports.release(facts.slot.index)
     app.places.release(facts.id)
-    app.events.publish(facts, { type: 'ended', reason, message: `The session has ended: ${reason}` })
+    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` })
     app.events.close(facts)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
     await failpoint('ended', 'after', AbortSignal.timeout(stepMs))
@@ -176,7 +181,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   async function takeOver (): Promise<void> {
     const left = registry.live()
     for (const { state, version, ...facts } of left) {
-      live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController() })
+      live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController(), wasReady: state !== 'creating' })
       app.ports.hold(facts.slot.index)
       app.places.hold(facts)
     }
@@ -204,16 +209,18 @@ async function sessions (app: FastifyInstance): Promise<void> {
     app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
   }
 
+  async function endAll (ids: string[], reason: EndReason): Promise<void> {
+    const left = [...ids]
+    while (left.length > 0) await Promise.all(left.splice(0, ENDED_AT_ONCE).map(id => endOrLog(id, reason)))
+  }
+
   async function shutDown (): Promise<void> {
     const kept = app.config.onShutdown === 'keep' ? registry.live().filter(({ state }) => state === 'ready').map(({ id }) => id) : []
-    const all = [...live.values()]
-    while (all.length > 0) {
-      await Promise.all(all.splice(0, ENDED_AT_ONCE).map(async session => {
-        if (!kept.includes(session.facts.id)) return endOrLog(session.facts.id, 'shutdown')
-        session.unwatch?.()
-        app.codeUpdates.stop(session.facts)
-      }))
+    for (const { facts, unwatch } of kept.flatMap(id => live.get(id) ?? [])) {
+      unwatch?.()
+      app.codeUpdates.stop(facts)
     }
+    await endAll([...live.keys()].filter(id => !kept.includes(id)), 'shutdown')
   }
 
   app.decorate('sessions', {
@@ -222,6 +229,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     ready,
     list: () => registry.live(),
     end,
+    endAll,
     async retry () {
       await Promise.all([...live].map(async ([id, { halfEnded }]) => {
         if (halfEnded) await endOrLog(id, halfEnded)

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { hasFailed } from '../src/domain/session.ts'
 import { openStatistics, type Counted, type Day } from '../src/system/statistics-store.ts'
 
 declare module 'fastify' {
@@ -33,10 +32,10 @@ async function statistics (app: FastifyInstance): Promise<void> {
     }
   }
 
-  app.events.observe(({ owner }, { type, reason }) => {
+  app.events.observe(({ owner }, { type }) => {
     peak = Math.max(peak, app.places.held.length)
     if (type === 'ready') count('created', owner)
-    if (type === 'ended') count(hasFailed(reason) ? 'failed' : 'ended', owner)
+    if (type === 'ended' || type === 'failed') count(type, owner)
   })
   app.addHook('onClose', async () => store.close())
 

@@ -1,5 +1,5 @@
 import { failure } from '../errors.ts'
-import { SCOPES, type Principal, type Role, type Scope } from './principal.ts'
+import { RESERVED_USERS, SCOPES, type Principal, type Role, type Scope } from './principal.ts'
 
 /** What makes a key easy to find where it does not belong, in a log or a repository, and tells it from other tokens. */
 export const KEY_PREFIX = 'ex10_'
@@ -37,6 +37,7 @@ export function scopesOf (role: Role): readonly Scope[] {
 
 /** What key to make. @throws {Ex10Error} EX10_BAD_REQUEST, when it could never be used */
 export function readKeyRequest ({ user, role = 'user', scopes = scopesOf(role), expiresAt }: KeyRequest, now: Date): NewKey {
+  if (RESERVED_USERS.includes(user)) throw failure('BAD_REQUEST', { message: `No user can be called ${user}: choose another name` })
   const tooMany = scopes.filter(scope => !scopesOf(role).includes(scope))
   if (tooMany.length > 0) throw failure('BAD_REQUEST', { message: `A key with the role ${role} cannot have the scope ${tooMany.join(', ')}` })
   if (expiresAt === undefined) return { user, role, scopes }

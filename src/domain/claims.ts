@@ -1,6 +1,6 @@
 import { failure } from '../errors.ts'
 import { scopesOf } from './api-key.ts'
-import { USER_NAME, type Principal } from './principal.ts'
+import { RESERVED_USERS, USER_NAME, type Principal } from './principal.ts'
 
 /** What an OpenID Connect provider says of somebody. */
 export type Claims = Readonly<Record<string, unknown>>
@@ -16,7 +16,7 @@ export interface ClaimRules {
 /** Whom the provider speaks of. @throws {Ex10Error} EX10_NOT_A_USER, of somebody who may not use the server or cannot be named */
 export function principalOf (claims: Claims, { userClaim, roleClaim, userRole, adminRole }: ClaimRules): Principal {
   const user = valueOf(claims, userClaim)
-  if (typeof user !== 'string' || !USER_NAME.test(user)) throw failure('NOT_A_USER', { message: `The provider's claim "${userClaim}" does not name a user: the operator can choose another one` })
+  if (typeof user !== 'string' || !USER_NAME.test(user) || RESERVED_USERS.includes(user)) throw failure('NOT_A_USER', { message: `The provider's claim "${userClaim}" does not name a user: the operator can choose another one` })
   // many providers let people enter any address
   if (userClaim === 'email' && claims.email_verified !== true) throw failure('NOT_A_USER', { message: 'The provider has not verified that this e-mail address is yours' })
   const has = (role: string) => role !== '' && [valueOf(claims, roleClaim)].flat().includes(role)

@@ -21,6 +21,9 @@ export interface Principal {
 export const LOCAL_USER = 'local'
 export const LOCAL: Principal = { user: LOCAL_USER, role: 'admin', scopes: SCOPES }
 
+/** Who is no person: whoever was called so would be taken for them. */
+export const RESERVED_USERS: readonly string[] = [LOCAL_USER, 'server', 'terminal', 'provider']
+
 /** Whether the principal's role and credential allow it. */
 export function mayDo ({ role, scopes }: Principal, scope: Scope): boolean {
   return scopes.includes(scope) && (scope !== 'admin' || role === 'admin')

@@ -4,7 +4,7 @@ import type { ExpiryCause } from './session-clocks.ts'
 /** What happens to a session, as its people and operators read it. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning', 'ended', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {

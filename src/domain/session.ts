@@ -10,11 +10,6 @@ export type SessionState = typeof STATES[number]
 /** Why a session ended; kept in the registry. */
 export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used' | 'violation'
 
-/** Whether a session that ended for this reason was never ready. */
-export function hasFailed (reason: string | undefined): boolean {
-  return reason === 'failed' || reason === 'client-gone'
-}
-
 /** A number that owns three ports on 127.0.0.1. */
 export interface Slot {
   index: number

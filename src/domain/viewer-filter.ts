@@ -50,14 +50,22 @@ export function viewerFilter ({ mode, acted, isUnattended }: Viewing): ViewerFil
   return mode === 'view' ? look : control
 }
 
-const MOST = 16_384
+/** The largest display that a session is made with, pixels. */
+const [WIDEST, HIGHEST] = [3840, 2160]
 
 /** Xpra shows a window when a viewer has mapped it: where and as large as it is, and nothing else about it. @throws {ProtocolViolation} */
 function mapAsItIs ([, ...rest]: Bencoded[]): Bencoded[] {
   const numbers = rest.slice(0, 5)
-  const isGood = numbers.length === 5 && numbers.every((value, i) => Number.isInteger(value) && Math.abs(Number(value)) <= MOST && (i === 1 || i === 2 || Number(value) > 0))
+  const isGood = numbers.length === 5 && numbers.every((value, i) => Number.isInteger(value) && isWithin(Number(value), i))
   if (!isGood) throw new ProtocolViolation(1008, 'a window has a place and a size')
   return ['map-window', ...numbers, new Map(), new Map()]
+}
+
+/** Of a window: its id, its place, and its size. */
+function isWithin (value: number, i: number): boolean {
+  if (i === 0) return value > 0
+  const most = i % 2 === 1 ? WIDEST : HIGHEST
+  return i < 3 ? Math.abs(value) <= most : value > 0 && value <= most
 }
 
 function frameOf (packet: Bencoded[]): Buffer {

@@ -18,6 +18,8 @@ const KEYS: ReadonlySet<string> = new Set([
   'notifications', 'notifications.close', 'notifications.actions', 'sound.receive', 'sound.send', 'sound.decoders', 'sound.server_driven', 'sound.bundle-metadata',
   'file-transfer', 'printing', 'file-size-limit'
 ])
+/** Reading more would take long enough for others to notice. */
+const MOST_BYTES = 65_536
 /** How this viewer wants its own pictures. */
 const PICTURES = 'encoding.'
 
@@ -32,6 +34,7 @@ export function checkHello (packet: Buffer): void {
 
 /** @throws {ProtocolViolation} */
 export function readPacket (packet: Buffer): Bencoded[] {
+  if (packet.length > MOST_BYTES) throw new ProtocolViolation(1009, 'a packet is too long')
   try {
     const list = decode(packet)
     if (Array.isArray(list)) return list

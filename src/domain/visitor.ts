@@ -10,6 +10,8 @@ export interface Credential {
 
 /** Who opens a display: somebody who is known, or who has a link. */
 export interface Visitor {
+  /** Where from. */
+  address: string
   user?: string
   share?: Share
   credential: Credential

@@ -1,5 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Ex10Error } from '../errors.ts'
 import { Done, errors } from '../schemas/common.ts'
+
+/** As the audit log calls it. */
+const PROVIDER = { user: 'provider' }
 
 /** POST /login/oidc/backchannel: the provider says that a person has logged out there. */
 const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
@@ -15,11 +19,12 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
       tags: ['access'],
       consumes: ['application/x-www-form-urlencoded'],
       body: Type.Object({ logout_token: Type.String({ description: 'Signed by the provider' }) }),
-      response: { 200: Done, ...errors(400, 403, 413, 421, 503) }
+      response: { 200: Done, ...errors(400, 403, 413, 421, 429, 503) }
     }
   }, async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    const ended = await oidc.endLogins(request.body.logout_token)
+    const ended = await oidc.endLogins(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, err) : err })
+    app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', details: { logins: ended } })
     request.log.info({ logins: ended }, 'logged out at the provider')
     return { success: true as const, message: `${ended} logins have ended` }
   })

@@ -3,7 +3,7 @@ import { EndedSessions } from '../schemas/admin.ts'
 import { errors } from '../schemas/common.ts'
 import { UserName } from '../schemas/key.ts'
 
-/** DELETE /admin/users/:user/sessions: all of a user's sessions, also those that are being made. */
+/** DELETE /admin/users/:user/sessions: all of a user's sessions, also those that are being made or wait for their turn. */
 const endUserSessions: FastifyPluginAsyncTypebox = async app => {
   app.delete('/admin/users/:user/sessions', {
     config: { scope: 'admin' },
@@ -21,9 +21,9 @@ const endUserSessions: FastifyPluginAsyncTypebox = async app => {
     const ids = app.rights.sessions(request.principal).filter(({ owner }) => owner === user).map(({ id }) => id)
     if (dryRun) return { dryRun, ended: ids, failed: [] }
     app.auditLog.note(request, { action: 'user.end-sessions', target: user, details: { sessions: ids.length } })
-    const ends = await Promise.allSettled(ids.map(id => app.sessions.end(id, 'deleted')))
+    app.admission.turnAway(user)
+    await app.sessions.endAll(ids, 'deleted')
     const left = app.sessions.list().map(({ id }) => id)
-    for (const end of ends) if (end.status === 'rejected') request.log.error({ err: end.reason }, 'session not undone')
     return { dryRun, ended: ids.filter(id => !left.includes(id)), failed: ids.filter(id => left.includes(id)) }
   })
 }

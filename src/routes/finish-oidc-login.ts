@@ -1,4 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Ex10Error } from '../errors.ts'
 import { errors } from '../schemas/common.ts'
 
 /** GET /login/oidc/callback: the person comes back from the provider, with a code that the server redeems there. */
@@ -14,13 +15,13 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
       summary: 'Where the provider sends the browser back to; answers with a cookie that speaks for the person from then on',
       tags: ['access'],
       querystring: Type.Object({ state: Type.String({ maxLength: 256 }) }),
-      response: { 302: Type.Null({ description: 'To the page that was wanted' }), ...errors(400, 403, 421, 503) }
+      response: { 302: Type.Null({ description: 'To the page that was wanted' }), ...errors(400, 403, 421, 429, 503) }
     }
   }, async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
-    const { principal, next } = await oidc.finish(request, reply, request.query.state).catch(err => {
+    const { principal, next } = await oidc.finish(request, reply, request.query.state).catch(async err => {
       request.log.warn({ err }, 'not logged in') // the operator reads what the person is not told
-      throw err
+      throw err instanceof Ex10Error ? await app.rateLimits.refused(request, err) : err
     })
     app.auditLog.note({ principal, ip: request.ip }, { action: 'login', details: { provider: app.config.oidcIssuer } })
     request.log.info({ user: principal.user, role: principal.role }, 'logged in at the provider')

@@ -12,6 +12,7 @@ const HEARTBEAT_MS = 15_000
 /** GET /sessions/:id/events: what has happened to a session, and then what happens, one JSON object a line. */
 const getEvents: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/events', {
+    exposeHeadRoute: false, // a stream that nobody reads
     schema: {
       operationId: 'getEvents',
       summary: 'Streams what has happened to a session, and what happens to it until it ends',

@@ -13,7 +13,7 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const login = app.logins.close(request, reply)
-    app.auditLog.note(request, { action: 'logout' })
+    if (login) app.auditLog.note(request, { action: 'logout' })
     request.log.info({ user: request.principal.user }, 'logged out')
     const url = login && 'issuer' in login ? await app.oidc?.logoutUrl() : undefined
     return { success: true as const, message: 'You are logged out', ...(url !== undefined && { url }) }

@@ -13,7 +13,7 @@ const viewSession: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const { id } = app.rights.readySession(request.principal, request.params.id)
-    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { user: request.principal.user, credential: request.credential })
+    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, user: request.principal.user, credential: request.credential })
     return reply.headers(headers).send(html)
   })
 }

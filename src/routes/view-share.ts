@@ -5,6 +5,7 @@ import { errors } from '../schemas/common.ts'
 const viewShare: FastifyPluginAsyncTypebox = async app => {
   app.get('/share/:token', {
     config: { scope: 'everybody' }, // the token speaks for them
+    errorHandler: app.pages.showRefusal,
     schema: {
       operationId: 'viewShare',
       summary: 'The page that shows the session\'s browser, by a link',
@@ -15,7 +16,7 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const share = app.shares.find(request.params.token)
     const { id } = app.sessions.ready(share.sessionId)
-    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { share, credential: { holds: () => app.shares.isInForce(share.id, id) } })
+    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, share, credential: { holds: () => app.shares.isInForce(share.id, id) } })
     return reply.headers(headers).send(html)
   })
 }

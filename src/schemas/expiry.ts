@@ -18,7 +18,7 @@ export const DisplayExpiry = Type.Object({
 export const Validity = Type.Object({
   valid: Type.Boolean(),
   reason: Type.Optional(Type.Union(INVALID_REASONS.map(reason => Type.Literal(reason)), {
-    description: 'Why not; its owner hears for an hour that it was idle or that its time was up'
+    description: 'Why not; its owner hears for an hour that it was idle, that its time was up, or that an admin ended it for a violation'
   }))
 })
 export type Validity = Static<typeof Validity>

@@ -54,7 +54,7 @@ export function openAuditLog (file: string) {
         statements.insert.run(seq + 1, text, linkOf(hash, seq + 1, text))
         database.exec('COMMIT')
       } catch (error) {
-        database.exec('ROLLBACK')
+        if (database.isTransaction) database.exec('ROLLBACK') // a full disk has done so
         throw error
       }
     },

@@ -15,6 +15,9 @@ const SCHEMA = `
   ) STRICT;
 `
 
+/** Whoever logs in more often is logged out where they were least lately. */
+const MOST_OF_A_USER = 50
+
 /** A login is called by the beginning of its token's hash. */
 const ID_LENGTH = 16
 
@@ -33,6 +36,7 @@ export function openLogins (file: string) {
     removeOf: database.prepare(`DELETE FROM logins WHERE login ->> 'issuer' = :issuer
       AND (:subject IS NULL OR login ->> 'subject' = :subject)
       AND (:sid IS NULL OR login ->> 'sid' = :sid OR (:subject IS NOT NULL AND login ->> 'sid' IS NULL))`),
+    prunePerUser: database.prepare(`DELETE FROM logins WHERE user = :user AND hash NOT IN (SELECT hash FROM logins WHERE user = :user ORDER BY seen_at DESC LIMIT ${MOST_OF_A_USER})`),
     list: database.prepare('SELECT * FROM logins WHERE user = ? ORDER BY seen_at DESC'),
     removeById: database.prepare(`DELETE FROM logins WHERE user = ? AND substr(hash, 1, ${ID_LENGTH}) = ?`),
     removeAll: database.prepare('DELETE FROM logins WHERE user = ? AND hash IS NOT ?'),
@@ -45,6 +49,7 @@ export function openLogins (file: string) {
       const token = newToken()
       const now = login.createdAt.toISOString()
       statements.insert.run(hashToken(token), JSON.stringify(login), login.principal.user, now, now)
+      statements.prunePerUser.run({ user: login.principal.user })
       return token
     },
     find (token: string): Login | undefined {

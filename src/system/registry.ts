@@ -96,7 +96,7 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
         }
         database.exec('COMMIT')
       } catch (error) {
-        database.exec('ROLLBACK')
+        if (database.isTransaction) database.exec('ROLLBACK') // a full disk has done so
         throw error
       }
     },

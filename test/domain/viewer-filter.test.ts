@@ -46,9 +46,15 @@ t.test('a window is shown for who only looks while nobody else shows it, with no
   const map = frame('map-window', 3, 10, -20, 800, 600, new Map([['event', 'x']]), new Map([['fullscreen', 1]]), 9)
   t.strictSame(reads(filter()(map)), ['map-window', 3, 10, -20, 800, 600, new Map(), new Map()])
   t.equal(filter({ isUnattended: () => false })(map), undefined)
-  for (const bad of [[], [3, 0, 0, 800], [3, 0, 0, 0, 600], [3, 0, 0, -1, 600], ['3', 0, 0, 8, 6], [3, 0, 0, 99_999, 600], [0, 0, 0, 8, 6]] as Bencoded[][]) {
+  for (const bad of [[], [3, 0, 0, 800], [3, 0, 0, 0, 600], [3, 0, 0, -1, 600], ['3', 0, 0, 8, 6], [3, 0, 0, 99_999, 600], [3, 0, 0, 3841, 600], [3, 0, 0, 800, 2161], [3, 3841, 0, 800, 600], [0, 0, 0, 8, 6]] as Bencoded[][]) {
     t.throws(() => filter()(frame('map-window', ...bad)), { name: 'ProtocolViolation', closeCode: 1008 }, JSON.stringify(bad))
   }
+})
+
+t.test('what is so long that reading it would take time is not read', async t => {
+  const long = frame('map-window', 3, 0, 0, 8, 6, ...Array<Bencoded>(40_000).fill([]))
+  t.throws(() => filter()(long), { name: 'ProtocolViolation', closeCode: 1009 })
+  t.throws(() => filter({ mode: 'control' })(hello({ 'encoding.x': Array<Bencoded>(40_000).fill([]) })), { name: 'ProtocolViolation', closeCode: 1009 })
 })
 
 t.test('only what a person does counts as acting', async t => {

@@ -70,6 +70,9 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
   await events.text().catch(() => {})
   await eventually('no channel', async () => (await channels()).length === 0)
 
+  for (let i = 0; i < 40; i++) await fetch(`${anna.url}/sessions/${third.id}/events`, { method: 'HEAD', headers: anna.headers! })
+  t.strictSame(await channels(), [], 'who asks for the head of a stream keeps none open')
+
   for (const [method, path] of [['GET', '/admin/sessions'], ['DELETE', `/admin/sessions/${third.id}`], ['DELETE', '/admin/users/anna/sessions'], ['GET', '/admin/stats'], ['GET', '/admin/audit-log']] as const) {
     t.match(await ask(anna, path, { method }), { status: 403, body: { code: 'EX10_FORBIDDEN' } }, `${method} ${path} is for admins`)
   }
@@ -82,11 +85,13 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
   await assertEndsClean(t, ada)
 })
 
-t.test('all of a user\'s sessions are ended at once, also those that are being made; a dry run says which, and ends none', async t => {
-  const { ada, anna, ben } = await serveTeam(t)
+t.test('all of a user\'s sessions are ended at once, also those that are being made or wait; a dry run says which, and ends none', async t => {
+  const { ada, anna, ben } = await serveTeam(t, { EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'queue' })
   const [first, others] = [await createSession(anna), await createSession(ben)]
   const creation = await beginCreation(anna)
   await creation.until('home')
+  const waiting = await beginCreation(anna)
+  t.match(await waiting.next(), { status: 'queued' })
   const ids = (await listSessions(anna)).map(({ id }) => id)
   const kill = async (query: string) => (await ask(ada, `/admin/users/anna/sessions${query}`, { method: 'DELETE' })).body
   t.strictSame(await kill('?dryRun=1'), { dryRun: true, ended: ids, failed: [] })
@@ -94,6 +99,7 @@ t.test('all of a user\'s sessions are ended at once, also those that are being m
   t.strictSame(await kill(''), { dryRun: false, ended: ids, failed: [] })
   t.ok(ids.includes(first.id))
   t.match((await creation.end()).at(-1), { status: 'error' }, 'whoever waits for one hears of it')
+  t.match((await waiting.end()).at(-1), { status: 'error', data: { code: 'EX10_ENDED_BY_ADMIN' } }, 'so does whoever waits for a turn')
   t.strictSame(await listSessions(anna), [])
   t.strictSame((await listSessions(ben)).map(({ id }) => id), [others.id], 'nobody else\'s')
   t.strictSame(await kill(''), { dryRun: false, ended: [], failed: [] })
@@ -117,7 +123,11 @@ t.test('sessions are counted, now, since the start, and by day over starts', asy
   await left.until('home')
   left.leave()
   await eventually('an end of what was begun', async () => (await listSessions(anna)).length === 0)
-  const counted = { created: 2, failed: 1, ended: 1, users: 2, peak: 2 }
+  const made = await beginCreation(anna)
+  await made.until('home')
+  await endSession(anna, (await listSessions(anna))[0]!.id)
+  t.match((await made.end()).at(-1), { status: 'error' }, 'one that is deleted before it is ready has not become ready')
+  const counted = { created: 2, failed: 2, ended: 1, users: 2, peak: 2 }
   const day = new Date().toISOString().slice(0, 10)
   t.match(await stats(), { now: { total: 1, byState: { ready: 1 } }, sinceStart: { startedAt: /^20/, ...counted } })
   t.strictSame((await stats()).days, [{ day, ...counted }])

@@ -32,7 +32,7 @@ t.test('an API key is made in a terminal, opens what it is good for, and nothing
   const made = await ask(admin, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'ben', scopes: ['view'], expiresAt: '2100-01-01T00:00:00Z' }) })
   t.match([made.status, made.body], [201, { key: /^ex10_/, user: 'ben', role: 'user', scopes: ['view'], expiresAt: '2100-01-01T00:00:00.000Z' }])
   t.equal((await ask(as(server, made.body.key), '/sessions')).status, 200)
-  for (const body of [{}, { user: '' }, { user: 'a b' }, { user: 'a', role: 'root' }, { user: 'a', scopes: ['admin'] }, { user: 'a', scopes: [] }, { user: 'a', expiresAt: '2001-01-01T00:00:00Z' }, { user: 'a', expiresAt: 'soon' }]) {
+  for (const body of [{}, { user: '' }, { user: 'a b' }, { user: 'local' }, { user: 'terminal' }, { user: 'a', role: 'root' }, { user: 'a', scopes: ['admin'] }, { user: 'a', scopes: [] }, { user: 'a', expiresAt: '2001-01-01T00:00:00Z' }, { user: 'a', expiresAt: 'soon' }]) {
     const refused = await ask(admin, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
     t.match([refused.status, refused.body.code], [400, 'EX10_BAD_REQUEST'], JSON.stringify(body))
   }

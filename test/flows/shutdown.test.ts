@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
@@ -105,4 +106,19 @@ t.test('a server that is told to end while it starts leaves what it found to the
   const second = await next(t, first)
   t.strictSame((await listSessions(second)).map(({ id }) => id).sort(), ids, 'those that were ready are there')
   await assertSurvived(t, second, moments.length)
+})
+
+t.test('clients that ask for an upgrade, are refused, and never end their side do not hold up the end', async t => {
+  const server = await serve(t, lightDisplay())
+  await createSession(server)
+  const port = Number(new URL(server.url).port)
+  const ask = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  for (let i = 0; i < 5; i++) {
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {})
+    t.teardown(() => client.destroy())
+    client.write(ask)
+    t.match(String((await once(client, 'data'))[0]), /^HTTP\/1.1 404 /)
+  }
+  await assertEndsClean(t, server)
+  t.strictSame(statesOf(server), ['ended'])
 })
