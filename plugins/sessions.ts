@@ -231,9 +231,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     end,
     endAll,
     async retry () {
-      await Promise.all([...live].map(async ([id, { halfEnded }]) => {
-        if (halfEnded) await endOrLog(id, halfEnded)
-      }))
+      await Promise.all([...live].map(async ([id, { halfEnded }]) => halfEnded && await endOrLog(id, halfEnded)))
     }
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
