@@ -38,7 +38,7 @@ export class BrowserClient {
       else jar.set(name, value)
     }
     const text = await response.text()
-    return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
+    return { status: response.status, headers: response.headers, body: response.headers.get('content-type')?.startsWith('application/json') ? JSON.parse(text) : text }
   }
 
   /** Opens an address as a person does, and follows where it leads until that is no redirect, or `until` says so of the next address. */
