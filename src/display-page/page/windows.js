@@ -89,9 +89,9 @@ function addWindow (client, overrideRedirect, id, x, y, w, h, metadata) {
   if (!win.about.full) win.div.addClass('floating')
   place(client, win)
   win.updateCSSGeometry()
-  sendGeometry(client, 'map-window', win)
-  // mapping alone does not resize a window that another viewer has on its screen
+  // mapping alone does not resize a window that another viewer has on its screen, or does not tell that viewer
   sendGeometry(client, 'configure-window', win)
+  sendGeometry(client, 'map-window', win)
   if (!canAct) client.request_refresh(id) // it may be there already, as others have it
   client._window_set_focus(win)
 }
