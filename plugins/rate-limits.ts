@@ -9,7 +9,9 @@ declare module 'fastify' {
     rateLimits: {
       /** For the `config` of a route that makes sessions: so many a minute for each user at each address. */
       creation: { rateLimit: RateLimitOptions | false }
-      /** Counts a key that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
+      /** For the `config` of the route by which people come back from the provider: each time, that is asked. */
+      callback: { rateLimit: RateLimitOptions }
+      /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
       unknownKey (request: FastifyRequest): Promise<Ex10Error>
       /** The same of any other credential that is not good; `error` is what its caller is to hear. */
       refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error>
@@ -26,7 +28,8 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
     enableDraftSpec: true, // ratelimit-limit, -remaining and -reset
     errorResponseBuilder: (_request, { ttl }) => failure('TOO_MANY_REQUESTS', { retryAfterSeconds: Math.ceil(ttl / 1000) })
   })
-  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: ({ ip }) => ip })
+  const failures: RateLimitOptions = { max: failureRate, timeWindow: MINUTE_MS, keyGenerator: ({ ip }) => ip }
+  const countFailure = app.createRateLimit(failures)
 
   async function refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error> {
     const count = await countFailure(request)
@@ -36,6 +39,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
 
   app.decorate('rateLimits', {
     creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
+    callback: { rateLimit: failures },
     unknownKey: request => refused(request, failure('UNKNOWN_KEY')),
     refused
   } satisfies FastifyInstance['rateLimits'])

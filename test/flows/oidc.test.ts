@@ -42,6 +42,7 @@ t.test('a person logs in with the provider; from then on a cookie speaks for the
   const browser = new BrowserClient(server)
   const page = await browser.ask('/session/' + 'a'.repeat(32) + '/index.html', { headers: { 'sec-fetch-dest': 'document' } })
   t.match([page.status, page.headers.get('location')], [302, /^\/\?next=/], 'who opens a page without a login is asked to log in')
+  t.match((await browser.ask('/openapi.json')).body.paths, { '/login/oidc': { get: {} }, '/login/oidc/callback': { get: {} }, '/login/oidc/backchannel': { post: {} } })
   t.match((await browser.ask('/')).body, '<button>Log in with your provider</button>')
   const callback = await logInAtProvider(browser, 'anna', '/login/oidc?next=/session/x/index.html')
   t.match(callback.href, server.url)
@@ -80,16 +81,20 @@ t.test('what comes back is taken once, from the browser that began, with what it
   const begin = new URL((await browser.ask('/login/oidc')).headers.get('location')!)
   await refused(browser, await logInAtProvider(browser, 'anna', change(begin, 'nonce', 'x'.repeat(43)).href), 'with an ID token that has another nonce')
 
-  const again = await logInAtProvider(browser, 'anna')
+  const first = new URL((await browser.ask('/login/oidc')).headers.get('location')!)
+  const again = await logInAtProvider(browser, 'anna', first.href)
   const begun = new Map(browser.cookies)
   t.equal((await browser.ask(again.href)).status, 302, 'the control')
   t.equal((await browser.ask('/me')).body.user, 'anna')
   const replayed = new BrowserClient(server)
-  for (const [name, value] of begun) replayed.cookies.set(name, value)
-  await refused(replayed, again, 'a second time')
-  const forged = new BrowserClient(server)
-  forged.cookies.set('ex10-oidc', begun.get('ex10-oidc')!.replace(/nonce%3D.{10}/, 'nonce%3Daaaaaaaaaa'))
-  await refused(forged, again, 'with a cookie that was changed')
+  for (const [url, why] of [[again, 'a second time'], [await logInAtProvider(browser, 'anna', first.href), 'with a new code for an attempt that is over']] as const) {
+    for (const [name, value] of begun) replayed.cookies.set(name, value)
+    await refused(replayed, url, why)
+  }
+  const forger = new BrowserClient(server)
+  const ofForger = await logInAtProvider(forger, 'anna')
+  forger.cookies.set('ex10-oidc', forger.cookies.get('ex10-oidc')!.replace('next%3D', 'next%3Dhttps%253A%252F%252Fevil.example'))
+  await refused(forger, ofForger, 'with a cookie that was changed')
   t.equal((await browser.ask('/login/oidc/callback?error=access_denied')).status, 400, 'nor with no state')
 
   const { searchParams } = new URL((await browser.ask('/login/oidc')).headers.get('location')!)
@@ -97,6 +102,7 @@ t.test('what comes back is taken once, from the browser that began, with what it
   const shown = await browser.ask(denied, { headers: { 'sec-fetch-dest': 'document' } })
   t.match([shown.status, shown.body], [403, /<p id="refusal" role="alert">The login cannot be finished/], 'a person reads that on a page')
   await eventually('a line in the log, where the operator reads why', () => /"reason":"access_denied".*"msg":"not logged in"/.test(server.output()))
+  await eventually('an end of the patience', async () => (await browser.ask(denied)).status === 429)
   await end()
 })
 

@@ -27,12 +27,12 @@ export interface TestProvider {
   close (): Promise<void>
 }
 
-/** Starts a provider for the server at `publicUrl`. `groups` are those of each user. */
+/** Starts a provider for the server at `publicUrl`; for browsers it is another site than 127.0.0.1. `groups` are those of each user. */
 export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port = 0): Promise<TestProvider> {
   const http = createServer()
   http.listen(port, '127.0.0.1')
   await once(http, 'listening')
-  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const issuer = `http://localhost:${(http.address() as AddressInfo).port}`
   const keys = await generateKeyPair('RS256', { extractable: true })
   const provider = new Provider(issuer, configuration(publicUrl, { ...await exportJWK(keys.privateKey), kid: 'one', alg: 'RS256', use: 'sig' }, groups))
   const backchannel: TestProvider['backchannel'] = []
