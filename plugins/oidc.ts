@@ -40,6 +40,7 @@ interface Begun extends Attempt {
 
 const ATTEMPT_MS = 600_000 // people look for their second factor
 const LOGOUT_TOKEN_MS = 120_000
+const REMEMBERED_MS = 2 * LOGOUT_TOKEN_MS // clocks may be apart
 const MAX_REMEMBERED = 10_000
 
 async function oidc (app: FastifyInstance): Promise<void> {
@@ -87,7 +88,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     async endLogins (logoutToken) {
       const claims = await readToken(await discover(), logoutToken, { audience: clientId, maxTokenAge: LOGOUT_TOKEN_MS / 1000 })
       const logout = claims && readLogoutToken(claims)
-      if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + 2 * LOGOUT_TOKEN_MS))) throw failure('BAD_LOGOUT_TOKEN')
+      if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + REMEMBERED_MS))) throw failure('BAD_LOGOUT_TOKEN')
       return app.logins.closeOf({ ...logout, issuer })
     },
     logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // nobody has to wait for it to log out here

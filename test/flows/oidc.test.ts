@@ -260,5 +260,9 @@ t.test('without a provider that answers, the server starts and takes API keys; o
   t.equal(back.issuer, gone.issuer)
   await eventually('a login', async () => (await browser.ask('/login/oidc')).status === 302, 20_000)
   t.equal((await logInThroughProvider(browser, 'anna')).status, 302)
+  const headers = { authorization: `Bearer ${await back.sign({ sub: 'anna', aud: AUDIENCE })}` }
+  await back.close()
+  t.equal((await browser.ask('/me', { headers })).status, 503, 'without its keys, whether a token is good cannot be said either')
+  t.equal((await browser.ask('/me')).body.user, 'anna', 'who is logged in stays so')
   await end()
 })
