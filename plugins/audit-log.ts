@@ -30,10 +30,15 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     if (type === 'ready') append({ user: owner, address, action: 'session.created', target: id })
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
-  // the service's own log goes elsewhere: there, these two tell later whether the end of this one was cut off
-  app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log opened')
+  // the service's own log goes elsewhere: there, the heads tell later whether the end of this one was cut off
+  const tellHead = () => app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log')
+  let hasListened = false
+  app.addHook('onListen', async () => {
+    hasListened = true
+    tellHead()
+  })
   app.addHook('onClose', async () => {
-    app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log closed')
+    if (hasListened) tellHead()
     store.close()
   })
 

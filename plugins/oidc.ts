@@ -7,9 +7,7 @@ import { createOnce } from '../src/domain/once.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import { failure } from '../src/errors.ts'
 import { readClientSecret } from '../src/system/oidc/client-secret.ts'
-import { authorizationUrl, endSessionUrl, newAttempt, redeem, type Attempt } from '../src/system/oidc/code-flow.ts'
-import { discoverLazily } from '../src/system/oidc/discovery.ts'
-import { readToken } from '../src/system/oidc/tokens.ts'
+import type { Attempt } from '../src/system/oidc/code-flow.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,6 +47,10 @@ async function oidc (app: FastifyInstance): Promise<void> {
     app.decorate('oidc', null)
     return
   }
+  // what they use takes as long to load as all else: nobody waits for it who has no provider
+  const [{ authorizationUrl, endSessionUrl, newAttempt, redeem }, { discoverLazily }, { readToken }] = await Promise.all([
+    import('../src/system/oidc/code-flow.ts'), import('../src/system/oidc/discovery.ts'), import('../src/system/oidc/tokens.ts')
+  ])
   const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readClientSecret(oidcClientSecretFile) }) })
   const rules = { userClaim, roleClaim, userRole, adminRole }
   const attempts = createOnce(MAX_REMEMBERED)

@@ -4,6 +4,7 @@ import { openOrRefuse } from './root-database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL; -- a creation waits for it: what is lost with the machine's power is the last second
   PRAGMA busy_timeout = 2000;
   CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
   CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
