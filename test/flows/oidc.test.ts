@@ -282,6 +282,7 @@ t.test('a person in a browser logs in on the way to a session, and logs out of b
   await page.waitForURL(`${server.url}/session/${id}/index.html`)
   await page.goto(server.url)
   await page.getByText('You are anna').waitFor()
+  await page.locator('#sessions a').first().waitFor() // they are listed later
   t.equal(await page.locator('#sessions a').count(), 1)
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.getByRole('button', { name: 'Yes, sign me out' }).click()
