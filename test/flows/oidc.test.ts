@@ -7,7 +7,8 @@ import { freePort } from '../support/free-port.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
-import { eventually, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually, type Server } from '../support/server.ts'
+import { launchViewer } from '../support/viewer.ts'
 
 const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
 
@@ -264,5 +265,31 @@ t.test('without a provider that answers, the server starts and takes API keys; o
   await back.close()
   t.equal((await browser.ask('/me', { headers })).status, 503, 'without its keys, whether a token is good cannot be said either')
   t.equal((await browser.ask('/me')).body.user, 'anna', 'who is logged in stays so')
+  await end()
+})
+
+t.test('a person in a browser logs in on the way to a session, and logs out of both the server and the provider', async t => {
+  const { server, end } = await serveWithProvider(t)
+  const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))
+  const { id, url } = await createSession(anna)
+  const page = await (await launchViewer(t)).newPage()
+  await page.goto(url)
+  t.equal(page.url(), `${server.url}/?next=${encodeURIComponent(new URL(url).pathname)}`)
+  await page.getByRole('button', { name: 'Log in with your provider' }).click()
+  await page.locator('input[name=login]').fill('anna')
+  await page.locator('input[name=password]').fill('any')
+  await page.locator('button[type=submit]').click()
+  await page.waitForURL(`${server.url}/session/${id}/index.html`)
+  await page.goto(server.url)
+  await page.getByText('You are anna').waitFor()
+  await page.locator('#sessions a').first().waitFor() // they are listed later
+  t.equal(await page.locator('#sessions a').count(), 1)
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.getByRole('button', { name: 'Yes, sign me out' }).click()
+  await page.getByRole('button', { name: 'Log in with your provider' }).waitFor()
+  t.equal(page.url(), `${server.url}/`)
+  await page.goto(`${server.url}/login/oidc/callback?state=old&code=old`)
+  t.match(await page.locator('#refusal').textContent(), /The login cannot be finished/)
+  t.equal((await endSession(anna, id)).status, 200)
   await end()
 })
