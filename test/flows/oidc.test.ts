@@ -8,6 +8,7 @@ import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
 import { createSession, endSession, eventually, type Server } from '../support/server.ts'
+import { socketDisplay } from '../support/socket-display.ts'
 import { launchViewer } from '../support/viewer.ts'
 
 const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
@@ -269,7 +270,7 @@ t.test('without a provider that answers, the server starts and takes API keys; o
 })
 
 t.test('a person in a browser logs in on the way to a session, and logs out of both the server and the provider', async t => {
-  const { server, end } = await serveWithProvider(t)
+  const { server, end } = await serveWithProvider(t, socketDisplay(t)) // a display page that finds no display loads itself anew, whatever is opened meanwhile
   const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))
   const { id, url } = await createSession(anna)
   const page = await (await launchViewer(t)).newPage()
