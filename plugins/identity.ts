@@ -29,22 +29,22 @@ async function identity (app: FastifyInstance): Promise<void> {
 
   /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
   async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
-    if (auth === 'none') return { principal: LOCAL, credential: { holds: () => true } }
+    if (auth === 'none') return { principal: LOCAL, credential: app.credentials.find('none') }
     const { authorization } = request.headers
     if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
     const principal = app.logins.find(request, reply)
     request.isLoggedIn = principal !== null
-    return principal && { principal, credential: app.logins.credentialOf(request) }
+    return principal && { principal, credential: app.credentials.find('login', app.logins.idOf(request)) }
   }
 
   async function holderOf (authorization: string): Promise<Holder | undefined> {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
     if (secret?.startsWith(KEY_PREFIX)) {
       const key = app.keys.find(secret)
-      return key && { principal: key, credential: { holds: () => app.keys.isInForce(key.id) } }
+      return key && { principal: key, credential: app.credentials.find('key', key.id) }
     }
     const holder = secret === undefined ? undefined : await app.oidc?.holderOf(secret)
-    return holder && { principal: holder.principal, credential: { holds: () => new Date() < holder.until } }
+    return holder && { principal: holder.principal, credential: app.credentials.find('token', holder.until.toISOString()) }
   }
 
   app.decorateRequest('principal')
@@ -69,4 +69,4 @@ async function identity (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })

@@ -8,7 +8,7 @@ import { cookieFor } from '../src/domain/cookie.ts'
 import { whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import type { Credential } from '../src/domain/visitor.ts'
-import { openLogins } from '../src/system/login-store.ts'
+import { openLogins, type KeptLogin } from '../src/system/login-store.ts'
 import { hashToken, ownSecret } from '../src/system/secret-token.ts'
 
 declare module 'fastify' {
@@ -19,14 +19,16 @@ declare module 'fastify' {
       open (request: FastifyRequest, reply: FastifyReply, principal: Principal, opener: Opener): void
       /** Who is logged in; null when nobody is, or not any more. */
       find (request: FastifyRequest, reply: FastifyReply): Principal | null
-      /** The login of whoever asks, for what they open. */
-      credentialOf (request: FastifyRequest): Credential
+      /** What the login of whoever asks is found by. */
+      idOf (request: FastifyRequest): string
+      /** The login with this id, for what was opened by it. */
+      hold (id: string): Pick<Credential, 'holds' | 'used'>
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
       /** Ends those that a session at the provider opened, and returns how many. */
       closeOf (session: ProviderSession): number
       /** A user's, the one that was used last first; `isOwn` is the one of whoever asks. */
-      list (user: string, request: FastifyRequest): (Login & { id: string, isOwn: boolean })[]
+      list (user: string, request: FastifyRequest): (KeptLogin & { isOwn: boolean })[]
       /** Ends one of a user's logins; returns whether there was one. */
       end (user: string, id: string): boolean
       /** Ends all of a user's, but that of `but`, and returns how many. */
@@ -90,7 +92,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     }
   }
 
-  const seen = (token: string, now: Date) => keepBooks(() => store.seen(token, now))
+  const seen = (id: string, now: Date) => keepBooks(() => store.seen(id, now))
   const prune = () => keepBooks(() => {
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000)
     store.prune(before(loginTimeout), before(loginIdleTimeout))
@@ -113,7 +115,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     find (request, reply) {
       const token = tokenOf(request)
       const login = token === undefined ? undefined : store.find(token)
-      if (token === undefined || !login) return null
+      if (!login) return null
       const now = new Date()
       const why = whyOver(login, clientOf(request), now)
       if (why) {
@@ -121,22 +123,22 @@ async function logins (app: FastifyInstance): Promise<void> {
         close(request, reply)
         return null
       }
-      if (now.getTime() - login.seenAt.getTime() > seenMs) seen(token, now)
+      if (now.getTime() - login.seenAt.getTime() > seenMs) seen(login.id, now)
       return login.principal
     },
-    credentialOf (request) {
-      const [token, client] = [tokenOf(request) ?? '', clientOf(request)]
+    idOf: request => store.idOf(tokenOf(request) ?? ''),
+    hold (id) {
       let usedAt = performance.now()
       const holds = () => {
-        const login = store.find(token)
-        return login !== undefined && !whyOver(login, client, new Date())
+        const login = store.get(id)
+        return login !== undefined && !whyOver(login, login, new Date())
       }
       return {
         holds,
         used () {
           if (performance.now() - usedAt < seenMs) return
           usedAt = performance.now()
-          keepBooks(() => { if (holds()) store.seen(token, new Date()) })
+          keepBooks(() => { if (holds()) store.seen(id, new Date()) })
         }
       }
     },

@@ -1,34 +1,54 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { SHARE_MODES, type ShareMode } from '../src/domain/share.ts'
+import { CREDENTIAL_KINDS, type Credential, type Visitor } from '../src/domain/visitor.ts'
+import { failure } from '../src/errors.ts'
+import { ownSecret } from '../src/system/secret-token.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What a loaded display page shows instead of a cookie, which its opaque origin has none of: good as long as this server runs. */
+    /** What a loaded display page shows instead of a cookie, which its opaque origin has none of: good as long as what let its visitor in. */
     pageTokens: {
-      /** By a link, it is good as long as that is in force, too. */
-      issue (sessionId: string, shareId?: string): string
-      isGood (token: string, sessionId: string): boolean
+      issue (sessionId: string, visitor: Visitor): string
+      /**
+       * What the page may do with the session.
+       * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
+       */
+      check (token: string, sessionId: string): ShareMode
     }
   }
 }
 
-const MAC_LENGTH = 43 // of 32 bytes, as base64url
-
 async function pageTokens (app: FastifyInstance): Promise<void> {
-  const key = randomBytes(32)
-  const macOf = (sessionId: string, shareId: string) => createHmac('sha256', key).update(`${sessionId} ${shareId}`).digest()
+  // of the next server, too: a page that is open comes back to it
+  const key = createHmac('sha256', ownSecret(join(app.config.dataDir, 'cookie-secret'))).update('page tokens').digest()
+
+  function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
+    const text = [mode, kind, id].join(' ')
+    const mac = createHmac('sha256', key).update(`${sessionId} ${text}`).digest('base64url')
+    return `${mac}.${Buffer.from(text).toString('base64url')}`
+  }
+
+  /** What it says, if this server has signed it for this session. */
+  function read (token: string, sessionId: string) {
+    const [mode, kind, id = ''] = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().split(' ')
+    const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind), id }
+    if (!says.mode || !says.kind) return undefined
+    const [shown, wanted] = [token, sign(sessionId, says.mode, { kind: says.kind, id })].map(text => Buffer.from(text))
+    return shown!.length === wanted!.length && timingSafeEqual(shown!, wanted!) ? { mode: says.mode, credential: app.credentials.find(says.kind, id) } : undefined
+  }
 
   app.decorate('pageTokens', {
-    issue: (sessionId, shareId = '') => macOf(sessionId, shareId).toString('base64url') + shareId,
-    isGood (token, sessionId) {
-      const mac = Buffer.from(token.slice(0, MAC_LENGTH), 'base64url')
-      const shareId = token.slice(MAC_LENGTH)
-      const wanted = macOf(sessionId, shareId)
-      if (mac.length !== wanted.length || !timingSafeEqual(mac, wanted)) return false
-      return shareId === '' || app.shares.isInForce(shareId, sessionId)
+    issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
+    check (token, sessionId) {
+      const page = read(token, sessionId)
+      if (!page) throw failure('SESSION_NOT_FOUND')
+      if (!page.credential.holds()) throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
+      return page.mode
     }
   } satisfies FastifyInstance['pageTokens'])
 }
 
-export default fp(pageTokens, { name: 'page-tokens', dependencies: ['shares'] })
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['config', 'credentials'] })

@@ -16,7 +16,7 @@ declare module 'fastify' {
       /** For routes that people come to by links: shows them on the server's page what was refused. */
       showRefusal (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply
       /**
-       * A display page for one visitor: it holds a new ticket, and the token by which it keeps the session. `host` is
+       * A display page for one visitor: it holds a new ticket, and the token by which it asks for the session's state and keeps it. `host` is
        * the request's, already checked.
        */
       renderDisplay (sessionId: string, host: string, visitor: Visitor): { html: string, headers: Record<string, string> }
@@ -45,11 +45,10 @@ async function pages (app: FastifyInstance): Promise<void> {
       return reply.code(error.statusCode).headers(homePageHeaders).send(renderHome(error.message))
     },
     renderDisplay (sessionId: string, host: string, visitor: Visitor) {
-      const { share } = visitor
       const nonce = randomBytes(16).toString('base64url')
       const ticket = app.sessionProxy.issueTicket(sessionId, visitor)
       return {
-        html: renderDisplayPage({ sessionId, ticket, nonce, assetBase, shareId: share?.id, mode: share?.mode ?? 'control', ...(share?.mode !== 'view' && { token: app.pageTokens.issue(sessionId, share?.id) }) }),
+        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control' }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
       }
     },

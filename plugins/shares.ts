@@ -13,7 +13,7 @@ declare module 'fastify' {
       create (share: NewShare): { share: Share, token: string }
       /** The link that holds this token. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
       find (token: string): Share
-      isInForce (id: string, sessionId: string): boolean
+      isInForce (id: string): boolean
       /** A session's links, oldest first. */
       list (sessionId: string): Share[]
       /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
@@ -44,7 +44,7 @@ async function shares (app: FastifyInstance): Promise<void> {
       if (!share) throw failure('SHARE_NOT_FOUND')
       return share
     },
-    isInForce: (id, sessionId) => store.get(id)?.sessionId === sessionId,
+    isInForce: id => store.get(id) !== undefined,
     list: sessionId => store.list(sessionId),
     revoke (sessionId, id) {
       if (!store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')

@@ -11,6 +11,7 @@ import channels from '../plugins/channels.ts'
 import codeUpdates from '../plugins/code-updates.ts'
 import config from '../plugins/config.ts'
 import connections from '../plugins/connections.ts'
+import credentials from '../plugins/credentials.ts'
 import creations from '../plugins/creations.ts'
 import devServer from '../plugins/dev-server.ts'
 import errorReplies from '../plugins/error-replies.ts'
@@ -58,7 +59,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, keys, logins, oidc, rateLimits, identity, audit, shares, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, audit, keys, logins, oidc, shares, credentials, rateLimits, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs

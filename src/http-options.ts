@@ -29,7 +29,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
   } satisfies FastifyHttpOptions<Server>
 }
 
-/** A request as the log has it: a link to a session holds a secret, which is left out. */
+/** A request as the log has it: a link to a session holds a secret, and so does a display page; they are left out. */
 function asLogged ({ method, url, host, ip, socket }: FastifyRequest) {
-  return { method, url: url.replace(/(\/share\/).*/s, '$1…'), host, remoteAddress: ip, remotePort: socket?.remotePort }
+  return { method, url: url.replace(/(\/share\/|[?&]t(?:oken|icket)=).*/s, '$1…'), host, remoteAddress: ip, remotePort: socket?.remotePort }
 }

@@ -15,12 +15,10 @@ export interface DisplayPageOptions {
   sessionId: string
   /** short-lived, single-use, base64url; the page's WebSocket carries it as ?ticket= */
   ticket: string
-  /** good for as long as the page is open, base64url; keeps the session from ending: not for who only looks */
-  token?: string
+  /** good for as long as the page is open, two base64url words; asks for the session's state, and keeps it from ending: not for who only looks */
+  token: string
   /** what the page lets a person do */
   mode: 'view' | 'control'
-  /** the link that the page was opened by, if by one */
-  shareId?: string | undefined
   /** base64url; the same value goes into the headers */
   nonce: string
   /** where the files are served, ending in a slash: /display/<version>/ */
@@ -66,18 +64,18 @@ export const DISPLAY_FILES: readonly DisplayFile[] = [
 ]
 
 const BASE64URL = /^[\w-]{1,512}$/
+const TOKEN = /^[\w-]{43}\.[\w-]{1,256}$/
 const ASSET_BASE = /^\/[\w./-]*\/$/
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
 /** The page as HTML. Throws on a value that could not be ours, so that nothing ever needs to be escaped twice. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
-  const { sessionId, ticket, token, mode, shareId, nonce, assetBase } = options
+  const { sessionId, ticket, token, mode, nonce, assetBase } = options
   check('sessionId', sessionId, /^[0-9a-f]{32}$/)
   check('ticket', ticket, BASE64URL)
-  if (token !== undefined) check('token', token, BASE64URL)
+  check('token', token, TOKEN)
   check('mode', mode, /^(view|control)$/)
-  if (shareId !== undefined) check('shareId', shareId, /^[0-9a-f]{12}$/)
   check('nonce', nonce, BASE64URL)
   check('assetBase', assetBase, ASSET_BASE)
   const url = (name: string) => escapeHtml(assetBase + name)
@@ -92,9 +90,8 @@ export function renderDisplayPage (options: DisplayPageOptions): string {
 <meta name="color-scheme" content="dark">
 <meta name="ex10-session" content="${escapeHtml(sessionId)}">
 <meta name="ex10-ticket" content="${escapeHtml(ticket)}">
-<meta name="ex10-token" content="${escapeHtml(token ?? '')}">
+<meta name="ex10-token" content="${escapeHtml(token)}">
 <meta name="ex10-mode" content="${mode}">
-<meta name="ex10-share" content="${shareId ?? ''}">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" nonce="${nonce}" href="${url('page.css')}">
 <script defer nonce="${nonce}" src="${url('client.js')}"></script>
@@ -157,7 +154,7 @@ export function displayFileHeaders (type: string): Record<string, string> {
   }
 }
 
-/** Headers of GET /session/:id/state, which the page polls from its opaque origin. Its answer must hold no secret. */
+/** Headers of GET /session/:id/state, which the page polls from its opaque origin. */
 export function displayStateHeaders (): Record<string, string> {
   return {
     'content-type': 'application/json; charset=utf-8',

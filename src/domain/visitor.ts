@@ -1,7 +1,14 @@
 import type { Share } from './share.ts'
 
+/** What can let somebody in: nothing has to, an API key, a login, the provider's token, or a link. */
+export const CREDENTIAL_KINDS = ['none', 'key', 'login', 'token', 'share'] as const
+export type CredentialKind = typeof CREDENTIAL_KINDS[number]
+
 /** What let somebody in, for what stays open longer than a request. */
 export interface Credential {
+  kind: CredentialKind
+  /** Finds it again, among those of its kind. Not what is secret of it. */
+  id: string
   /** Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. */
   holds (): boolean
   /** They do something: a login is not idle. */

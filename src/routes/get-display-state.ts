@@ -1,6 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { displayStateHeaders } from '../display-page/render.ts'
-import { failure } from '../errors.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
 import { DisplayExpiry } from '../schemas/expiry.ts'
 
@@ -9,24 +8,23 @@ const ANSWER_MS = 2000
 /** GET /session/:id/state: what the display page asks when it has lost its connection, and now and then for when the session ends. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/state', {
-    config: { scope: 'everybody' }, // the page has no credential to show; who knows the id is told what its page would show anyway
+    config: { scope: 'everybody' }, // the page's token speaks for whoever opened it
     schema: {
       operationId: 'getDisplayState',
       summary: 'Whether the session still lives, for the display page',
       tags: ['sessions'],
       params: SessionParams,
-      querystring: Type.Object({ share: Type.Optional(Type.String({ description: 'The link that the page was opened by, which must still be in force' })) }),
+      querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })) }),
       response: {
         200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry) }),
-        ...errors(404)
+        ...errors(401, 404)
       }
     },
     // before anything can be refused: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
+    app.pageTokens.check(request.query.token ?? '', request.params.id)
     const session = app.sessions.get(request.params.id)
-    const { share } = request.query
-    if (share !== undefined && !app.shares.isInForce(share, session.id)) throw failure('SHARE_NOT_FOUND')
     const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
     return { state: session.state, display, ...app.expiry.show(session.id) }
   })

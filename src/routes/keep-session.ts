@@ -13,12 +13,13 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       hide: true,
       params: SessionParams,
-      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(403, 404, 409) }
+      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(401, 403, 404, 409) }
     },
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async ({ params, body }) => {
+    const mode = app.pageTokens.check(typeof body === 'string' ? body : '', params.id)
+    if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session does not keep it' })
     const { id } = app.sessions.ready(params.id)
-    if (typeof body !== 'string' || !app.pageTokens.isGood(body, id)) throw failure('BAD_TICKET')
     app.expiry.saw(id)
     return { ...app.expiry.show(id) }
   })

@@ -16,7 +16,7 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const share = app.shares.find(request.params.token)
     const { id } = app.sessions.ready(share.sessionId)
-    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, share, credential: { holds: () => app.shares.isInForce(share.id, id) } })
+    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, share, credential: app.credentials.find('share', share.id) })
     return reply.headers(headers).send(html)
   })
 }

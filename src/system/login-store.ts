@@ -20,6 +20,10 @@ const MOST_OF_A_USER = 50
 
 /** A login is called by the beginning of its token's hash. */
 const ID_LENGTH = 16
+const HAS_ID = "hash BETWEEN :id AND :id || 'g'" // whatever follows in it, and so that the index finds it
+
+/** A login as it is kept. */
+export type KeptLogin = Login & { id: string }
 
 /** The logins of an instance. */
 export type LoginStore = ReturnType<typeof openLogins>
@@ -30,7 +34,8 @@ export function openLogins (file: string) {
   const statements = {
     insert: database.prepare('INSERT INTO logins VALUES (?, ?, ?, ?, ?)'),
     find: database.prepare('SELECT * FROM logins WHERE hash = ?'),
-    seen: database.prepare('UPDATE logins SET seen_at = ? WHERE hash = ?'),
+    get: database.prepare(`SELECT * FROM logins WHERE ${HAS_ID}`),
+    seen: database.prepare(`UPDATE logins SET seen_at = :now WHERE ${HAS_ID}`),
     remove: database.prepare('DELETE FROM logins WHERE hash = ? RETURNING *'),
     // one of which no `sid` is known may be of any session of that person's
     removeOf: database.prepare(`DELETE FROM logins WHERE login ->> 'issuer' = :issuer
@@ -38,7 +43,7 @@ export function openLogins (file: string) {
       AND (:sid IS NULL OR login ->> 'sid' = :sid OR (:subject IS NOT NULL AND login ->> 'sid' IS NULL))`),
     prunePerUser: database.prepare(`DELETE FROM logins WHERE user = :user AND hash NOT IN (SELECT hash FROM logins WHERE user = :user ORDER BY seen_at DESC LIMIT ${MOST_OF_A_USER})`),
     list: database.prepare('SELECT * FROM logins WHERE user = ? ORDER BY seen_at DESC'),
-    removeById: database.prepare(`DELETE FROM logins WHERE user = ? AND substr(hash, 1, ${ID_LENGTH}) = ?`),
+    removeById: database.prepare(`DELETE FROM logins WHERE user = :user AND ${HAS_ID}`),
     removeAll: database.prepare('DELETE FROM logins WHERE user = ? AND hash IS NOT ?'),
     prune: database.prepare('DELETE FROM logins WHERE created_at < ? OR seen_at < ?')
   }
@@ -52,16 +57,21 @@ export function openLogins (file: string) {
       statements.prunePerUser.run({ user: login.principal.user })
       return token
     },
-    find (token: string): Login | undefined {
+    find (token: string): KeptLogin | undefined {
       const row = statements.find.get(hashToken(token))
       return row && toLogin(row)
     },
+    /** The one with this id. */
+    get (id: string): KeptLogin | undefined {
+      const row = statements.get.get({ id })
+      return row && toLogin(row)
+    },
     /** Notes that it is used. */
-    seen (token: string, now: Date): void {
-      statements.seen.run(now.toISOString(), hashToken(token))
+    seen (id: string, now: Date): void {
+      statements.seen.run({ id, now: now.toISOString() })
     },
     /** Removes the login, and returns it. */
-    remove (token: string): Login | undefined {
+    remove (token: string): KeptLogin | undefined {
       const row = statements.remove.get(hashToken(token))
       return row && toLogin(row)
     },
@@ -70,10 +80,10 @@ export function openLogins (file: string) {
       return Number(statements.removeOf.run({ issuer, subject: subject ?? null, sid: sid ?? null }).changes)
     },
     /** Those of a user, the one that was used last first. */
-    list: (user: string): (Login & { id: string })[] => statements.list.all(user).map(row => ({ ...toLogin(row), id: String(row.hash).slice(0, ID_LENGTH) })),
+    list: (user: string): KeptLogin[] => statements.list.all(user).map(toLogin),
     idOf: (token: string) => hashToken(token).slice(0, ID_LENGTH),
     /** Returns whether the user had this one. */
-    removeById: (user: string, id: string): boolean => Number(statements.removeById.run(user, id).changes) > 0,
+    removeById: (user: string, id: string): boolean => Number(statements.removeById.run({ user, id }).changes) > 0,
     /** Removes all of a user's but the one of this token, and returns how many. */
     removeAll: (user: string, butToken?: string): number => Number(statements.removeAll.run(user, butToken === undefined ? null : hashToken(butToken)).changes),
     /** Forgets what was opened, or used last, before these times. */
@@ -86,6 +96,6 @@ export function openLogins (file: string) {
   }
 }
 
-function toLogin (row: Record<string, SQLOutputValue>): Login {
-  return { ...JSON.parse(String(row.login)) as Login, createdAt: new Date(String(row.created_at)), seenAt: new Date(String(row.seen_at)) }
+function toLogin (row: Record<string, SQLOutputValue>): KeptLogin {
+  return { id: String(row.hash).slice(0, ID_LENGTH), ...JSON.parse(String(row.login)) as Login, createdAt: new Date(String(row.created_at)), seenAt: new Date(String(row.seen_at)) }
 }

@@ -9,7 +9,7 @@ import { packet, PING } from '../support/hostile-frames.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, type CreatedSession, type Server } from '../support/server.ts'
-import { openSharedSocket, openSocket, readPageMeta, socketDisplay } from '../support/socket-display.ts'
+import { openSharedSocket, openSocket, readMeta, readPageMeta, socketDisplay } from '../support/socket-display.ts'
 
 interface Link { id: string, mode: string, url: string, expiresAt: string }
 
@@ -63,7 +63,6 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   t.match(Object.fromEntries(page.headers), { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'content-security-policy': /^sandbox allow-scripts/ })
   t.notMatch(await page.text(), secret, 'the page does not say it again')
   t.equal(await readPageMeta(made.body.url, 'mode'), 'view')
-  t.equal(await readPageMeta(made.body.url, 'token'), '', 'who only looks does not keep the session')
   t.equal(await readPageMeta(other.url, 'mode'), 'control')
   for (const token of ['x', secret.slice(0, -1), secret + 'x', 'A'.repeat(43), '%00', made.body.id]) {
     t.equal((await ask(server, `/share/${token}`)).status, 404, `not with ${token.slice(0, 8)}`)
@@ -88,8 +87,11 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   }
 
   const ticket = await readPageMeta(made.body.url, 'ticket')
-  const state = `/session/${session.id}/state?share=${made.body.id}`
+  const looker = await readPageMeta(made.body.url, 'token')
+  const state = `/session/${session.id}/state?token=${looker}`
+  const keep = (token: string) => fetch(`${session.url}keep`, { method: 'POST', headers: { origin: 'null', 'content-type': 'text/plain' }, body: token })
   t.match((await ask(server, state)).body, { state: 'ready', display: true }, 'the page hears that the session lives')
+  t.equal((await keep(looker)).status, 403, 'who only looks does not keep it')
   const closed = closing(looking)
   t.equal((await ask(watcher, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' })).status, 403)
   t.equal((await ask(anna, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' })).status, 200)
@@ -102,10 +104,9 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   t.match((await listed(anna, session)).map(({ id }: Link) => id), [other.id])
 
   const token = await readPageMeta(other.url, 'token')
-  const keep = () => fetch(`${session.url}keep`, { method: 'POST', headers: { origin: 'null', 'content-type': 'text/plain' }, body: token })
-  t.equal((await keep()).status, 200, 'who may act keeps the session')
+  t.equal((await keep(token)).status, 200, 'who may act keeps the session')
   t.equal((await ask(admin, `/sessions/${session.id}/shares/${other.id}`, { method: 'DELETE' })).status, 200)
-  t.equal((await keep()).status, 403, 'and not any more once the link is revoked')
+  t.equal((await keep(token)).status, 404, 'and not any more once the link is revoked')
 
   for (const file of readdirSync(server.dataDir).filter(name => name.startsWith('shares.db'))) {
     t.equal(statSync(`${server.dataDir}/${file}`).mode & 0o777, 0o600)
@@ -116,6 +117,40 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   t.match(server.output(), /\/share\/…/, 'though the request is')
   t.equal((await endSession(anna, session.id)).status, 200)
   await assertEndsClean(t, admin)
+})
+
+t.test('what becomes of a session is told to the pages of those who may look at it, and to nobody else', async t => {
+  const { server, admin, anna, ben } = await serveUsers(t)
+  const [session, another] = [await createSession(anna), await createSession(anna)]
+  const key = await keysCommand(server, 'create', '--user', 'anna')
+  const tokenOf = (session: CreatedSession, headers?: Record<string, string>) => readMeta(session, 'token', headers)
+  const token = await tokenOf(session, as(server, key).headers)
+  const state = async ({ id }: CreatedSession, token?: string, from: Pick<Server, 'url'> = server) => {
+    const answer = await fetch(`${from.url}/session/${id}/state${token === undefined ? '' : `?token=${token}`}`)
+    return [answer.status, (await answer.json() as { code?: string }).code]
+  }
+  t.strictSame(await state(session, token), [200, undefined])
+  t.strictSame(await state(session, await tokenOf(session, admin.headers)), [200, undefined], 'an admin\'s page, too')
+  const never = [404, 'EX10_SESSION_NOT_FOUND']
+  const [signature, says = ''] = token.split('.') as [string, string]
+  const [mode, kind] = Buffer.from(says, 'base64url').toString().split(' ')
+  const forged = [undefined, '', 'x', signature, `${signature}.`, `${signature}.${Buffer.from(`${mode} none `).toString('base64url')}`, `${signature}.${Buffer.from(`${mode} ${kind} x`).toString('base64url')}`, `${token}A`]
+  for (const token of forged) t.strictSame(await state(session, token), never, `not with ${token}`)
+  t.strictSame(await state(session, await tokenOf(another, anna.headers)), never, 'nor with that of another session')
+  t.equal(await tokenOf(session, ben.headers), '', 'others get no page')
+  await fetch(`${server.url}/session/${session.id}/state?x=1&token=${token}`)
+  t.notMatch(server.output(), signature, 'no token is logged')
+
+  await server.stop('SIGKILL')
+  const again = await next(t, server)
+  t.strictSame(await state(session, token, again), [200, undefined], 'a page that is open comes back to the next server')
+  const list = (await keysCommand(server, 'list')).split('\n')
+  await keysCommand(server, 'revoke', list.filter(line => line.includes('anna')).at(-1)!.split(' ')[0]!)
+  t.strictSame(await state(session, token, again), [401, 'EX10_UNAUTHENTICATED'], 'the key that let it in is revoked, and it is told to log in')
+  const keep = await fetch(`${again.url}/session/${session.id}/keep`, { method: 'POST', headers: { origin: 'null', 'content-type': 'text/plain' }, body: token })
+  t.equal(keep.status, 401, 'nor does it keep the session')
+  for (const { id } of [session, another]) await endSession({ ...again, headers: anna.headers! }, id)
+  await assertEndsClean(t, { ...again, headers: admin.headers! })
 })
 
 t.test('a link ends by its time and with its session, and not with the server; a session has so many of them', async t => {

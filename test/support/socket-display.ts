@@ -24,8 +24,8 @@ export function readMeta ({ url }: CreatedSession, name: 'ticket' | 'token', hea
 }
 
 /** The same of a page that is opened by a link. */
-export async function readPageMeta (url: string, name: 'session' | 'ticket' | 'token' | 'mode' | 'share', headers: Record<string, string> = {}): Promise<string> {
-  return new RegExp(`name="ex10-${name}" content="([\\w-]+)"`).exec(await (await fetch(url, { headers })).text())?.[1] ?? ''
+export async function readPageMeta (url: string, name: 'session' | 'ticket' | 'token' | 'mode', headers: Record<string, string> = {}): Promise<string> {
+  return new RegExp(`name="ex10-${name}" content="([\\w.-]+)"`).exec(await (await fetch(url, { headers })).text())?.[1] ?? ''
 }
 
 /** Opens a display's WebSocket as its page does; `headers` are of whoever loads the page. */

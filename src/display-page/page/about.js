@@ -8,12 +8,11 @@ function take (name) {
 
 const base = `/session/${take('session')}/` // the page itself may have been opened by a link
 const ticket = take('ticket') // spent once the WebSocket is open
-const share = take('share')
 
 /** Whether the person may act, or only look. */
 export const canAct = take('mode') === 'control'
-/** Keeps the session from ending; empty for who only looks. */
+/** Speaks for the page, which has no cookie. */
 export const token = take('token')
 export const keepUrl = `${base}keep`
-export const stateUrl = `${base}state${share && `?share=${share}`}`
+export const stateUrl = `${base}state?token=${token}`
 export const socketUrl = new URL(`${base}socket?ticket=${encodeURIComponent(ticket)}`, document.baseURI)

@@ -78,6 +78,7 @@ async function askState () {
   try {
     const response = await fetch(stateUrl, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
     if (response.status === 404) return (await response.json()).code === 'EX10_SHARE_NOT_FOUND' ? 'withdrawn' : 'ended'
+    if (response.status === 401) return 'up' // loaded anew, the page asks the person to log in
     if (!response.ok) return 'unreachable'
     const { state, display } = await response.json()
     return display ? 'up' : state

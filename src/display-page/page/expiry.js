@@ -1,7 +1,7 @@
 // Says that the session is about to end, with a button that keeps it. When that is, the server knows: it is asked when a
 // warning may be due, and seldom. Whoever uses the session extends it, so it can only be later than what was said.
 
-import { keepUrl, stateUrl, token } from './about.js'
+import { canAct, keepUrl, stateUrl, token } from './about.js'
 
 const LEAST = 15_000
 const MOST = 3_600_000
@@ -34,7 +34,7 @@ export function warnOfEnd (client) {
   function show ({ inMs, because }) {
     const isFinal = because === 'session-timeout'
     why = isFinal ? 'its time is up' : 'nobody uses it'
-    keep.hidden = isFinal || token === '' // nobody can extend that, or not this one
+    keep.hidden = isFinal || !canAct // nobody can extend that, or not this one
     endsAt = performance.now() + inMs
     count()
   }
