@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts.ts'
 import { removeGroups } from '../../src/system/cgroups.ts'
@@ -156,6 +156,7 @@ async function plant (server: Server, undo: (() => unknown)[]): Promise<Omit<Orp
   }
   rmSync(nested, { recursive: true, force: true }) // root's, so no server removes what a run left that was broken off
   mkdirSync(nested)
+  chmodSync(nested, 0o777)
   symlinkSync('/etc', `${nested}/a link\nof two lines`) // nothing of what it leads to may be touched
   lchownSync(`${nested}/a link\nof two lines`, uid, 0)
   repairable.push(...[...files, `${nested}/a link\nof two lines`].map(path => `file: ${path}`))

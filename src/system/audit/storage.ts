@@ -10,7 +10,7 @@ import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place, I
 /** What stands in the data folder beside what set-up and the server put there. */
 const EXPECTED = /^((registry|keys|logins|audit-log|statistics|shares)\.db.*|cookie-secret|homes|sessions|templates|lost\+found)$/
 /** Where any user may leave a file. */
-const SHARED = ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
+const SHARED = ['/tmp', '/tmp/.X11-unix', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
 
 /** Homes: folders, or images of file systems. */
 export function homes (place: Place): Noun {
@@ -49,15 +49,19 @@ export function folders (place: Place): Noun {
   }
 }
 
-/** Files of a uid of the range outside its home, such as X sockets and locks: its /tmp and the like are its sandbox's own. */
+/**
+ * Files of a uid of the range outside its home, such as X sockets and locks: its /tmp and the like are its sandbox's own.
+ * Looked for wherever that uid could have made one: below a folder that only its owner may change, it could not.
+ */
 export function strayFiles (place: Place): Noun {
   return {
     noun: 'files',
     async observe () {
       const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone())))
       const isOurs = ['-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0']
+      const isItsOwners = ['-type', 'd', '!', '-perm', '/022', '-prune'] // a checkout in /tmp has ten thousands of files
       // somebody's /run/user may hold what not even root may look at
-      const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune'])
+      const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-mindepth', '1', '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune', '-o', ...isItsOwners])
       const found = [...new Set(listed.split('\0').filter(Boolean))]
       return found.map(line => {
         const path = line.slice(line.indexOf(' ') + 1)
