@@ -1,4 +1,4 @@
-// Runs every check: lint, types, then all tests, one file after the other. Ends with what the tests counted, and then
+// Runs every check: lint, types, then all tests, two files at a time but for those of test/flows/alone. Ends with what the tests counted, and then
 // "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome of each file.
 //   node bin/test.mjs [--long] [FILE...]
 // With --long, in full numbers, for more than an hour; at its green end, docs/reliability.md is written. FILEs are made
@@ -8,11 +8,13 @@ import { appendFileSync, globSync, readFileSync, rmSync, writeFileSync } from 'n
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
-const SPAN = process.env.EX10_TEST_SPAN ?? 0
+/** Files of tests side by side: each has ports, uids and names to itself (test/support/span.ts), and waits more than it works. */
+const JOBS = 2
+const RUN = Number(process.env.EX10_TEST_SPAN ?? 0)
 const args = process.argv.slice(2)
 const isLong = args.includes('--long')
 const files = args.filter(arg => arg !== '--long')
-const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : SPAN}.jsonl`
+const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : RUN}.jsonl`
 /** How long one file may take. */
 const FILE_SECONDS = isLong ? 7200 : 480
 /** What came of each file: how many of its tests passed and failed. */
@@ -49,7 +51,7 @@ function check (name, command, args) {
 /** A skipped test, one marked to do, or a file without any test is a failure: a green run means that all of it ran. */
 async function runTests () {
   const env = { ...process.env, EX10_TALLY: TALLY, ...isLong && { EX10_TEST_LONG: '1' } }
-  const tap = spawn('tap', ['--reporter=tap', '--jobs=1', `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const tap = spawn('tap', ['--reporter=tap', `--jobs=${JOBS}`, `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise(resolve => tap.once('exit', resolve))
   let text = ''
   for await (const chunk of tap.stdout.setEncoding('utf8')) {
@@ -65,17 +67,20 @@ async function runTests () {
 function noteFiles (text) {
   const bad = []
   let outcome = { passed: 0, failed: 0 }
+  let file
   for (const line of text.split('\n')) {
-    const [, indent, not, name, ms] = /^( {4})?(not )?ok \d+ - (.*?)(?: # time=([\d.]+)ms)?(?: \{)?$/.exec(line) ?? []
-    if (name === undefined) continue
-    const isBad = Boolean(not) || /# (SKIP|TODO)/i.test(line)
+    const [, indent, not, name, ms, brace] = /^( {4})?(not )?ok \d+ - (.*?)(?: # time=([\d.]+)ms)?( \{)?$/.exec(line) ?? []
+    const isBad = Boolean(not) || (name !== undefined && /# (SKIP|TODO)/i.test(line))
     if (isBad) bad.push(line)
     if (indent) outcome[isBad ? 'failed' : 'passed']++ // the result of a t.test() of the file
-    else {
-      if (isBad && outcome.failed === 0) outcome.failed = 1
-      note(name, outcome, Number(ms))
-      outcome = { passed: 0, failed: 0 }
-    }
+    else if (name !== undefined) file = { name, isBad, ms: Number(ms) }
+    // the tests of a file that ran beside others come behind its own result, in braces
+    const isWhole = line === '}' || (name !== undefined && !indent && !brace)
+    if (!file || !isWhole) continue
+    if (file.isBad && outcome.failed === 0) outcome.failed = 1
+    note(file.name, outcome, file.ms)
+    outcome = { passed: 0, failed: 0 }
+    file = undefined
   }
   return bad
 }
@@ -87,7 +92,7 @@ function note (file, outcome, ms = 0) {
 
 /** The data folders of servers that a failed test of this run left, and what they hold; the templates' stores stay, for the next run. */
 function removeLeftovers () {
-  const isLeft = path => path.startsWith(`${TEST_DATA}/data-${SPAN}-`)
+  const isLeft = path => Array.from({ length: JOBS }, (_, job) => `${TEST_DATA}/data-${RUN * JOBS + job}-`).some(start => path.startsWith(start))
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
   for (const point of mounts.filter(isLeft).reverse()) spawnSync('umount', [point], { stdio: 'inherit' })
   for (const file of globSync('/sys/block/loop*/loop/backing_file')) {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { inside, readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, launch, pushCode, startServer, testEnv } from '../support/server.ts'
+import { SPAN } from '../support/span.ts'
 
 t.test('a session whose parts are dead or lie harms nobody but itself', async t => {
   const server = await startServer(t)
@@ -56,7 +57,7 @@ t.test('a server that cannot listen says why in one line, and leaves nothing beh
   const { port } = taken.address() as { port: number }
   await t.rejects(launch(testEnv({ EX10_PORT: String(port) })), { message: /ended with 1: ex10: EX10_PORT=\d+ cannot be used: [^\n]+\n$/ })
   taken.close()
-  t.notMatch(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }), new RegExp(`ex10t${process.env.EX10_TEST_SPAN ?? 0}_1\\b`))
+  t.notMatch(execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }), new RegExp(`ex10t${SPAN}_1\\b`))
 })
 
 t.test('a setting that cannot be used stops the start with one line that names it', async t => {

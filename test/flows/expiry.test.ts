@@ -99,7 +99,8 @@ t.test('a push is use of the session as long as its build takes', { buffered: tr
 t.test('a warning comes before the end, and word that the session goes on when somebody takes it back, by API or by the page\'s button', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '8', EX10_EXPIRY_WARNING: '5' })
   const session = await createSession(server)
-  const state = async () => (await fetch(`${session.url}state`)).json() as Promise<{ expiry: { inMs: number, warningInMs: number } }>
+  const token = await readMeta(session, 'token')
+  const state = async () => (await fetch(`${session.url}state?token=${token}`)).json() as Promise<{ expiry: { inMs: number, warningInMs: number } }>
   const keep = (body: string, headers: Record<string, string> = { origin: 'null', 'sec-fetch-site': 'cross-site' }) => fetch(`${session.url}keep`, { method: 'POST', headers: { 'content-type': 'text/plain', ...headers }, body })
 
   const first = await nextEvent(server, session.id, { type: 'expiring', expiresBecause: 'idle' })
@@ -118,9 +119,8 @@ t.test('a warning comes before the end, and word that the session goes on when s
   const other = await createSession(server)
   for (const wrong of ['', 'guessed', await readMeta(session, 'ticket'), await readMeta(other, 'token')]) {
     const refused = await keep(wrong)
-    t.match([refused.status, await refused.json()], [403, { code: 'EX10_BAD_TICKET' }], 'without the page\'s own token, its button does nothing')
+    t.match([refused.status, await refused.json()], [404, { code: 'EX10_SESSION_NOT_FOUND' }], 'without the page\'s own token, its button does nothing')
   }
-  const token = await readMeta(session, 'token')
   t.equal((await keep(token, { origin: 'https://evil.example' })).status, 403, 'nor does it on another page')
   t.notMatch((await pastEvents(server, session.id)).slice(before.length), [{}, { type: 'extended' }])
   const kept = await keep(token)

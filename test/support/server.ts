@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
 import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine, type Place } from './machine.ts'
+import { SPAN } from './span.ts'
 
 /** Where tests keep their data folders; set-up puts the templates' stores there. */
 export const TEST_DATA = '/var/lib/ex10-test'
@@ -14,9 +15,9 @@ export const TEST_DATA = '/var/lib/ex10-test'
 /** Halves what a start of ours costs: the tests start some hundred. */
 export const NODE_COMPILE_CACHE = `${TEST_DATA}/compile-cache`
 
-/** Servers of one test process stand side by side; EX10_TEST_SPAN (0 to 3) keeps test processes apart. */
-const SPAN = Number(process.env.EX10_TEST_SPAN ?? 0)
+/** Servers of one test process stand side by side. */
 const SLOTS = 24
+const PLACES = 20
 let count = 0
 
 /** A real server, in a process of its own. */
@@ -42,7 +43,7 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
     EX10_DATA_DIR: dataDir,
     EX10_INSTANCE: `ex10t${SPAN}_${place}`,
     EX10_PORT: '0',
-    EX10_PORT_BASE: String(20000 + SPAN * 3000 + (place % 20) * SLOTS),
+    EX10_PORT_BASE: String(portBase(place % PLACES)),
     EX10_SLOTS: String(SLOTS),
     EX10_HOME_SIZE: '512',
     EX10_CREATE_RATE: '0', // tests make more than people do
@@ -50,6 +51,11 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
     EX10_UID_MAX: String(300000 + SPAN * 100000 + place * 1000 + 999),
     ...overrides
   }
+}
+
+/** Dev servers and DevTools are 1000 below and above: two spans fit in between, and all below the ports that the kernel gives away. */
+function portBase (place: number): number {
+  return 20_000 + Math.floor(SPAN / 2) * 3000 + (SPAN % 2 * PLACES + place) * SLOTS
 }
 
 /**

@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { claimInstance, ClaimRefused, type Claim } from '../../src/system/instances.ts'
+import { SPAN } from '../support/span.ts'
 
-const SPAN = Number(process.env.EX10_TEST_SPAN ?? 0)
 const FIRST_UID = 3_900_000_000 + SPAN * 10_000
 
 /** A claim beside all that servers on this machine have. */

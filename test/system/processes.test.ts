@@ -6,8 +6,9 @@ import t, { type Test } from 'tap'
 import { isAlive, kill, parseStat, processesOf, until } from '../../src/system/processes.ts'
 import { CommandFailed, run } from '../../src/system/run.ts'
 import { isPortFree } from '../../src/system/tcp.ts'
+import { SPAN } from '../support/span.ts'
 
-const UID = 3_950_000_000 + Number(process.env.EX10_TEST_SPAN ?? 0)
+const UID = 3_950_000_000 + SPAN
 
 async function sleeper (t: Test, ...prefix: string[]) {
   const [command = '', ...args] = [...prefix, 'sleep', '1000']
