@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { viewerFilter } from '../src/domain/viewer-filter.ts'
 import type { Visitor } from '../src/domain/visitor.ts'
 import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
+import { WindowPlaces } from '../src/domain/window-places.ts'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { SessionParams } from '../src/schemas/common.ts'
 import { DisplayUnreachable, spliceDisplay } from '../src/system/display-socket.ts'
@@ -49,6 +50,7 @@ const REPLY_HEADERS = {
 async function sessionProxy (app: FastifyInstance): Promise<void> {
   const tickets = new Map<string, Ticket>()
   const viewers = new Map<string, Set<Viewer>>()
+  const places = new Map<string, WindowPlaces>()
   let viewerCount = 0 // of all sessions
 
   function issueTicket (sessionId: string, visitor: Visitor): string {
@@ -90,11 +92,24 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
         app.expiry.saw(id)
         visitor.credential.used?.()
       },
-      isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view')
+      isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view'),
+      places: placesOf(id)
     })
     const over = new AbortController()
     await view(id, { socket, visitor, over }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
+
+  /** Where the session's windows are, for as long as it lives. */
+  function placesOf (id: string): WindowPlaces {
+    const found = places.get(id) ?? new WindowPlaces()
+    places.set(id, found)
+    return found
+  }
+
+  app.events.observe(({ id }, { type }) => {
+    if (type === 'service-restarted') places.get(id)?.forget() // windows are numbered anew
+    if (type === 'ended' || type === 'failed') places.delete(id)
+  })
 
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
   async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
@@ -157,6 +172,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   })
 
   app.audit.own('viewer', () => viewers.keys())
+  app.audit.own('window places', () => places.keys())
   app.decorate('sessionProxy', {
     issueTicket,
     viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
@@ -175,4 +191,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'events', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })

@@ -2,6 +2,8 @@
 export type Bencoded = number | string | Bencoded[] | Map<string, Bencoded>
 
 const MOST_DEPTH = 8
+const MOST_DIGITS = 15
+const [LIST, DICTIONARY, INTEGER, END, COLON, ZERO, NINE] = [...Buffer.from('ldie:09')] as [number, number, number, number, number, number, number]
 
 /** What cannot be read in exactly one way. */
 export class NotBencoded extends Error {
@@ -66,6 +68,28 @@ export function decode (bytes: Buffer): Bencoded {
   const value = read(0)
   if (at !== text.length) throw new NotBencoded('nothing behind the end')
   return value
+}
+
+/**
+ * Whether lists and dictionaries stand in each other more often than in anything that a viewer sends, or where they end
+ * cannot be told. Strings and numbers are passed over.
+ */
+export function isTooDeep (bytes: Buffer): boolean {
+  let depth = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte === LIST || byte === DICTIONARY) depth++
+    else if (byte === END) depth--
+    else if (byte === INTEGER) at = bytes.indexOf(END, at) // its end is not that of a list
+    else if (byte >= ZERO && byte <= NINE) {
+      const colon = bytes.indexOf(COLON, at)
+      const digits = colon - at <= MOST_DIGITS ? bytes.toString('latin1', at, colon) : ''
+      if (!/^\d+$/.test(digits)) return true
+      at = colon + Number(digits)
+    }
+    if (depth > MOST_DEPTH || at === -1) return true
+  }
+  return false
 }
 
 /** Writes a value; truth values as the numbers that Xpra takes for them. */

@@ -44,11 +44,6 @@ const OTHER_PACKETS: ReadonlySet<string> = new Set([
   'clipboard-contents', 'clipboard-contents-none'
 ])
 
-/** What a viewer sends that only looks: greets, says that it is there, and what it has drawn and wants to see. Nothing that any other viewer notices. */
-export const LOOKING_PACKETS: ReadonlySet<string> = new Set([
-  'hello', 'ping', 'ping_echo', 'damage-sequence', 'buffer-refresh', 'suspend', 'resume', 'map-window'
-])
-
 /** Whether a viewer may send the packet. Xpra knows others, which would stop it or start programs. */
 export function isViewerPacket (name: string): boolean {
   return INPUT_PACKETS.has(name) || OTHER_PACKETS.has(name)

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import { displayEnv } from '../../src/domain/display.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { openDevTools, type Tab } from '../support/devtools.ts'
+import { pastEvents } from '../support/events.ts'
 import { clientFrame } from '../support/frames.ts'
 import { packet, PING } from '../support/hostile-frames.ts'
 import { inside } from '../support/sandbox.ts'
@@ -100,6 +101,8 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
     'a key as a chunk': [clientFrame(enveloped([0x50, 0, 0, 1]))],
     'a key in fragments': [clientFrame(key.subarray(0, 12), { final: false }), clientFrame(key.subarray(12), { opcode: 0 })],
     'a key in a compressed frame': [clientFrame(key, { reserved: 0x40 })],
+    'a ping so deep that Xpra would not survive it': [clientFrame(packet(`l4:ping${'l'.repeat(100_000)}${'e'.repeat(100_001)}`))],
+    'an order in a refresh': [clientFrame(packet('l14:buffer-refreshi-1ei0ei100ededu9:workspacei3eee'))],
     'a second hello, with an order': [clientFrame(packet('l5:hellod7:request4:stopee'))]
   }
   for (const [what, sent] of Object.entries(frames)) {
@@ -107,14 +110,20 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
     const closed = once(socket, 'close')
     const { _socket: raw } = socket as unknown as { _socket: { write (bytes: Buffer): void } }
     for (const frame of sent) raw.write(frame)
-    t.match((await closed)[0], /^(1002|1003|1008|1006)$/, `${what}: the connection is closed`)
+    t.match((await closed)[0], /^(1002|1003|1008|1009|1006)$/, `${what}: the connection is closed`)
   }
   const stopping = await openSharedSocket(t, session, view.url)
   stopping.send(packet('l5:hellod7:version5:3.1.37:request4:stopee'))
   await once(stopping, 'message')
   stopping.terminate()
+  const sizing = await cheat(t, session, view)
+  sizing.send(packet('l10:map-windowi1ei0ei0ei700ei500edede'))
+  sizing.send(PING)
+  await once(sizing, 'message')
+  sizing.terminate()
   await colour(tab, [30, 30, 160])
   await eventually('Xpra goes on', () => hasColour(looking, [30, 30, 160]), 30_000)
+  t.strictSame((await pastEvents(server, session.id)).map(({ type }) => type), ['ready'], 'it is the same one all the time')
   t.strictSame(heard, [], 'the X server has taken no input at all')
   t.strictSame(await tab.evaluate('[field.value, events]'), ['', []], 'and the browser\'s page has heard of nothing')
   t.equal(await sizeOf(tab), '1400x900')

@@ -199,7 +199,7 @@ t.test('by a link to look, nothing gets to the display but what looking needs, h
   await once(display, 'listening')
   const { url } = await share(server, session, 'view')
   const control = await share(server, session, 'control')
-  const key = packet('l10:key-actioni1e1:a1e1:aledi97e1:ai38ei0ee')
+  const key = packet('l10:key-actioni1e1:ai1elei97e1:ai38ei0ee')
   const pointer = packet('l16:pointer-positioni1eli5ei5eeleled')
   const idleMs = async () => (await ask(server, `/sessions/${session.id}`)).body.idleMs as number
 

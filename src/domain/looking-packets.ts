@@ -1,0 +1,34 @@
+import type { Bencoded } from './bencode.ts'
+import { ProtocolViolation } from './websocket-frames.ts'
+
+/**
+ * What a viewer sends that only looks: greets, says that it is there, and what it has drawn and wants to see. By its name
+ * alone a packet is not harmless: Xpra keeps what it does not know, and acts on options. So each is made anew from the
+ * values that it must have.
+ */
+type Field = (value: Bencoded | undefined) => boolean
+
+const MOST_IDS = 64
+const MOST_LETTERS = 64
+
+const integer: Field = value => Number.isSafeInteger(value)
+const text: Field = value => typeof value === 'string' && value.length <= MOST_LETTERS
+const ids: Field = value => Array.isArray(value) && value.length <= MOST_IDS && value.every(integer)
+
+const FIELDS: Record<string, Field[]> = {
+  ping: [integer],
+  ping_echo: [integer, integer, integer, integer, integer, text], // the server's time and latency, three loads, and whose it is
+  'damage-sequence': [integer, integer, integer, integer, integer], // of a picture: its number, window, size, and how long it took
+  'buffer-refresh': [integer, integer, integer], // a window, or all, and a quality
+  suspend: [integer, ids],
+  resume: [integer, ids]
+}
+
+export const LOOKING_PACKETS: ReadonlySet<string> = new Set(['hello', 'map-window', ...Object.keys(FIELDS)])
+
+/** The packet, made anew. @throws {ProtocolViolation} when it lacks something, or has something else in its place */
+export function plainPacket ([name, ...values]: Bencoded[]): Bencoded[] {
+  const fields = FIELDS[String(name)] ?? []
+  if (!fields.every((isGood, i) => isGood(values[i]))) throw new ProtocolViolation(1008, 'a packet of who only looks is not as it should be')
+  return [name!, ...values.slice(0, fields.length)]
+}
