@@ -85,11 +85,10 @@ function ruleset ({ instance, uidMin, uidMax, portRanges, ...resolvers }: Firewa
     -A ${ex}output -m owner --uid-owner 0 -j RETURN
     -A ${ex}output -o lo -p tcp -m conntrack --ctdir ORIGINAL -m multiport --dports ${ports} -g ${ex}refuse
 
-    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other
-    -A ${ex}session -p tcp -m conntrack --ctdir REPLY -g ${ex}serve
+    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other, and only to this machine
+    -A ${ex}session -o lo -p tcp -m conntrack --ctdir REPLY -g ${ex}serve
     -A ${ex}session -m conntrack --ctdir REPLY -j DROP
-    # connections that it opened and that were allowed below; not UDP, whose flow another user may have opened
-    -A ${ex}session -p tcp -m conntrack --ctdir ORIGINAL --ctstate ESTABLISHED -j RETURN
+    # each packet is looked at, also of connections that stand: one that was opened while rules were missing is no exception
     ${resolvers[family.resolvers].flatMap(address => ['tcp', 'udp'].map(protocol => `-A ${ex}session -d ${address} -p ${protocol} --dport 53 -j RETURN`)).join('\n')}
     -A ${ex}session -o lo -p tcp -g ${ex}reach
     -A ${ex}session -m addrtype --dst-type LOCAL -g ${ex}refuse

@@ -74,11 +74,11 @@ function ruleset (options: FirewallOptions, own: OwnPort[]): string {
     ct direction original oifname "lo" tcp dport { ${ports} } jump refuse
   }
   chain session {
-    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other
-    ct direction reply meta l4proto tcp meta skuid . tcp sport @own accept
+    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other, and only to
+    # this machine, whose server speaks for them: others would take a session's pages for the server's, cookies and all
+    oifname "lo" ct direction reply meta l4proto tcp meta skuid . tcp sport @own accept
     ct direction reply counter drop
-    # connections that it opened and that were allowed below; not UDP, whose flow another user may have opened
-    ct direction original meta l4proto tcp ct state established accept
+    # each packet is looked at, also of connections that stand: one that was opened while rules were missing is no exception
     oifname "lo" meta skuid . tcp dport @own accept
     ip daddr @res4 meta l4proto { tcp, udp } th dport 53 accept
     ip6 daddr @res6 meta l4proto { tcp, udp } th dport 53 accept

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { enterOwnNetwork } from '../support/network.ts'
@@ -7,9 +9,10 @@ import { enterOwnNetwork } from '../support/network.ts'
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
 const { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } = await import('../support/creation.ts')
+const { lightDisplay } = await import('../support/light-display.ts')
 const { listMachine } = await import('../support/machine.ts')
 const { gateNft } = await import('../support/nft-gate.ts')
-const { inside } = await import('../support/sandbox.ts')
+const { firstLine, inside, pythonArgv } = await import('../support/sandbox.ts')
 const { createSession, endSession, eventually, launch, testEnv } = await import('../support/server.ts')
 const { tally } = await import('../support/tally.ts')
 
@@ -83,6 +86,35 @@ t.test('while its rules are damaged the server makes no session, and puts them i
   await assertEndsClean(t, server)
   tally(t, 'faults', damages.length + 2)
 })
+
+for (const backend of ['nftables', 'iptables']) {
+  t.test(`${backend}: what a session reached while rules were damaged, it reaches no longer when they are restored, on no connection`, async t => {
+    const gate = gateNft(t)
+    const server = await serve(t, { ...lightDisplay(), EX10_FIREWALL: backend })
+    const session = await createSession(server)
+    let received = 0
+    const forbidden = createServer(socket => socket.on('error', () => {}).on('data', chunk => { received += chunk.length }).unref()).listen(0, '127.0.0.1').unref()
+    await once(forbidden, 'listening')
+    const { port } = forbidden.address() as AddressInfo
+    const { start } = await inside(t, server, session)
+    const holder = start([...pythonArgv('hold-on.py'), String(port)])
+    await delay(500)
+    t.equal(received, 0, 'control: with all rules, it is refused')
+    if (backend === 'nftables') gate.nft('insert', 'rule', 'inet', server.instance, 'session', 'accept')
+    else execFileSync('iptables-legacy', ['-I', `${server.instance}-session`, '1', '-j', 'RETURN'])
+    await firstLine(holder)
+    await eventually('something that is received', () => received > 0)
+    await eventually('rules restored', () => count(server, 'firewall restored') > 0, RESTORED_MS)
+    const before = received
+    await delay(1000)
+    t.equal(received, before, 'nothing comes through any more')
+    holder.kill('SIGKILL')
+    forbidden.close()
+    t.equal((await endSession(server, session.id)).status, 200)
+    await assertEndsClean(t, server)
+    tally(t, 'faults', 1)
+  })
+}
 
 t.test('without a working nft the server does not start: one clear line, and nothing is left', async t => {
   const gate = gateNft(t)

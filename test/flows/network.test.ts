@@ -150,6 +150,14 @@ async function probeSessions (t: Test, backend: string): Promise<void> {
     t.strictSame(reached(), ['reached tcp 127.0.0.2 ' + own.display.port], 'the squatter itself saw the control only')
   })
 
+  await t.test('what a session serves on its own ports is for this machine, whatever addresses it listens on', async t => {
+    const facing = Object.fromEntries(['203.0.113.2', '2001:db8::2'].map(address => [address, { ...tcp(address, own.display.port), timeout: 2 }]))
+    await listening(a.startSoft(pythonArgv('listener.py', Object.values(facing))))
+    t.strictSame(await probe(t, facing), all(facing, 'reached'), 'control: from this machine, it is there')
+    t.strictSame(await probe(t, { ssh: tcp('203.0.113.2', 22) }, internet.enter), { ssh: 'reached' }, 'control: from another one, this machine is')
+    t.strictSame(await probe(t, facing, internet.enter), all(facing, 'no answer'), 'no other machine gets an answer')
+  })
+
   await t.test('other users of the machine are kept from sessions\' ports, and from nothing else', async t => {
     const targets = { ...own, ...Object.fromEntries(Object.entries(others).map(([name, target]) => [`other ${name}`, target])) }
     const unaffected = { ...ordinary, ...PUBLIC, ...FORBIDDEN, 'the API': local['the API']! }
