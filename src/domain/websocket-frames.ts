@@ -102,9 +102,12 @@ function unmask (raw: Buffer, headerLength: number): Buffer {
   return payload
 }
 
+const EMPTY = Buffer.alloc(0)
+const LONGEST_HEADER = 14
+
 /** Follows a stream of frames that is passed on unread, to know when a frame of ours may come between. */
 export class FrameBoundaries {
-  #head: Buffer = Buffer.alloc(0)
+  #head: Buffer = EMPTY
   #left = 0
 
   /** Whether all frames so far are whole. */
@@ -113,24 +116,24 @@ export class FrameBoundaries {
   }
 
   follow (chunk: Buffer): void {
-    let rest = chunk
-    while (rest.length > 0) {
+    for (let at = 0; at < chunk.length;) {
       if (this.#left > 0) {
-        const passed = Math.min(this.#left, rest.length)
+        const passed = Math.min(this.#left, chunk.length - at)
         this.#left -= passed
-        rest = rest.subarray(passed)
+        at += passed
         continue
       }
       const known = this.#head.length
-      const head = Buffer.concat([this.#head, rest.subarray(0, 14 - known)])
+      const bytes = chunk.subarray(at, at + LONGEST_HEADER - known)
+      const head = known === 0 ? bytes : Buffer.concat([this.#head, bytes]) // frames can be as small as their sender likes
       const header = parseHeader(head)
       if (!header) {
-        this.#head = head
+        this.#head = Buffer.from(head)
         return
       }
-      this.#head = Buffer.alloc(0)
+      if (known > 0) this.#head = EMPTY
       this.#left = header.payloadLength
-      rest = rest.subarray(header.headerLength - known)
+      at += header.headerLength - known
     }
   }
 }

@@ -83,6 +83,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
 
   viewer.on('data', (chunk: Buffer) => {
     viewerHeard = performance.now()
+    display.cork() // however many messages came at once
     try {
       for (const frame of frames.read(chunk)) {
         const passed = isControl(frame.opcode) ? passOn(frame) : filter(frame)
@@ -93,6 +94,8 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error
       throwOut(error)
+    } finally {
+      display.uncork()
     }
   })
   display.on('drain', () => viewer.resume())
