@@ -28,7 +28,8 @@ declare module 'fastify' {
       isServiceUp (facts: SessionFacts, name: string): Promise<boolean>
       /** Whether a signal has stopped the service's program. */
       isServiceStopped (facts: SessionFacts, name: string): Promise<boolean>
-      serviceLog (facts: SessionFacts, name: string, tail: number): Promise<string[]>
+      /** The last lines that the service printed, each cut at `lineBytes`, 8 KiB unless given. */
+      serviceLog (facts: SessionFacts, name: string, tail: number, lineBytes?: number): Promise<string[]>
       fileWriter (facts: SessionFacts): FileWriter
     }
   }
@@ -88,7 +89,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     downService: (facts, name, signal) => downService(dirOf(facts), name, signal),
     isServiceStopped: (facts, name) => isServiceStopped(dirOf(facts), name),
     isServiceUp: (facts, name) => isServiceUp(dirOf(facts), name),
-    serviceLog: (facts, name, tail) => readLog(dirOf(facts), name, tail),
+    serviceLog: (facts, name, tail, lineBytes) => readLog(dirOf(facts), name, tail, lineBytes),
     fileWriter: facts => new FileWriter(dirOf(facts), facts.account)
   } satisfies FastifyInstance['sandboxes'])
 }

@@ -18,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-const LINE_LENGTH = 500
+const LINE_BYTES = 500
 
 async function supervision (app: FastifyInstance): Promise<void> {
   const supervisors = new Map<string, Supervisor>()
@@ -47,7 +47,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
       raise: (name, signal) => raise[name](signal),
       kill: (name, signal) => sandboxes.killService(facts, name, signal),
       down: (name, signal) => sandboxes.downService(facts, name, signal),
-      lastLines: async (name, count) => (await sandboxes.serviceLog(facts, name, count)).map(line => line.slice(0, LINE_LENGTH))
+      lastLines: (name, count) => sandboxes.serviceLog(facts, name, count, LINE_BYTES)
     }
   }
 

@@ -27,6 +27,7 @@ const SCRIPTS = fileURLToPath(new URL('./sandbox', import.meta.url))
 const LOG_FILES = 3
 const LOG_BYTES = 1_000_000
 const LINE_BYTES = 8192
+const LINE_FEED = 10
 
 /**
  * Gives the service to the sandbox's s6 and raises it. Resolves when its program was started, or with `notifies`
@@ -87,15 +88,25 @@ async function readPid (dir: string, name: string): Promise<number | undefined> 
   return isFinishing ? undefined : Number(status.readBigUInt64BE(24)) || undefined
 }
 
-/** The last lines of a service's output, cut at 8 KiB each and without control characters: they are the session's words. */
-export async function readLog (dir: string, name: string, tail: number): Promise<string[]> {
+/** The last lines of a service's output, each cut at `lineBytes` and without control characters: they are the session's words. */
+export async function readLog (dir: string, name: string, tail: number, lineBytes = LINE_BYTES): Promise<string[]> {
   const logs = join(dir, 'logs', name)
   const rotated = (await readdir(logs).catch(ifGone()) ?? []).filter(file => file.startsWith('@')).sort().at(-1)
   const files = [rotated, 'current'].filter(file => file !== undefined)
   const parts = await Promise.all(files.map(file => readFile(join(logs, file)).catch(ifGone())))
-  const lines = Buffer.concat(parts.filter(part => part !== undefined)).toString().split('\n')
-  if (lines.at(-1) === '') lines.pop() // the last line has ended; without any, nothing was printed yet
-  return lines.slice(-tail).map(line => plainText(line, LINE_BYTES))
+  return lastLines(Buffer.concat(parts.filter(part => part !== undefined)), tail).map(line => plainText(line, lineBytes))
+}
+
+/** Decoded one by one: whoever keeps a line that was cut out of all the text keeps all the text. */
+function lastLines (bytes: Buffer, count: number): string[] {
+  const lines: string[] = []
+  let end = bytes.at(-1) === LINE_FEED ? bytes.length - 1 : bytes.length
+  while (bytes.length > 0 && end >= 0 && lines.length < count) {
+    const start = end === 0 ? 0 : bytes.lastIndexOf(LINE_FEED, end - 1) + 1
+    lines.unshift(bytes.toString('utf8', start, end))
+    end = start - 1
+  }
+  return lines
 }
 
 function serviceDir (dir: string, name: string): string {
