@@ -26,6 +26,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     try {
       // at the start they were just tried, and at the end they are tried once more
       if (!isStart) await untilClosing(app.sessions.retry())
+      app.registry.forgetOld()
       const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return
@@ -88,4 +89,4 @@ function show ({ kind, name }: Finding): Finding {
   return { kind, name }
 }
 
-export default fp(reconciler, { name: 'reconciler', dependencies: ['audit', 'sessions'] })
+export default fp(reconciler, { name: 'reconciler', dependencies: ['audit', 'registry', 'sessions'] })

@@ -15,6 +15,8 @@ declare module 'fastify' {
     registry: RegistryStore & Registry & {
       /** Notes, durably, that the session's creation came to its end. */
       commit (facts: SessionFacts): void
+      /** Forgets sessions that ended more than a day ago. */
+      forgetOld (): void
     }
   }
 }
@@ -39,13 +41,15 @@ async function registry (app: FastifyInstance): Promise<void> {
     if (isLeft) claim.keep()
     else claim.release()
   })
-  store.prune(new Date(Date.now() - KEEP_ENDED_MS))
+  const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
+  forgetOld()
   for (const { facts, state } of readSessionFolders(folders)) {
     if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
   }
 
   app.decorate('registry', {
     ...store,
+    forgetOld,
     record (facts: SessionFacts) {
       makeSessionFolder(folderOf(facts), facts)
       store.record(facts)

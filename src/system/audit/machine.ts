@@ -10,7 +10,7 @@ import { openPorts, sockets } from './network.ts'
 import type { FirewallBackend } from '../firewall-backend.ts'
 import type { Place } from './place.ts'
 import { processes } from './processes.ts'
-import { readRecords, records } from './records.ts'
+import { NO_RECORDS, readRecords, records } from './records.ts'
 import { folders, homes, strayFiles } from './storage.ts'
 
 /** The settings that tell an instance's things from all others. */
@@ -18,15 +18,16 @@ export type Settings = Pick<Place, 'instance' | 'dataDir' | 'uidMin' | 'uidMax' 
 
 /** All that an instance may have on the machine, in the order in which it is safely removed; and the sessions that may have it. */
 export function machineOf (settings: Settings, firewall: FirewallBackend): { nouns: Noun[], known: () => Known } {
-  const read = () => readRecords(join(settings.dataDir, 'registry.db'))
+  let recorded = NO_RECORDS // all that looks goes by what was known when it began: reading it takes time
+  const read = () => (recorded = readRecords(join(settings.dataDir, 'registry.db')))
   const serverPid = () => runningServer(settings.instance)
-  const knownIds = () => read().ids.union(new Set(readdirSync(join(settings.dataDir, 'sessions'))))
-  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => read().accounts, knownIds }
+  const knownIds = () => recorded.ids.union(new Set(readdirSync(join(settings.dataDir, 'sessions'))))
+  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => recorded.accounts, knownIds }
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
     nouns: [
       processes(place), sockets(place), openPorts(place), mounts(place), cgroups(place), strayFiles(place), ipc(place),
-      homes(place), locks, accounts(place), folders(place), records(read)
+      homes(place), locks, accounts(place), folders(place), records(() => recorded)
     ]
   }
 }
