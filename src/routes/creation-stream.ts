@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failure } from '../errors.ts'
 import type { ProgressLine } from '../schemas/progress.ts'
@@ -41,5 +41,5 @@ function watchReader (reply: FastifyReply, gone: AbortController): void {
     else if (performance.now() - takenAt > UNREAD_MS) gone.abort(failure('CLIENT_GONE'))
   }, 1000)
   timer.unref()
-  reply.raw.once('close', () => clearInterval(timer))
+  finished(reply.raw, () => clearInterval(timer)) // at once, if it has gone already
 }

@@ -4,6 +4,13 @@ import { errors } from '../schemas/common.ts'
 
 /** GET /ready: whether a session could be created now. */
 const ready: FastifyPluginAsyncTypebox = async app => {
+  let checking: Promise<void> | undefined
+
+  async function check (): Promise<void> {
+    await app.firewall.verify()
+    await app.linuxUsers.admitHome()
+  }
+
   app.get('/ready', {
     config: { scope: 'everybody' },
     schema: {
@@ -13,8 +20,9 @@ const ready: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
     }
   }, async () => {
-    await app.firewall.verify()
-    await app.linuxUsers.admitHome()
+    // who asks meanwhile shares it: anybody may ask, and sessions wait in the same line
+    checking ??= check().finally(() => { checking = undefined })
+    await checking
     if (app.places.areTaken) throw failure('TOO_MANY_SESSIONS', { retryAfterSeconds: 10 })
     if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
     return { ready: true as const }

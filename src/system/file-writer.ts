@@ -128,12 +128,13 @@ async function readLine (stream: Readable, signal: AbortSignal): Promise<string>
   }
   const onEnd = () => reject(new Error('the file writer ended'))
   const onAbort = () => reject(signal.reason)
-  stream.on('data', onData).on('close', onEnd).on('error', reject)
+  stream.on('data', onData).on('close', onEnd).on('error', reject).resume()
   signal.addEventListener('abort', onAbort)
   try {
     return await promise
   } finally {
     signal.removeEventListener('abort', onAbort)
-    stream.off('data', onData).off('close', onEnd).off('error', reject)
+    // what a session writes into the pipe of its own accord waits there, and costs nobody anything
+    stream.pause().off('data', onData).off('close', onEnd).off('error', reject)
   }
 }

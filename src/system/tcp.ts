@@ -35,5 +35,6 @@ export async function answersHttp (port: number, path: string, signal: AbortSign
     if (error.code === 'EMFILE' || error.code === 'ENFILE') reject(error)
     else resolve(false) // nobody listens, or what does is no HTTP server, or says nothing
   })
+  asked.on('close', () => resolve(false)) // it switches to another protocol: Node tells nobody who did not ask for that
   return promise
 }
