@@ -185,12 +185,16 @@ async function sessions (app: FastifyInstance): Promise<void> {
       app.ports.hold(facts.slot.index)
       app.places.hold(facts)
     }
-    await Promise.all(left.map(async session => {
+    const over = await Promise.all(left.map(async session => {
       const problem = await whyNotAdopted(session)
-      if (problem === undefined) return adopt(live.get(session.id)!)
+      if (problem === undefined) {
+        await adopt(live.get(session.id)!)
+        return []
+      }
       app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server: ending it')
-      await endOrLog(session.id, 'recovered')
+      return [session.id]
     }))
+    await endAll(over.flat(), 'recovered') // some side by side: after a crash of the machine, that may be hundreds
   }
 
   async function whyNotAdopted ({ state, ...facts }: Session): Promise<string | undefined> {
@@ -209,9 +213,13 @@ async function sessions (app: FastifyInstance): Promise<void> {
     app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
   }
 
-  async function endAll (ids: string[], reason: EndReason): Promise<void> {
-    const left = [...ids]
-    while (left.length > 0) await Promise.all(left.splice(0, ENDED_AT_ONCE).map(id => endOrLog(id, reason)))
+  function endAll (ids: string[], reason: EndReason): Promise<void> {
+    return endEach(ids.map(id => [id, reason]))
+  }
+
+  async function endEach (ends: [id: string, reason: EndReason][]): Promise<void> {
+    const left = [...ends]
+    while (left.length > 0) await Promise.all(left.splice(0, ENDED_AT_ONCE).map(([id, reason]) => endOrLog(id, reason)))
   }
 
   async function shutDown (): Promise<void> {
@@ -230,9 +238,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     list: () => registry.live(),
     end,
     endAll,
-    async retry () {
-      await Promise.all([...live].map(async ([id, { halfEnded }]) => halfEnded && await endOrLog(id, halfEnded)))
-    }
+    retry: () => endEach([...live].flatMap(([id, { halfEnded }]) => halfEnded ? [[id, halfEnded]] : []))
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
   app.audit.own('half-ended session', () => [...live].filter(([, { halfEnded }]) => halfEnded).map(([id]) => `${id}, whose teardown failed`))
