@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts.ts'
 import { removeGroups } from '../../src/system/cgroups.ts'
@@ -111,8 +111,11 @@ async function plant (server: Server, undo: (() => unknown)[]): Promise<Omit<Orp
   const reader = await started(['tail', '-f', `${folder}/note`])
   await named(reader.pid, 'tail')
   others.push(`process: ${reader.pid} tail of ${id}`)
+  let dead = ''
+  undo.push(() => eventually('the machine\'s init reaps the zombie', () => !existsSync(`/proc/${dead}`), 30_000)) // when its parent is gone
   const zombie = await started(['python3', '-c', ZOMBIE, String(uid)], true)
-  others.push(`zombie: ${zombie.word} python3`)
+  dead = zombie.word
+  others.push(`zombie: ${dead} python3`)
 
   const hidden = await started(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs tmpfs "$1" && echo up && exec s6-log -b n3 "$1"', 'sh', account.home], true)
   await named(hidden.pid, 's6-log')
