@@ -12,9 +12,9 @@ declare module 'fastify' {
 }
 
 async function credentials (app: FastifyInstance): Promise<void> {
-  const kinds: Record<CredentialKind, (id: string) => Pick<Credential, 'holds' | 'used'>> = {
+  const kinds: Record<CredentialKind, (id: string) => Omit<Credential, 'kind' | 'id'>> = {
     none: () => ({ holds: () => app.config.auth === 'none' }),
-    key: id => ({ holds: () => app.keys.isInForce(id) }),
+    key: id => ({ keyId: id, holds: () => app.keys.isInForce(id) }),
     login: id => app.logins.hold(id),
     token: until => ({ holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
     share: id => ({ holds: () => app.shares.isInForce(id) })

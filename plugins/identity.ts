@@ -16,8 +16,8 @@ declare module 'fastify' {
     isLoggedIn: boolean
   }
   interface FastifyContextConfig {
-    /** What a credential must be good for, to use the route; `view` unless given. `everybody` asks for none. */
-    scope?: Scope | 'everybody'
+    /** What a credential must be good for, to use the route; `view` unless given. `any` is good for something, `everybody` needs none. */
+    scope?: Scope | 'any' | 'everybody'
   }
 }
 
@@ -55,11 +55,11 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const holder = await authenticate(request, reply)
-    if (holder === 'unknown') throw await app.rateLimits.unknownKey(request)
+    if (holder === 'unknown') throw await app.rateLimits.unknownKey(request, reply)
     if (!holder && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
     if (!holder) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')
-    if (!mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
+    if (scope !== 'any' && !mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
     request.principal = holder.principal
     request.credential = holder.credential
   })

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import cookie from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieFor } from '../src/domain/cookie.ts'
-import { whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
+import { clientOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import type { Credential } from '../src/domain/visitor.ts'
 import { openLogins, type KeptLogin } from '../src/system/login-store.ts'
@@ -22,7 +21,7 @@ declare module 'fastify' {
       /** What the login of whoever asks is found by. */
       idOf (request: FastifyRequest): string
       /** The login with this id, for what was opened by it. */
-      hold (id: string): Pick<Credential, 'holds' | 'used'>
+      hold (id: string): Omit<Credential, 'kind' | 'id'>
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
       /** Ends those that a session at the provider opened, and returns how many. */
@@ -109,7 +108,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     open (request, reply, { user, role, scopes }, opener) {
       close(request, reply)
       const now = new Date()
-      const token = store.create({ principal: { user, role, scopes }, ...opener, createdAt: now, seenAt: now, ...clientOf(request) })
+      const token = store.create({ principal: { user, role, scopes }, ...opener, createdAt: now, seenAt: now, ...clientOf(request.headers, request.ip) })
       reply.setCookie(loginCookie.name, token, loginCookie.options)
     },
     find (request, reply) {
@@ -117,7 +116,7 @@ async function logins (app: FastifyInstance): Promise<void> {
       const login = token === undefined ? undefined : store.find(token)
       if (!login) return null
       const now = new Date()
-      const why = whyOver(login, clientOf(request), now)
+      const why = whyOver(login, clientOf(request.headers, request.ip), now)
       if (why) {
         request.log.info({ user: login.principal.user, why }, 'logged out')
         close(request, reply)
@@ -129,11 +128,13 @@ async function logins (app: FastifyInstance): Promise<void> {
     idOf: request => store.idOf(tokenOf(request) ?? ''),
     hold (id) {
       let usedAt = performance.now()
-      const holds = () => {
+      const holds = (from?: Client) => {
         const login = store.get(id)
-        return login !== undefined && !whyOver(login, login, new Date())
+        return login !== undefined && !whyOver(login, from ?? login, new Date())
       }
+      const opened = store.get(id)
       return {
+        keyId: opened && 'keyId' in opened ? opened.keyId : undefined,
         holds,
         used () {
           if (performance.now() - usedAt < seenMs) return
@@ -152,11 +153,6 @@ async function logins (app: FastifyInstance): Promise<void> {
     endAll: (user, but) => store.removeAll(user, but && tokenOf(but)),
     csrfToken: (request, reply) => reply.generateCsrf({ userInfo: userInfo(request) })
   } satisfies FastifyInstance['logins'])
-}
-
-function clientOf ({ headers, ip }: FastifyRequest): Client {
-  const words = ['user-agent', 'accept-language', 'sec-ch-ua-platform'].map(header => headers[header] ?? '')
-  return { fingerprint: createHash('sha256').update(JSON.stringify(words)).digest('hex'), address: ip }
 }
 
 export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'registry'] })

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import type { Client } from '../src/domain/login.ts'
 import { SHARE_MODES, type ShareMode } from '../src/domain/share.ts'
 import { CREDENTIAL_KINDS, type Credential, type Visitor } from '../src/domain/visitor.ts'
 import { failure } from '../src/errors.ts'
@@ -13,13 +14,15 @@ declare module 'fastify' {
     pageTokens: {
       issue (sessionId: string, visitor: Visitor): string
       /**
-       * What the page may do with the session.
+       * The page that shows this token.
        * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
        */
-      check (token: string, sessionId: string): ShareMode
+      check (token: string, sessionId: string, from: Client): Page
     }
   }
 }
+
+interface Page { mode: ShareMode, credential: Credential }
 
 async function pageTokens (app: FastifyInstance): Promise<void> {
   // of the next server, too: a page that is open comes back to it
@@ -32,7 +35,7 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
   }
 
   /** What it says, if this server has signed it for this session. */
-  function read (token: string, sessionId: string) {
+  function read (token: string, sessionId: string): Page | undefined {
     const [mode, kind, id = ''] = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().split(' ')
     const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind), id }
     if (!says.mode || !says.kind) return undefined
@@ -42,11 +45,11 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
 
   app.decorate('pageTokens', {
     issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
-    check (token, sessionId) {
+    check (token, sessionId, from) {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
-      if (!page.credential.holds()) throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
-      return page.mode
+      if (!page.credential.holds(from)) throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
+      return page
     }
   } satisfies FastifyInstance['pageTokens'])
 }

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
+import proxyAddr from '@fastify/proxy-addr'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { clientOf, type Client } from '../src/domain/login.ts'
 import { viewerFilter } from '../src/domain/viewer-filter.ts'
 import type { Visitor } from '../src/domain/visitor.ts'
 import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
@@ -52,6 +54,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   const viewers = new Map<string, Set<Viewer>>()
   const places = new Map<string, WindowPlaces>()
   let viewerCount = 0 // of all sessions
+  const isTrusted = proxyAddr.compile(app.config.trustProxy)
 
   function issueTicket (sessionId: string, visitor: Visitor): string {
     const now = performance.now()
@@ -65,11 +68,11 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   }
 
   /** The ticket, if it was issued for this session and is still good; it is not good again. */
-  function redeem (ticket: string, sessionId: string): Ticket {
+  function redeem (ticket: string, sessionId: string, from: Client): Ticket {
     const issued = tickets.get(ticket)
     tickets.delete(ticket)
     const isGood = issued?.sessionId === sessionId && issued.expiresAt > performance.now()
-    if (!isGood || !issued.visitor.credential.holds()) throw failure('BAD_TICKET')
+    if (!isGood || !issued.visitor.credential.holds(from)) throw failure('BAD_TICKET')
     return issued
   }
 
@@ -83,7 +86,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
     if (!url || !id) throw failure('NOT_FOUND')
     const session = app.sessions.ready(id)
-    const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id)
+    const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id, clientOf(request.headers, proxyAddr(request, isTrusted)))
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
     const filter = viewerFilter({

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Principal } from './principal.ts'
 
 /** What opened a login, and what the login ends with: an API key, or the session that the person has at the provider. */
@@ -19,6 +21,12 @@ export type Login = Opener & {
 
 /** What tells browsers and places apart. */
 export type Client = Pick<Login, 'fingerprint' | 'address'>
+
+/** Whoever asks with these headers, from this address. Of the headers, those that browsers send with whatever they ask: WebSockets, too. */
+export function clientOf (headers: IncomingHttpHeaders, address: string): Client {
+  const words = [headers['user-agent'] ?? '', headers['accept-language'] ?? '']
+  return { fingerprint: createHash('sha256').update(JSON.stringify(words)).digest('hex'), address }
+}
 
 /** How long a login lasts, in seconds, and what it is tied to. */
 export interface LoginLimits {

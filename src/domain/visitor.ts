@@ -1,3 +1,4 @@
+import type { Client } from './login.ts'
 import type { Share } from './share.ts'
 
 /** What can let somebody in: nothing has to, an API key, a login, the provider's token, or a link. */
@@ -9,8 +10,13 @@ export interface Credential {
   kind: CredentialKind
   /** Finds it again, among those of its kind. Not what is secret of it. */
   id: string
-  /** Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. */
-  holds (): boolean
+  /** The API key that it ends with, where there is one. */
+  keyId?: string | undefined
+  /**
+   * Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. With
+   * `from`, whether it may be shown by this client: a login may be bound to its own.
+   */
+  holds (from?: Client): boolean
   /** They do something: a login is not idle. */
   used? (): void
 }

@@ -4,6 +4,7 @@ import { Done, errors } from '../schemas/common.ts'
 
 const endLogin: FastifyPluginAsyncTypebox = async app => {
   app.delete('/me/logins/:id', {
+    config: { scope: 'create' },
     schema: {
       operationId: 'endLogin',
       summary: 'Logs you out of one of your browsers',

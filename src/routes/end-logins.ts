@@ -6,6 +6,7 @@ import { Ended } from '../schemas/login.ts'
 /** DELETE /me/logins and DELETE /admin/users/:user/logins. */
 const endLogins: FastifyPluginAsyncTypebox = async app => {
   app.delete('/me/logins', {
+    config: { scope: 'create' },
     schema: {
       operationId: 'endOtherLogins',
       summary: 'Logs you out of all browsers but this one',

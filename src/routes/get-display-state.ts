@@ -1,4 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { clientOf } from '../domain/login.ts'
 import { displayStateHeaders } from '../display-page/render.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
 import { DisplayExpiry } from '../schemas/expiry.ts'
@@ -23,7 +24,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     // before anything can be refused: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
-    app.pageTokens.check(request.query.token ?? '', request.params.id)
+    app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
     const session = app.sessions.get(request.params.id)
     const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
     return { state: session.state, display, ...app.expiry.show(session.id) }

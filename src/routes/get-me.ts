@@ -5,6 +5,7 @@ import { Me } from '../schemas/key.ts'
 /** GET /me: who the server takes the caller for. */
 const getMe: FastifyPluginAsyncTypebox = async app => {
   app.get('/me', {
+    config: { scope: 'any' },
     schema: {
       operationId: 'getMe',
       summary: 'Tells who you are, and what your credential is good for',

@@ -1,4 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { clientOf } from '../domain/login.ts'
 import { displayStateHeaders } from '../display-page/render.ts'
 import { failure } from '../errors.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
@@ -16,11 +17,12 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(401, 403, 404, 409) }
     },
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
-  }, async ({ params, body }) => {
-    const mode = app.pageTokens.check(typeof body === 'string' ? body : '', params.id)
+  }, async ({ params, body, headers, ip }) => {
+    const { mode, credential } = app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
     if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session does not keep it' })
     const { id } = app.sessions.ready(params.id)
     app.expiry.saw(id)
+    credential.used?.()
     return { ...app.expiry.show(id) }
   })
 }

@@ -5,6 +5,7 @@ const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.St
 
 const logOut: FastifyPluginAsyncTypebox = async app => {
   app.post('/logout', {
+    config: { scope: 'any' },
     schema: {
       operationId: 'logOut',
       summary: 'Ends the login of this browser; an API key stays in force',

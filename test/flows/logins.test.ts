@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
 import { BrowserClient } from '../support/browser-client.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { freePort } from '../support/free-port.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { eventually, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually, type Server } from '../support/server.ts'
+import { readMeta, socketDisplay } from '../support/socket-display.ts'
 
 const LOGINS = { ...lightDisplay(), EX10_AUTH: 'keys' }
 
@@ -112,6 +114,47 @@ t.test('a login can be tied to its browser and its address', async t => {
     t.equal((await browser.ask('/me', { headers })).status, 401, `not with ${Object.keys(headers).join()} of another`)
     for (const [name, value] of cookies) browser.cookies.set(name, value)
     t.equal((await browser.ask('/me')).status, 401, 'and then not any more at all')
+  }
+  await end()
+})
+
+t.test('what a page has of a login that is tied is tied, too', async t => {
+  const { server, key, end } = await servePeople(t, { ...socketDisplay(t), EX10_BIND_LOGIN: 'fingerprint,ip', EX10_TRUST_PROXY: '127.0.0.1' })
+  const session = await createSession(as(server, key))
+  const browser = new BrowserClient(server)
+  await browser.logIn(key)
+  const own = { 'user-agent': 'A browser', 'accept-language': 'en' }
+  const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  const meta = (name: 'ticket' | 'token') => readMeta(session, name, { ...own, cookie, 'sec-fetch-site': 'same-origin' })
+  const status = async (headers: Record<string, string>) => {
+    const socket = new WebSocket(`${session.url.replace('http', 'ws')}socket?ticket=${await meta('ticket')}`, 'binary', { headers })
+    const { promise, resolve } = Promise.withResolvers<number>()
+    socket.on('error', () => {}).on('open', () => { resolve(101); socket.terminate() })
+    socket.on('unexpected-response', (request, response) => { resolve(response.statusCode ?? 0); request.destroy() })
+    return promise
+  }
+  const state = async (headers: Record<string, string>) => (await fetch(`${session.url}state?token=${await meta('token')}`, { headers })).status
+  t.strictSame([await status(own), await state(own)], [101, 200], 'the control')
+  for (const [what, other] of [['another browser', { ...own, 'user-agent': 'Another browser' }], ['another address', { ...own, 'x-forwarded-for': '203.0.113.9' }]] as const) {
+    t.strictSame([await status(other), await state(other)], [403, 401], `not from ${what}`)
+  }
+  t.equal((await browser.ask('/me')).status, 200, 'the login holds')
+  await endSession(as(server, key), session.id)
+  await end()
+})
+
+t.test('whatever a key is good for, who logs in with it sees who they are and logs out; one that only looks ends nobody\'s login', async t => {
+  const { server, end } = await servePeople(t)
+  for (const scope of ['push', 'create', 'view']) {
+    const browser = new BrowserClient(server)
+    await browser.logIn(await keysCommand(server, 'create', '--user', 'ben', '--scopes', scope))
+    const { status, body } = await browser.ask('/me')
+    t.match([status, body], [200, { user: 'ben', scopes: [scope] }])
+    const headers = { 'x-csrf-token': body.csrfToken }
+    t.equal((await browser.ask('/me/logins')).status, 200)
+    t.equal((await browser.ask('/me/logins', { method: 'DELETE', headers })).status, scope === 'create' ? 200 : 403, scope)
+    t.equal((await browser.ask('/logout', { method: 'POST', headers })).status, 200)
+    t.equal((await browser.ask('/me')).status, 401)
   }
   await end()
 })
