@@ -31,21 +31,23 @@ async function shares (app: FastifyInstance): Promise<void> {
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
   const hearers: ((id: string) => void)[] = []
+  /** It ends with the key by which it was given. */
+  const isGood = (share: Share | undefined) => share !== undefined && (share.keyId === undefined || app.keys.isInForce(share.keyId))
   app.addHook('onClose', async () => store.close())
 
   app.audit.own('share', () => store.sessionIds())
   app.decorate('shares', {
     create (share) {
-      if (store.list(share.sessionId).length >= MAX_SHARES) throw failure('TOO_MANY_SHARES')
+      if (app.shares.list(share.sessionId).length >= MAX_SHARES) throw failure('TOO_MANY_SHARES')
       return store.create(share)
     },
     find (token) {
       const share = store.find(token)
-      if (!share) throw failure('SHARE_NOT_FOUND')
+      if (!share || !isGood(share)) throw failure('SHARE_NOT_FOUND')
       return share
     },
-    isInForce: id => store.get(id) !== undefined,
-    list: sessionId => store.list(sessionId),
+    isInForce: id => isGood(store.get(id)),
+    list: sessionId => store.list(sessionId).filter(isGood),
     revoke (sessionId, id) {
       if (!store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')
       for (const hear of hearers) hear(id)
@@ -57,4 +59,4 @@ async function shares (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['shares'])
 }
 
-export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit'] })
+export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit', 'keys'] })

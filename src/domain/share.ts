@@ -9,6 +9,8 @@ export interface NewShare {
   /** The user who gives it away. */
   createdBy: string
   expiresAt: Date
+  /** The API key by which they gave it, and with which it ends. */
+  keyId?: string | undefined
 }
 
 /** A link to a session, good for whoever has it; as it is kept, without the token that the link holds. */

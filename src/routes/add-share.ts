@@ -17,7 +17,8 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const { mode, expiresIn = A_DAY } = request.body
     const session = app.rights.readySession(request.principal, request.params.id)
-    const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, expiresAt: new Date(Date.now() + expiresIn * 1000) })
+    const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, keyId: request.credential.keyId, expiresAt: new Date(Date.now() + expiresIn * 1000) })
+    app.expiry.saw(session.id)
     app.auditLog.note(request, { action: 'share.created', target: session.id, details: { shareId: share.id, mode } })
     request.log.info({ sessionId: session.id, shareId: share.id, mode, by: share.createdBy }, 'session shared')
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`

@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { ClockNote } from '../domain/session-clocks.ts'
 import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '../domain/session.ts'
 import { StartRefused } from '../errors.ts'
-import { openDatabase } from './root-database.ts'
+import { addColumns, openDatabase } from './root-database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -134,7 +134,7 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
 function openSound (file: string): DatabaseSync {
   const database = openDatabase(file, SCHEMA)
   try {
-    addColumns(database)
+    addColumns(database, 'sessions', ADDED)
     database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
     if (found !== 'ok') throw damaged(String(found))
@@ -143,13 +143,6 @@ function openSound (file: string): DatabaseSync {
   } catch (error) {
     database.close()
     throw error
-  }
-}
-
-function addColumns (database: DatabaseSync): void {
-  const there = database.prepare('PRAGMA table_info(sessions)').all().map(({ name }) => name)
-  for (const [name, type] of Object.entries(ADDED)) {
-    if (!there.includes(name)) database.exec(`ALTER TABLE sessions ADD COLUMN ${name} ${type}`)
   }
 }
 

@@ -19,6 +19,14 @@ export function openDatabase (file: string, schema: string): DatabaseSync {
   }
 }
 
+/** Adds the columns that the table lacks, with their types. */
+export function addColumns (database: DatabaseSync, table: string, columns: Record<string, string>): void {
+  const there = database.prepare(`PRAGMA table_info(${table})`).all().map(({ name }) => name)
+  for (const [name, type] of Object.entries(columns)) {
+    if (!there.includes(name)) database.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`)
+  }
+}
+
 /** The same for what nothing else can be made anew from: the operator decides. @throws {StartRefused} */
 export function openOrRefuse (file: string, schema: string): DatabaseSync {
   try {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
 import type { NewShare, Share, ShareMode } from '../domain/share.ts'
-import { openOrRefuse } from './root-database.ts'
+import { addColumns, openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
 
 const SCHEMA = `
@@ -14,7 +14,8 @@ const SCHEMA = `
     mode TEXT NOT NULL,
     created_by TEXT NOT NULL,
     created_at TEXT NOT NULL,
-    expires_at TEXT NOT NULL
+    expires_at TEXT NOT NULL,
+    key_id TEXT
   ) STRICT;
   CREATE INDEX IF NOT EXISTS of_session ON shares (session_id);
 `
@@ -25,8 +26,9 @@ export type ShareStore = ReturnType<typeof openShares>
 /** Opens the links in `file`, which only root can read, and makes it if it is missing. @throws {StartRefused} when it is damaged */
 export function openShares (file: string) {
   const database = openOrRefuse(file, SCHEMA)
+  addColumns(database, 'shares', { key_id: 'TEXT' }) // of an earlier version
   const statements = {
-    insert: database.prepare('INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    insert: database.prepare('INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
     find: database.prepare('SELECT * FROM shares WHERE hash = ? AND expires_at > ?'),
     get: database.prepare('SELECT * FROM shares WHERE id = ? AND expires_at > ?'),
     list: database.prepare('SELECT * FROM shares WHERE session_id = ? AND expires_at > ? ORDER BY created_at, id'),
@@ -38,12 +40,12 @@ export function openShares (file: string) {
 
   return {
     /** Makes a link, and forgets those of its session that have expired. Its `token` is told here only. */
-    create ({ sessionId, mode, createdBy, expiresAt }: NewShare, now = new Date()): { share: Share, token: string } {
+    create ({ sessionId, mode, createdBy, expiresAt, keyId }: NewShare, now = new Date()): { share: Share, token: string } {
       const id = randomBytes(6).toString('hex')
       const token = newToken()
       statements.prune.run(sessionId, now.toISOString())
-      statements.insert.run(id, hashToken(token), sessionId, mode, createdBy, now.toISOString(), expiresAt.toISOString())
-      return { share: { id, sessionId, mode, createdBy, createdAt: now, expiresAt }, token }
+      statements.insert.run(id, hashToken(token), sessionId, mode, createdBy, now.toISOString(), expiresAt.toISOString(), keyId ?? null)
+      return { share: { id, sessionId, mode, createdBy, createdAt: now, expiresAt, keyId }, token }
     },
     /** The link that holds this token, if it is in force. */
     find (token: string, now = new Date()): Share | undefined {
@@ -78,6 +80,7 @@ function toShare (row: Record<string, SQLOutputValue>): Share {
     mode: String(row.mode) as ShareMode,
     createdBy: String(row.created_by),
     createdAt: new Date(String(row.created_at)),
-    expiresAt: new Date(String(row.expires_at))
+    expiresAt: new Date(String(row.expires_at)),
+    keyId: row.key_id === null ? undefined : String(row.key_id)
   }
 }

@@ -29,9 +29,9 @@ async function loggedIn ({ server, key }: People): Promise<BrowserClient> {
 
 const isIn = async (browser: BrowserClient) => (await browser.ask('/me')).status === 200
 /** Asks for a change, as a page of ours does. */
-async function change (browser: BrowserClient, method: string, path: string) {
+async function change (browser: BrowserClient, method: string, path: string, body?: object) {
   const { csrfToken } = (await browser.ask('/me')).body
-  return await browser.ask(path, { method, headers: { 'x-csrf-token': csrfToken } })
+  return await browser.ask(path, { method, headers: { 'x-csrf-token': csrfToken }, ...(body && { body }) })
 }
 
 t.test('7.1.1 how long a login lasts, unused and at most, is documented, with the settings that say so', async t => {
@@ -137,11 +137,16 @@ t.test('7.4.2 when a user\'s access is taken away, nothing of theirs is good any
   const session = await createSession(as(server, key))
   const socket = await openSocket(t, session, as(server, key).headers)
   const closed = once(socket, 'close') as Promise<[number]>
+  const share = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"control"}' }
+  const links: { url: string }[] = [(await ask(as(server, key), `/sessions/${session.id}/shares`, share)).body]
+  links.push((await change(browsers[0]!, 'POST', `/sessions/${session.id}/shares`, { mode: 'control' })).body)
+  for (const { url } of links) t.equal((await fetch(url)).status, 200, 'the control: by a link, one looks')
   const { keys } = (await ask(ada, '/admin/keys')).body as { keys: { id: string, user: string }[] }
   for (const { id } of keys.filter(({ user }) => user === 'anna')) t.equal((await ask(ada, `/admin/keys/${id}`, { method: 'DELETE' })).status, 200)
   for (const browser of browsers) t.notOk(await isIn(browser))
   t.equal((await ask(as(server, key), '/sessions')).status, 401)
   t.equal((await closed)[0], 4403)
+  for (const { url } of links) t.equal((await fetch(url)).status, 404, 'nor are the links that they gave away')
   t.strictSame((await ask(ada, '/admin/users/anna/sessions', { method: 'DELETE' })).body, { dryRun: false, ended: [session.id], failed: [] })
   await people.end()
 })
