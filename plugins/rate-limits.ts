@@ -1,6 +1,6 @@
 import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failure, type Ex10Error } from '../src/errors.ts'
 
 declare module 'fastify' {
@@ -9,12 +9,12 @@ declare module 'fastify' {
     rateLimits: {
       /** For the `config` of a route that makes sessions: so many a minute for each user at each address. */
       creation: { rateLimit: RateLimitOptions | false }
-      /** For the `config` of the route by which people come back from the provider: each time, that is asked. */
-      callback: { rateLimit: RateLimitOptions }
+      /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      login (request: FastifyRequest, keyId: string): Promise<void>
       /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
-      unknownKey (request: FastifyRequest): Promise<Ex10Error>
+      unknownKey (request: FastifyRequest, reply: FastifyReply): Promise<Ex10Error>
       /** The same of any other credential that is not good; `error` is what its caller is to hear. */
-      refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error>
+      refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error>
     }
   }
 }
@@ -28,19 +28,25 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
     enableDraftSpec: true, // ratelimit-limit, -remaining and -reset
     errorResponseBuilder: (_request, { ttl }) => failure('TOO_MANY_REQUESTS', { retryAfterSeconds: Math.ceil(ttl / 1000) })
   })
-  const failures: RateLimitOptions = { max: failureRate, timeWindow: MINUTE_MS, keyGenerator: ({ ip }) => ip }
-  const countFailure = app.createRateLimit(failures)
+  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; of IPv6, whoever has one has its /64
+  const opening = new WeakMap<FastifyRequest, string>()
+  const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${request.ip}` })
 
-  async function refused (request: FastifyRequest, error: Ex10Error): Promise<Ex10Error> {
+  async function refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error> {
     const count = await countFailure(request)
-    if (count.isAllowed || !count.isExceeded) return error
-    return failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+    if (count.isAllowed) return error
+    reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })
+    return count.isExceeded ? failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds }) : error
   }
 
   app.decorate('rateLimits', {
     creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
-    callback: { rateLimit: failures },
-    unknownKey: request => refused(request, failure('UNKNOWN_KEY')),
+    async login (request, keyId) {
+      opening.set(request, keyId)
+      const count = await countLogin(request)
+      if (!count.isAllowed && count.isExceeded) throw failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+    },
+    unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
     refused
   } satisfies FastifyInstance['rateLimits'])
 }

@@ -58,7 +58,7 @@ export const Config = Type.Object({
   oidcAdminRole: Type.String({ default: '', description: 'Which of them makes an admin; empty: none does' }),
   oidcAudience: Type.String({ default: '', description: 'The `aud` of access tokens that programs show as bearer tokens; empty: none is taken' }),
   createRate: Type.Integer({ minimum: 0, default: 60, description: 'How many creations a user may ask for in a minute, from one address; 0: any number' }),
-  failureRate: Type.Integer({ minimum: 1, default: 30, description: 'How many wrong keys or tokens an address may show in a minute, and how often it may come back from the provider' }),
+  failureRate: Type.Integer({ minimum: 1, default: 30, description: 'How many wrong keys or tokens an address may show in a minute, how often it may come back from the provider in vain, and how often a key may log in there' }),
   loginIdleTimeout: Type.Integer({ minimum: 1, default: 28_800, description: 'How long a browser stays logged in without any request, seconds' }),
   loginTimeout: Type.Integer({ minimum: 1, default: 86_400, description: 'How long a browser stays logged in at most, seconds' }),
   bindLogin: Type.Array(Type.Union([Type.Literal('fingerprint'), Type.Literal('ip')]), { default: [], description: 'What ends a login when it changes: what the browser says of itself (fingerprint), its address (ip)' }),

@@ -23,7 +23,7 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    const ended = await oidc.endLogins(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, err) : err })
+    const ended = await oidc.endLogins(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
     app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', details: { logins: ended } })
     request.log.info({ logins: ended }, 'logged out at the provider')
     return { success: true as const, message: `${ended} logins have ended` }

@@ -24,11 +24,23 @@ t.test('a user may ask for so many creations a minute, and each address may show
   t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'other requests are not limited')
 
   const wrong = async (headers: Record<string, string> = {}) => (await fetch(`${server.url}/sessions`, { headers: { authorization: 'Bearer wrong', ...headers } })).status
+  const { headers } = await fetch(`${server.url}/sessions`, { headers: { authorization: 'Bearer wrong', 'x-forwarded-for': '203.0.113.8' } })
+  t.match([headers.get('ratelimit-limit'), headers.get('ratelimit-remaining'), headers.get('ratelimit-reset')], ['4', '3', /^\d+$/])
+  for (let i = 0; i < 5; i++) await wrong({ 'x-forwarded-for': `2001:db8::${i}` })
+  t.equal(await wrong({ 'x-forwarded-for': '2001:db8::ffff' }), 429, 'of IPv6, a network counts as an address')
+  t.equal(await wrong({ 'x-forwarded-for': '2001:db8:0:1::1' }), 401, 'and the next one as another')
   const statuses = []
   for (let i = 0; i < 6; i++) statuses.push(await wrong())
   t.strictSame(statuses, [401, 401, 401, 401, 429, 429])
   t.equal((await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"key":"wrong"}' })).status, 429, 'wherever it is shown')
   t.equal(await wrong({ 'x-forwarded-for': '203.0.113.7' }), 401, 'another address is not concerned')
   t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'a good key is taken all the same')
+
+  const logIn = async (key: string, address = '203.0.113.9') => (await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-forwarded-for': address }, body: JSON.stringify({ key }) })).status
+  const key = await keysCommand(server, 'create', '--user', 'ben')
+  const logins = []
+  for (let i = 0; i < 6; i++) logins.push(await logIn(key))
+  t.strictSame(logins, [200, 200, 200, 200, 429, 429], 'nor does anybody log in as often as they like')
+  t.equal(await logIn(await keysCommand(server, 'create', '--user', 'cleo')), 200, 'others at the same address do')
   await assertEndsClean(t, admin)
 })
