@@ -25,14 +25,19 @@ declare module 'fastify' {
        * a failed session has been undone, and so has one whose client went away, as `gone` tells.
        */
       create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+      /** Ends all creations of a user, also those of which nothing is recorded yet: their clients read EX10_ENDED_BY_ADMIN. */
+      turnAway (user: string): void
     }
   }
 }
 
 /** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
 export type Admission = Admitted | Queued
-interface Admitted { facts: SessionFacts, template: Template }
-interface Queued { turn: Turn, wish: Wish, template: Template }
+interface Admitted { facts: SessionFacts, template: Template, order: Order }
+interface Queued { turn: Turn, wish: Wish, template: Template, order: Order }
+
+/** A creation, from when it is asked for until it is over. */
+interface Order { owner: string, turnedAway: AbortController }
 
 /** What is known of a session from the start. */
 type Wish = Omit<SessionFacts, 'slot' | 'account' | 'createdAt'>
@@ -41,6 +46,7 @@ const HEARTBEAT_MS = 5000
 
 async function creations (app: FastifyInstance): Promise<void> {
   const running = new Set<Promise<void>>()
+  const orders = new Set<Order>()
   const shutdown = new AbortController()
 
   async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
@@ -48,16 +54,24 @@ async function creations (app: FastifyInstance): Promise<void> {
     const template = app.templates.get(wanted)
     const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, width, height }
     const turn = app.admission.enter(wish)
-    return turn ? { turn, wish, template } : { facts: await decide(wish), template }
+    const order: Order = { owner, turnedAway: new AbortController() }
+    orders.add(order)
+    try {
+      return turn ? { turn, wish, template, order } : { facts: await decide(wish, order), template, order }
+    } catch (error) {
+      orders.delete(order)
+      throw error
+    }
   }
 
   /** Decides the rest for a session that has its place; gives the place back when that fails. */
-  async function decide (wish: Wish): Promise<SessionFacts> {
+  async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
     try {
       await app.linuxUsers.admitHome()
       const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
       try {
         const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+        turnedAway.signal.throwIfAborted()
         return { ...wish, slot, account, createdAt: new Date() }
       } catch (error) {
         app.ports.release(slot.index)
@@ -77,12 +91,13 @@ async function creations (app: FastifyInstance): Promise<void> {
       if (admitted) yield * make(admitted, gone, log)
     } finally {
       running.delete(over)
+      orders.delete(admission.order)
       isOver()
     }
   }
 
   /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
-  async function * wait ({ turn, wish, template }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
+  async function * wait ({ turn, wish, template, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
     const signal = AbortSignal.any([gone, shutdown.signal])
     let facts: SessionFacts | undefined
     try {
@@ -91,8 +106,8 @@ async function creations (app: FastifyInstance): Promise<void> {
         yield { status: 'queued', data: { message: `Waiting for a turn: number ${position}`, position, etaMs: app.places.etaMs(turn) } }
       }
       signal.throwIfAborted()
-      facts = await decide(wish)
-      return { facts, template }
+      facts = await decide(wish, order)
+      return { facts, template, order }
     } catch (err) {
       app.places.release(turn.id)
       log.info({ err }, 'creation waits no longer')
@@ -102,11 +117,11 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function * make ({ facts, template }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * make ({ facts, template, order }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts)
-    const signal = AbortSignal.any([gone, shutdown.signal, session.signal])
+    const signal = AbortSignal.any([gone, shutdown.signal, session.signal, order.turnedAway.signal])
     let committed = false
     try {
       const { undo, failpoint } = session
@@ -128,7 +143,12 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  app.decorate('creations', { admit, create })
+  function turnAway (user: string): void {
+    app.admission.turnAway(user)
+    for (const { owner, turnedAway } of orders) if (owner === user) turnedAway.abort(failure('ENDED_BY_ADMIN'))
+  }
+
+  app.decorate('creations', { admit, create, turnAway })
 
   app.addHook('preClose', async () => {
     shutdown.abort(failure('SHUTTING_DOWN'))

@@ -21,7 +21,7 @@ const endUserSessions: FastifyPluginAsyncTypebox = async app => {
     const ids = app.rights.sessions(request.principal).filter(({ owner }) => owner === user).map(({ id }) => id)
     if (dryRun) return { dryRun, ended: ids, failed: [] }
     app.auditLog.note(request, { action: 'user.end-sessions', target: user, details: { sessions: ids.length } })
-    app.admission.turnAway(user)
+    app.creations.turnAway(user)
     await app.sessions.endAll(ids, 'deleted')
     const left = app.sessions.list().map(({ id }) => id)
     return { dryRun, ended: ids.filter(id => !left.includes(id)), failed: ids.filter(id => left.includes(id)) }

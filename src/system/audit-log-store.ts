@@ -6,7 +6,7 @@ const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL; -- a creation waits for it: what is lost with the machine's power is the last second
   PRAGMA busy_timeout = 2000;
-  CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY CHECK (seq > 0), text TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
   CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
 `
@@ -36,6 +36,7 @@ export function openAuditLog (file: string) {
     page: database.prepare(`SELECT * FROM entries WHERE seq < :before
       AND (:user IS NULL OR text ->> 'user' = :user) AND (:action IS NULL OR text ->> 'action' = :action) AND (:target IS NULL OR text ->> 'target' = :target)
       ORDER BY seq DESC LIMIT :limit`),
+    stray: database.prepare('SELECT 1 FROM entries WHERE seq < 1'), // of a file that was made without the check
     following: database.prepare('SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
@@ -66,6 +67,7 @@ export function openAuditLog (file: string) {
     /** The number of the first entry that is not what it was, or that lacks the one before it; undefined when all are. */
     async firstBroken (signal: AbortSignal): Promise<number | undefined> {
       let link = { seq: 0, hash: FIRST_LINK }
+      if (statements.stray.get()) return 0
       for (;;) {
         const rows = statements.following.all(link.seq, AT_ONCE)
         for (const row of rows) {

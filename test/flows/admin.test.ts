@@ -169,6 +169,7 @@ t.test('the audit log says who did what, and tells when one of its entries was c
   const database = new DatabaseSync(`${server.dataDir}/audit-log.db`)
   t.throws(() => database.exec('DELETE FROM entries WHERE seq = 3'), /append-only/)
   t.throws(() => database.exec('UPDATE entries SET hash = \'\''), /append-only/)
+  t.throws(() => database.exec("INSERT INTO entries VALUES (0, '{}', '')"), /CHECK/, 'nor is anything put before the first')
   database.exec('DROP TRIGGER never_changed; DROP TRIGGER never_removed')
   database.exec('UPDATE entries SET text = replace(text, \'anna\', \'anne\') WHERE seq = 4')
   t.match(await log('?verify=true'), { intact: false, firstBroken: 4 }, 'changed')
@@ -177,6 +178,18 @@ t.test('the audit log says who did what, and tells when one of its entries was c
   database.exec('DELETE FROM entries WHERE seq = 6')
   t.match(await log('?verify=true'), { intact: false, firstBroken: 6 }, 'taken out')
   database.close()
+  await assertEndsClean(t, ada)
+})
+
+t.test('who ends all of a user\'s sessions ends those, too, that have only been asked for', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_FAILPOINT: 'record:before:hang' }) // so that nothing is recorded yet
+  const [ada, anna] = [as(server, await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin')), as(server, await keysCommand(server, 'create', '--user', 'anna'))]
+  const creation = await beginCreation(anna)
+  await creation.until('record')
+  t.strictSame(await listSessions(ada), [], 'nothing is recorded')
+  t.match(await ask(ada, '/admin/users/anna/sessions', { method: 'DELETE' }), { status: 200, body: { ended: [] } })
+  t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_ENDED_BY_ADMIN' } })
+  t.equal((await endSession(anna, (await createSession(anna)).id)).status, 200, 'they may ask again')
   await assertEndsClean(t, ada)
 })
 
