@@ -11,7 +11,7 @@ declare module 'fastify' {
 }
 
 async function keys (app: FastifyInstance): Promise<void> {
-  const store = openKeys(join(app.config.dataDir, 'keys.db'))
+  const store = openKeys(join(app.config.dataDir, 'keys.db'), err => app.log.error({ err }, 'use of a key not noted'))
   app.addHook('onClose', async () => store.close())
   app.decorate('keys', store)
 }

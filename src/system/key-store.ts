@@ -28,10 +28,11 @@ export type KeyStore = ReturnType<typeof openKeys>
 
 /**
  * Opens the keys in `file`, which only root can read, and makes it if it is missing. The server and a terminal may have
- * it open at the same time: what one writes, the other reads at once.
+ * it open at the same time: what one writes, the other reads at once. `onUnnoted` hears why it is not noted that a key was
+ * used; the key is good all the same.
  * @throws {StartRefused} when it is damaged
  */
-export function openKeys (file: string) {
+export function openKeys (file: string, onUnnoted: (error: unknown) => void = () => {}) {
   const database = openOrRefuse(file, SCHEMA)
   const statements = {
     insert: database.prepare('INSERT INTO keys (id, hash, user, role, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
@@ -41,6 +42,14 @@ export function openKeys (file: string) {
     revoke: database.prepare('UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING *'),
     remove: database.prepare('DELETE FROM keys WHERE id = ?'),
     used: database.prepare('UPDATE keys SET last_used_at = ? WHERE id = ?')
+  }
+
+  function noteUse (id: string, now: Date): void {
+    try {
+      statements.used.run(now.toISOString(), id)
+    } catch (error) {
+      onUnnoted(error) // a full disk: who ends a session makes room
+    }
   }
 
   return {
@@ -67,7 +76,7 @@ export function openKeys (file: string) {
       const row = statements.find.get(hashToken(secret))
       const key = row && toKey(row)
       if (!key || !isInForce(key, now)) return undefined
-      if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USED_MS) statements.used.run(now.toISOString(), key.id)
+      if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USED_MS) noteUse(key.id, now)
       return key
     },
     /** Whether the key with this id opens anything. */

@@ -1,5 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { scopesOf } from '../../src/domain/api-key.ts'
 import { openKeys } from '../../src/system/key-store.ts'
@@ -32,6 +33,21 @@ t.test('a key is found until its time is over, and only by all of its secret', a
   t.equal(keys.find(secret)?.id, key.id)
   t.equal(keys.find(secret, end), undefined)
   for (const wrong of ['', secret.slice(0, -1), secret + 'A', secret.toLowerCase()]) t.equal(keys.find(wrong), undefined)
+})
+
+t.test('a key is good although it cannot be noted that it was used', async t => {
+  const file = newFile(t)
+  const problems: unknown[] = []
+  const keys = openKeys(file, error => problems.push(error))
+  const other = new DatabaseSync(file)
+  t.teardown(() => { keys.close(); other.close() })
+  const { key, secret } = keys.create(anna)
+  other.exec('BEGIN IMMEDIATE')
+  t.equal(keys.find(secret)?.id, key.id)
+  t.match(problems, [{ message: /locked/ }], 'and somebody hears why')
+  other.exec('COMMIT')
+  t.equal(keys.find(secret)?.id, key.id)
+  t.equal(problems.length, 1, 'the control')
 })
 
 t.test('keys and logins that are damaged stop the start in one line, and are left as they are; only root reads them', async t => {
