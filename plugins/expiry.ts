@@ -102,9 +102,15 @@ async function expiry (app: FastifyInstance): Promise<void> {
   function use (session: Watched | undefined, more = 0): void {
     if (!session || watched.get(session.facts.id) !== session) return // it has ended meanwhile
     session.clocks.activeAt = performance.now()
-    session.clocks.isUsed = true
     session.clocks.working += more
+    usedFirst(session)
     changed(session)
+  }
+
+  /** Noted at once: or the next server, after a kill -9, might take it for one that nobody ever used. */
+  function usedFirst ({ clocks }: Watched): void {
+    if (!clocks.isUsed) saveBy(performance.now())
+    clocks.isUsed = true
   }
 
   function changed (session: Watched): void {
@@ -183,7 +189,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     viewed (id, closed) {
       const session = watched.get(id)
       if (!session) return
-      session.clocks.isUsed = true
+      usedFirst(session)
       changed(session)
       if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer not counted'))
     },

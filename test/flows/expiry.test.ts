@@ -159,6 +159,21 @@ t.test('a session that is never viewed nor used ends by EX10_CONNECT_TIMEOUT; on
   await assertEndsClean(t, server)
 })
 
+t.test('a session that was used just before the server was killed is not one that nobody ever used', { buffered: true }, async t => {
+  const server = await serve(t, { ...lightDisplay(), ...OFF, EX10_CONNECT_TIMEOUT: '4' })
+  const [used, shared] = [await createSession(server), await createSession(server)]
+  await touch(server, used)
+  await fetch(`${server.url}/sessions/${shared.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"view"}' })
+  await delay(500)
+  await server.stop('SIGKILL')
+  await delay(4000)
+  const again = await next(t, server)
+  await delay(1500)
+  t.match((await listSessions(again)).map(({ id, state }) => [id, state]), [[used.id, 'ready'], [shared.id, 'ready']])
+  for (const { id } of [used, shared]) await endSession(again, id)
+  await assertEndsClean(t, again)
+})
+
 t.test('with EX10_VIEWER_COUNTS, a session is in use as long as somebody looks at it', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '3', EX10_VIEWER_COUNTS: '1' })
   const session = await createSession(server)
