@@ -269,6 +269,23 @@ t.test('without a provider that answers, the server starts and takes API keys; o
   await end()
 })
 
+t.test('a provider that changes its keys goes on: what it signs with a new one is good, and what with an old one is not', async t => {
+  const { server, provider, end } = await serveWithProvider(t, { EX10_FAILURE_RATE: '1000' })
+  const status = async (token: string) => (await fetch(`${server.url}/me`, { headers: { authorization: `Bearer ${token}` } })).status
+  const claims = { sub: 'anna', aud: AUDIENCE, groups: [] }
+  const old = await provider.sign(claims)
+  t.equal(await status(old), 200, 'the control')
+  await provider.close()
+  const renewed = await startProvider(t, server.url, GROUPS, Number(new URL(provider.issuer).port), 'two')
+  const fresh = await renewed.sign(claims)
+  await eventually('the new key', async () => await status(fresh) === 200)
+  t.equal(await status(old), 401, 'the keys of before are gone with that')
+  const browser = new BrowserClient(server)
+  t.equal((await logInThroughProvider(browser, 'anna')).status, 302, 'people log in')
+  t.equal((await browser.ask('/me')).body.user, 'anna')
+  await end()
+})
+
 t.test('a person in a browser logs in on the way to a session, and logs out of both the server and the provider', async t => {
   const { server, end } = await serveWithProvider(t, socketDisplay(t)) // a display page that finds no display loads itself anew, whatever is opened meanwhile
   const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))

@@ -28,13 +28,13 @@ export interface TestProvider {
 }
 
 /** Starts a provider for the server at `publicUrl`; for browsers it is another site than 127.0.0.1. `groups` are those of each user. */
-export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port = 0): Promise<TestProvider> {
+export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port = 0, kid = 'one'): Promise<TestProvider> {
   const http = createServer()
   http.listen(port, '127.0.0.1')
   await once(http, 'listening')
   const issuer = `http://localhost:${(http.address() as AddressInfo).port}`
   const keys = await generateKeyPair('RS256', { extractable: true })
-  const provider = new Provider(issuer, configuration(publicUrl, { ...await exportJWK(keys.privateKey), kid: 'one', alg: 'RS256', use: 'sig' }, groups))
+  const provider = new Provider(issuer, configuration(publicUrl, { ...await exportJWK(keys.privateKey), kid, alg: 'RS256', use: 'sig' }, groups))
   const backchannel: TestProvider['backchannel'] = []
   for (const outcome of ['success', 'error'] as const) provider.on(`backchannel.${outcome}`, () => backchannel.push(outcome))
   http.on('request', provider.callback())
@@ -51,7 +51,7 @@ export async function startProvider (t: Test, publicUrl: string, groups: Record<
     sign (payload, header = {}) {
       const now = Math.floor(Date.now() / 1000)
       const claims = { iss: issuer, iat: now, exp: now + 60, ...payload }
-      return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one', ...header }).sign(keys.privateKey)
+      return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid, ...header }).sign(keys.privateKey)
     }
   }
 }

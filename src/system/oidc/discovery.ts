@@ -37,7 +37,7 @@ async function discover ({ issuer, clientId, clientSecret }: Client): Promise<Di
   })
   const jwksUri = new URL(configuration.serverMetadata().jwks_uri ?? '')
   if (jwksUri.protocol !== 'https:' && !isInsecure) throw new Error('its jwks_uri is no https address')
-  return { configuration, keys: createRemoteJWKSet(jwksUri, { timeoutDuration: TIMEOUT_MS }) }
+  return { configuration, keys: createRemoteJWKSet(jwksUri, { timeoutDuration: TIMEOUT_MS, cooldownDuration: RETRY_MS }) }
 }
 
 /** As the provider wants it: in a header, unless it takes the secret in the body only. */
