@@ -87,6 +87,17 @@ t.test('while its rules are damaged the server makes no session, and puts them i
   tally(t, 'faults', damages.length + 2)
 })
 
+t.test('whoever asks whether the server is ready, however often, keeps no session waiting for the rules', async t => {
+  const gate = gateNft(t)
+  const server = await serve(t, lightDisplay())
+  const before = gate.asked('list table')
+  const answers = await Promise.all(Array.from({ length: 300 }, () => fetch(`${server.url}/ready`)))
+  t.ok(answers.every(({ status }) => status === 200))
+  const asked = gate.asked('list table') - before
+  t.ok(asked > 0 && asked < 60, `the rules were read ${asked} times for 300 who asked`)
+  await assertEndsClean(t, server)
+})
+
 for (const backend of ['nftables', 'iptables']) {
   t.test(`${backend}: what a session reached while rules were damaged, it reaches no longer when they are restored, on no connection`, async t => {
     const gate = gateNft(t)

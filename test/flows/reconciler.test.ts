@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { auditFromServer, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, listSessions, next, serve } from '../support/creation.ts'
@@ -12,7 +13,8 @@ const PASS_MS = 60_000
 t.test('what no live session accounts for is removed by the running server, and what its sessions have is left alone', async t => {
   const server = await serve(t)
   const other = await serve(t)
-  const [session, stuck, neighbour] = await Promise.all([createSession(server), createSession(server), createSession(other)])
+  const [session, stuck, neighbour, old] = await Promise.all([createSession(server), createSession(server), createSession(other), createSession(server)])
+  t.equal((await endSession(server, old.id)).status, 200)
 
   // a mount in its folder keeps a session from being removed
   const mount = `${server.dataDir}/sessions/${stuck.id}/mount`
@@ -21,6 +23,12 @@ t.test('what no live session accounts for is removed by the running server, and 
   t.equal((await endSession(server, stuck.id)).status, 500, 'its end fails')
   t.match((await auditFromServer(server)).leaked, [`half-ended session: ${stuck.id}, whose teardown failed`], 'and the audit says that nobody is at it')
   execFileSync('umount', [mount])
+
+  const database = new DatabaseSync(`${server.dataDir}/registry.db`)
+  t.teardown(() => database.close())
+  database.exec(`UPDATE sessions SET ended_at = '2020-01-01T00:00:00.000Z' WHERE id = '${old.id}'`)
+  const records = () => database.prepare('SELECT id FROM sessions').all().length
+  t.equal(records(), 3)
 
   const orphans = await plantOrphans(server)
   t.teardown(orphans.remove)
@@ -33,6 +41,7 @@ t.test('what no live session accounts for is removed by the running server, and 
 
   await orphans.remove()
   t.match(await listSessions(server), [{ id: session.id, state: 'ready', health: 'ok' }], 'the live session lives, and the one that was stuck has ended')
+  t.equal(records(), 2, 'and what ended long ago is forgotten')
   t.match(await listSessions(other), [{ id: neighbour.id, state: 'ready', health: 'ok' }], 'so does another instance\'s')
   t.strictSame(await auditFromServer(other), CLEAN)
   for (const [place, { id }] of [[server, session], [other, neighbour]] as const) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { TEST_DATA } from './server.ts'
 
@@ -8,6 +8,8 @@ export type Broken = 'nothing' | 'adding' | 'changing' | 'all' | 'running'
 
 export interface NftGate {
   break (what: Broken): void
+  /** How often somebody has asked for this. */
+  asked (words: string): number
   /** The real nft, however broken the other is. */
   nft (...words: string[]): string
 }
@@ -18,6 +20,7 @@ export function gateNft (t: Test): NftGate {
   copyFileSync('/usr/sbin/nft', `${folder}/nft`)
   writeFileSync(`${folder}/broken`, 'nothing')
   writeFileSync(`${folder}/gate`, `#!/bin/sh
+echo "$*" >>${folder}/asked
 case "$(cat ${folder}/broken) $*" in
   all*|adding\\ add*|changing\\ add*|changing\\ -f*) echo 'nft is broken' >&2; exit 1
 esac
@@ -33,6 +36,7 @@ exec ${folder}/nft "$@"
       writeFileSync(`${folder}/broken`, what)
       chmodSync(`${folder}/gate`, what === 'running' ? 0o644 : 0o755)
     },
+    asked: words => readFileSync(`${folder}/asked`, 'utf8').split(words).length - 1,
     nft: (...words) => execFileSync(`${folder}/nft`, words, { encoding: 'utf8' })
   }
 }

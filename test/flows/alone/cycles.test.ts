@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
 import { auditFromServer, CLEAN } from '../../support/audit.ts'
 import { atOnce } from '../../support/at-once.ts'
@@ -7,7 +9,7 @@ import { lightDisplay } from '../../support/light-display.ts'
 import { IS_LONG } from '../../support/long.ts'
 import { listMachine } from '../../support/machine.ts'
 import { heldAtRest, memoryOf } from '../../support/server-process.ts'
-import { createSession, endSession, pushCode } from '../../support/server.ts'
+import { createSession, endSession, eventually, pushCode } from '../../support/server.ts'
 import { tally } from '../../support/tally.ts'
 
 const CYCLES = IS_LONG ? 1000 : 40
@@ -27,6 +29,14 @@ t.test('a server that has made and ended any number of sessions holds no more th
     if (pushed.status !== 200 || ended.status !== 200) throw new Error(`pushed ${pushed.status}, ended ${ended.status}`)
   }
 
+  /** A client that goes away while it is decided whether it gets a session. */
+  async function leave (): Promise<void> {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write('GET /createSession HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n', () => socket.destroy())
+    await once(socket, 'close')
+  }
+
   await atOnce(SIDE_BY_SIDE, SIDE_BY_SIDE, cycle) // what is opened once, at first use, and stays
   const held = await heldAtRest(server)
   const machine = await listMachine(server)
@@ -36,7 +46,8 @@ t.test('a server that has made and ended any number of sessions holds no more th
   await atOnce(SIDE_BY_SIDE, CYCLES - WARM_UP, cycle)
   t.comment(`${Math.round((performance.now() - startedAt) / (CYCLES - WARM_UP))} ms a cycle, ${SIDE_BY_SIDE} side by side`)
 
-  t.strictSame(await listSessions(server), [])
+  await atOnce(SIDE_BY_SIDE, WARM_UP, leave)
+  await eventually('an end of all', async () => (await listSessions(server)).length === 0)
   t.strictSame(await auditFromServer(server), CLEAN)
   t.strictSame(await listMachine(server), machine, 'accounts, homes, cgroups, loop devices, firewall elements, processes: none more, none less')
   t.strictSame(await heldAtRest(server), held, 'its descriptors, threads, children, timers and sockets are as before')
