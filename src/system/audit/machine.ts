@@ -22,7 +22,7 @@ export function machineOf (settings: Settings, firewall: FirewallBackend): { nou
   const read = () => (recorded = readRecords(join(settings.dataDir, 'registry.db')))
   const serverPid = () => runningServer(settings.instance)
   const knownIds = () => recorded.ids.union(new Set(readdirSync(join(settings.dataDir, 'sessions'))))
-  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => recorded.accounts, knownIds }
+  const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => recorded.accounts, knownIds, readyIds: () => recorded.live.filter(({ state }) => state === 'ready').map(({ id }) => id) }
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
     nouns: [

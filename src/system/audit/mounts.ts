@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
 import { run } from '../run.ts'
 import { loopDevices } from '../loop-devices.ts'
-import { entriesOf, mountPoints, targetOf, textOf } from './files.ts'
-import { homesOf, ownerOfPath, type Place } from './place.ts'
+import { readInit } from '../sandbox.ts'
+import { mountPoints, targetOf, textOf } from './files.ts'
+import { pidsWithoutSession } from './process-table.ts'
+import { foldersOf, homesOf, ownerOfPath, type Place } from './place.ts'
 
 /**
  * What is mounted below the data folder, here and in the namespaces of other processes, where it keeps a home of an
@@ -35,10 +37,11 @@ async function mountsHere (place: Place): Promise<Thing[]> {
   }))
 }
 
-/** One process of each mount namespace but this one; where root may not look, there is an init above it. */
-async function namespaces (): Promise<Map<string, string>> {
+/** One process of each mount namespace but this one; where root may not look, there is an init above it. Of a live session's, that is its init's. */
+async function namespaces (place: Place): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const pid of (await entriesOf('/proc')).filter(name => /^\d+$/.test(name))) {
+  const inits = await Promise.all(place.readyIds().map(id => readInit(join(foldersOf(place), id))))
+  for (const pid of [...inits.flatMap(init => init ? String(init.pid) : []), ...await pidsWithoutSession(place)]) {
     const namespace = await targetOf(`/proc/${pid}/ns/mnt`)
     if (namespace) found.set(namespace, pid)
   }
@@ -51,7 +54,7 @@ async function namespaces (): Promise<Map<string, string>> {
  * namespace is not entered to change it, because what stands there is not the host's.
  */
 async function mountsElsewhere (place: Place): Promise<Thing[]> {
-  const found = await Promise.all([...await namespaces()].map(async ([namespace, pid]) => {
+  const found = await Promise.all([...await namespaces(place)].map(async ([namespace, pid]) => {
     const points = mountPoints(await textOf(`/proc/${pid}/mountinfo`) ?? '').filter(point => point.startsWith(homesOf(place) + '/'))
     return [...new Set(points.map(point => ownerOfPath(place, point)))].map(owner => ({ kind: 'namespace', name: `${namespace} with the home of ${owner}`, owner }))
   }))

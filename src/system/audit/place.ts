@@ -17,6 +17,8 @@ export interface Place {
   recordedAccounts (): Map<string, Account>
   /** The ids of all sessions that are recorded, ended ones too, or have a folder. */
   knownIds (): Set<string>
+  /** The ids of those that are ready: whatever they have is in its place, whether a server runs or not. */
+  readyIds (): string[]
 }
 
 export function isOurUid ({ uidMin, uidMax }: Place, uid: number): boolean {

@@ -1,7 +1,8 @@
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { entriesOf, textOf } from './files.ts'
-import { isOurUid, ownerOfPath, type Place } from './place.ts'
+import { foldersOf, isOurUid, ownerOfPath, type Place } from './place.ts'
 import { parseStat, type ProcessId } from '../processes.ts'
+import { readGroups } from '../sandbox.ts'
 
 /** A process of this instance. */
 export interface OurProcess extends ProcessId {
@@ -19,17 +20,29 @@ const AT_ONCE = 64
 const PROGRAMS = /^(s6-[a-z]+|unshare|nsenter)$/
 const SCRIPT = /\/sandbox\/[a-z-]+\.sh$/
 
-/** The processes of this instance, dead ones that are not reaped as well. */
+/** The pids of all processes but those in the group of a session that is ready: they are its own, and there may be hundreds of sessions. */
+export async function pidsWithoutSession (place: Place): Promise<string[]> {
+  const all = (await entriesOf('/proc')).filter(name => /^\d+$/.test(name))
+  const lists = await Promise.all(place.readyIds().map(async id => {
+    const [group] = await readGroups(join(foldersOf(place), id)) // each process is in all of them
+    return group === undefined ? '' : await textOf(join(group, 'cgroup.procs')) ?? ''
+  }))
+  const accountedFor = new Set(lists.flatMap(list => list.split('\n')))
+  return all.filter(pid => !accountedFor.has(pid))
+}
+
+/** The processes of this instance that are not a live session's, dead ones that are not reaped as well. */
 export async function readProcesses (place: Place): Promise<OurProcess[]> {
-  const pids = (await entriesOf('/proc')).filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
+  const pids = (await pidsWithoutSession(place)).filter(pid => Number(pid) !== process.pid)
   const serverPid = place.serverPid()
   const known = place.knownIds()
+  const inGroup = new RegExp(`/${place.instance}/([^/\\n]+)`)
   const found: (OurProcess | undefined)[] = []
-  while (pids.length > 0) found.push(...await Promise.all(pids.splice(0, AT_ONCE).map(pid => readProcess(place, serverPid, known, pid))))
+  while (pids.length > 0) found.push(...await Promise.all(pids.splice(0, AT_ONCE).map(pid => readProcess(place, serverPid, known, inGroup, pid))))
   return found.filter(one => one !== undefined)
 }
 
-async function readProcess (place: Place, serverPid: number | undefined, known: Set<string>, pid: string): Promise<OurProcess | undefined> {
+async function readProcess (place: Place, serverPid: number | undefined, known: Set<string>, inGroup: RegExp, pid: string): Promise<OurProcess | undefined> {
   const [status = '', stat = ''] = await Promise.all(['status', 'stat'].map(file => textOf(`/proc/${pid}/${file}`)))
   if (!status || !stat) return undefined
   const { startTime, state } = parseStat(stat)
@@ -37,15 +50,14 @@ async function readProcess (place: Place, serverPid: number | undefined, known: 
   const uid = /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').map(Number).find(uid => isOurUid(place, uid))
   if (uid !== undefined) return { ...process, owner: uid }
 
-  const inGroup = new RegExp(`/${place.instance}/([^/\\n]+)`).exec(await textOf(`/proc/${pid}/cgroup`) ?? '')?.[1]
-  const group = inGroup && known.has(inGroup) ? inGroup : undefined // another server, in a container, may have our name
+  const named = inGroup.exec(await textOf(`/proc/${pid}/cgroup`) ?? '')?.[1]
+  const group = named && known.has(named) ? named : undefined // another server, in a container, may have our name
   if (process.isZombie) {
     const isServers = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]) === serverPid
     return isServers || group ? { ...process, owner: group } : undefined
   }
   const argv = (await textOf(`/proc/${pid}/cmdline`) ?? '').split('\0')
-  const named = argv.map(word => ownerOfPath(place, word)).find(Boolean)
-  const owner = group ?? named
+  const owner = group ?? argv.map(word => ownerOfPath(place, word)).find(Boolean)
   if (!owner) return undefined
   const isCertain = Boolean(group) || PROGRAMS.test(basename(argv[0] ?? '')) || argv.some(word => SCRIPT.test(word))
   return { ...process, owner, isCertain }
