@@ -37,6 +37,8 @@ export interface SupervisorOptions {
 
 const LOOK_MS = 500
 const INSPECT_MS = 5000
+/** Of a program that answered last time, every so many inspections: each question takes its time, of both. */
+const ASK_EVERY = 3
 /** A busy machine makes programs slow, and killing them makes it no less busy. */
 const ANSWER_MS = 10_000
 const MAX_SILENT = 3
@@ -55,6 +57,7 @@ export class Supervisor {
   readonly #givenUp = new Set<ServiceName>()
   /** How often in a row a program did not answer. */
   readonly #silent = new Map<ServiceName, number>()
+  #inspections = 0
   #seenLine: number
   #wasDegraded = false
 
@@ -179,10 +182,12 @@ export class Supervisor {
   }
 
   async #inspect (): Promise<void> {
+    const isTurn = this.#inspections++ % ASK_EVERY === 0
     await Promise.all(SERVICES.map(async name => {
       if (this.#recoveries.has(name) || this.#recoveries.has('xvfb') || this.#givenUp.has(name)) return
       if (!await this.#programs.isUp(name)) return this.#raiseForgotten(name)
       if (await this.#isFrozen(name)) return this.#killFrozen(name, 'was stopped')
+      if (!isTurn && this.#silent.get(name) === 0) return
       const answers = await this.#programs.answers(name, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)]))
       const silent = answers ? 0 : (this.#silent.get(name) ?? 0) + 1
       this.#silent.set(name, silent)
