@@ -43,7 +43,8 @@ async function registry (app: FastifyInstance): Promise<void> {
   })
   const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
   forgetOld()
-  for (const { facts, state } of readSessionFolders(folders)) {
+  const found = readSessionFolders(folders, (sessionId, err) => app.log.error({ plugin: 'registry', sessionId, err }, 'facts of a session that cannot be read'))
+  for (const { facts, state } of found) {
     if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
   }
 

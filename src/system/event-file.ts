@@ -12,8 +12,14 @@ export async function writeEvents (dir: string, events: readonly SessionEvent[])
   await rename(join(dir, `${NAME}.new`), join(dir, NAME))
 }
 
-/** The events that were kept; none if there are none yet. */
+/** The events that were kept; none if there are none yet, and without those that cannot be read. */
 export async function readEvents (dir: string): Promise<SessionEvent[]> {
   const text = await readFile(join(dir, NAME), 'utf8').catch(ifGone()) ?? ''
-  return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as SessionEvent)
+  return text.split('\n').filter(Boolean).flatMap(line => {
+    try {
+      return [JSON.parse(line) as SessionEvent]
+    } catch {
+      return [] // the machine lost its power while it was written
+    }
+  })
 }

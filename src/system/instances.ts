@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { StartRefused } from '../errors.ts'
 import { textNow } from './gone.ts'
 import { parseStat } from './processes.ts'
+import { openOrRefuse } from './root-database.ts'
 
 /** What an instance takes of the machine. */
 export interface Claim {
@@ -26,8 +27,7 @@ export class ClaimRefused extends StartRefused {}
  */
 export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
   mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
-  const database = new DatabaseSync(CLAIMS)
-  database.exec('PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
+  const database = openOrRefuse(CLAIMS, 'PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
   try {
     database.exec('BEGIN IMMEDIATE')
     for (const row of database.prepare('SELECT * FROM claims').all()) {

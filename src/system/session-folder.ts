@@ -24,11 +24,19 @@ export function removeSessionFolder (dir: string): void {
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** What the folders below `sessions` tell of sessions. A folder without facts has nothing but itself: it was never used. */
-export function readSessionFolders (sessions: string): { facts: SessionFacts, state: SessionState }[] {
+/**
+ * What the folders below `sessions` tell of sessions. A folder without facts has nothing but itself: it was never used.
+ * Calls `onDamaged` with the id of one whose facts cannot be read; whoever audits finds what is left of its session.
+ */
+export function readSessionFolders (sessions: string, onDamaged: (id: string, error: unknown) => void): { facts: SessionFacts, state: SessionState }[] {
   return readdirSync(sessions).flatMap(id => {
     const dir = join(sessions, id)
     if (!existsSync(join(dir, FACTS))) return []
-    return [{ facts: parseFacts(readFileSync(join(dir, FACTS), 'utf8')), state: existsSync(join(dir, READY)) ? 'ready' as const : 'creating' as const }]
+    try {
+      return [{ facts: parseFacts(readFileSync(join(dir, FACTS), 'utf8')), state: existsSync(join(dir, READY)) ? 'ready' as const : 'creating' as const }]
+    } catch (error) {
+      onDamaged(id, error)
+      return []
+    }
   })
 }

@@ -1,7 +1,8 @@
-import { globSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
+import { pastEvents } from '../support/events.ts'
 import { assertAudited, SIDE_BY_SIDE } from '../support/faults.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { listMachine } from '../support/machine.ts'
@@ -133,4 +134,26 @@ t.test('while another program holds the registry, a running server refuses with 
   await assertAudited(t, server)
   await assertEndsClean(t, server)
   tally(t, 'faults', 1)
+})
+
+t.test('files of a session that cannot be read keep no server from starting: with a record it lives on, without one it is ended', { buffered: true }, async t => {
+  let server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '2' })
+  const [broken, sound] = [await createSession(server), await createSession(server)]
+  const fileOf = ({ id }: typeof sound, name: string) => `${server.dataDir}/sessions/${id}/${name}`
+  await eventually('a history', () => existsSync(fileOf(sound, 'history')))
+  await server.stop('SIGKILL')
+  writeFileSync(fileOf(broken, 'facts.json'), '{"id":')
+  writeFileSync(fileOf(sound, 'history'), '{"type"\n' + readFileSync(fileOf(sound, 'history'), 'utf8'))
+  server = await next(t, server)
+  t.match(server.output(), /"msg":"facts of a session that cannot be read"/)
+  t.same((await listSessions(server)).map(({ id, state }) => `${id} ${state}`).sort(), [broken, sound].map(({ id }) => `${id} ready`).sort())
+  t.match((await pastEvents(server, sound.id)).map(({ type }) => type), ['ready', 'adopted'], 'what can be read of its history is there')
+
+  await server.stop('SIGKILL')
+  for (const file of globSync(`${server.dataDir}/registry.db*`)) rmSync(file)
+  server = await next(t, server)
+  t.match(await listSessions(server), [{ id: sound.id, state: 'ready' }])
+  t.equal((await endSession(server, sound.id)).status, 200)
+  await assertEndsClean(t, server)
+  tally(t, 'faults', 3)
 })
