@@ -5,6 +5,7 @@
 // again on top of an earlier run: what that one counted of other files stays.
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
@@ -90,13 +91,37 @@ function note (file, outcome, ms = 0) {
   appendFileSync(TALLY, JSON.stringify({ name: 'outcome', test: file, ...outcome, seconds: Math.round(ms / 1000), commit: commit() }) + '\n')
 }
 
-/** The data folders of servers that a failed test of this run left, and what they hold; the templates' stores stay, for the next run. */
+/**
+ * What servers left that a failed test of this run has abandoned: their sessions' processes, cgroups, accounts and rules,
+ * and their data folders with what is mounted there. The templates' stores stay, for the next run.
+ */
 function removeLeftovers () {
-  const isLeft = path => Array.from({ length: JOBS }, (_, job) => `${TEST_DATA}/data-${RUN * JOBS + job}-`).some(start => path.startsWith(start))
+  const spans = Array.from({ length: JOBS }, (_, job) => RUN * JOBS + job)
+  const isLeft = path => spans.some(span => path.startsWith(`${TEST_DATA}/data-${span}-`))
+  const isOurs = instance => spans.some(span => instance.startsWith(`ex10t${span}_`))
+  removeGroups(globSync('/sys/fs/cgroup/**/ex10t*').filter(path => isOurs(basename(path))))
+  for (const [name, , , , , home = ''] of readFileSync('/etc/passwd', 'utf8').split('\n').map(line => line.split(':'))) {
+    if (isLeft(home)) spawnSync('userdel', ['--force', name], { stdio: 'inherit' })
+  }
+  for (const line of (spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' }).stdout ?? '').split('\n')) {
+    const [, family, table = ''] = line.split(' ')
+    if (isOurs(table)) spawnSync('nft', ['delete', 'table', family, table], { stdio: 'inherit' })
+  }
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
   for (const point of mounts.filter(isLeft).reverse()) spawnSync('umount', [point], { stdio: 'inherit' })
   for (const file of globSync('/sys/block/loop*/loop/backing_file')) {
     if (isLeft(readFileSync(file, 'utf8'))) spawnSync('losetup', ['--detach', `/dev/${file.split('/')[3]}`], { stdio: 'inherit' })
   }
   for (const path of globSync(`${TEST_DATA}/data-*`).filter(isLeft)) rmSync(path, { recursive: true, force: true })
+}
+
+/** Kills what is in the instances' groups, and removes them. */
+function removeGroups (instances) {
+  const groups = instances.flatMap(path => [...globSync(`${path}/*/`), path])
+  const pids = () => groups.flatMap(group => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean))
+  for (let time = 0; time < 100 && pids().length > 0; time++) {
+    for (const pid of pids()) spawnSync('kill', ['-9', pid])
+    spawnSync('sleep', ['0.1'])
+  }
+  for (const group of groups) spawnSync('rmdir', [group], { stdio: 'inherit' })
 }
