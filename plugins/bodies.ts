@@ -1,12 +1,17 @@
 import { finished } from 'node:stream/promises'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { Budget } from '../src/domain/budget.ts'
 import { failure } from '../src/errors.ts'
 
-const DRAINED_BYTES = 100 * 1024 * 1024
+const MIB = 1024 * 1024
+const DRAINED_BYTES = 100 * MIB
+/** What is announced at a time: each body is kept in memory until it is answered, and taken apart there. */
+const [ALL_BYTES, EACH_BYTES, SMALL_BYTES] = [512 * MIB, 256 * MIB, MIB / 16]
 
 /** How the bodies of requests are read. */
 async function bodies (app: FastifyInstance): Promise<void> {
+  const budget = new Budget(ALL_BYTES, EACH_BYTES)
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain']) // bodies are JSON
   // an empty body is no body, also when it is announced as JSON: front ends send that header with every request
@@ -21,6 +26,16 @@ async function bodies (app: FastifyInstance): Promise<void> {
     if (!(length > request.routeOptions.bodyLimit && length < DRAINED_BYTES)) return
     await finished(request.raw.resume()).catch(cause => { throw failure('CLIENT_GONE', { cause }) })
     throw failure('TOO_LARGE')
+  })
+
+  // who asks is known by now, and may send this
+  app.addHook('preParsing', async (request, reply) => {
+    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+    const bytes = Number(length ?? (encoding === undefined ? 0 : request.routeOptions.bodyLimit))
+    if (bytes < SMALL_BYTES) return
+    const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)
+    if (!giveBack) throw failure('OVERLOADED', { message: 'The server reads as much as it can: try again in a second', retryAfterSeconds: 1 })
+    finished(reply.raw).then(giveBack, giveBack)
   })
 }
 

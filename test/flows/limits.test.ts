@@ -7,9 +7,10 @@ import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { INSPECTED, setForward } from '../support/inspector.ts'
+import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { readFacts } from '../support/sandbox.ts'
-import { createSession, endSession, eventually, TEST_DATA } from '../support/server.ts'
+import { createSession, endSession, eventually, pushCode, TEST_DATA } from '../support/server.ts'
 
 /** Settings of a session whose programs of these names are these shell scripts; the others are the light ones. */
 function withPrograms (t: Test, programs: Record<string, string>): Record<string, string> {
@@ -37,6 +38,27 @@ t.test('a client that asks for a session and reads nothing for ten seconds gets 
   t.ok(performance.now() - startedAt > 8000, 'not before')
   t.match(server.output(), /"reason":"client-gone"/, 'because nobody read')
   await assertEndsClean(t, server)
+})
+
+t.test('pushes that are announced and never come take no more of the server than a user may, and leave room for others', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys' })
+  const [anna, ben] = [as(server, await keysCommand(server, 'create', '--user', 'anna')), as(server, await keysCommand(server, 'create', '--user', 'ben'))]
+  const session = await createSession(ben)
+  const head = `POST /updateCode HTTP/1.1\r\nHost: localhost\r\nauthorization: ${anna.headers!.authorization}\r\ncontent-type: application/json\r\ncontent-length: ${20 * 1024 * 1024}\r\n\r\n`
+  const sockets = Array.from({ length: 30 }, () => connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => {}))
+  let refused = 0
+  for (const socket of sockets) {
+    socket.once('data', chunk => { if (/^HTTP\/1\.1 503 .*EX10_OVERLOADED/s.test(String(chunk))) refused++ })
+    socket.write(head)
+  }
+  await eventually('what is too much is refused', () => refused === 30 - 12)
+  t.match(await (await pushCode(ben, { sessionId: session.id, filePath: 'a.js', content: 'x'.repeat(4 * 1024 * 1024) })).json(), { success: true }, 'somebody else pushes')
+  for (const socket of sockets) socket.destroy()
+  const mine = await createSession(anna)
+  await eventually('room again', async () => (await pushCode(anna, { sessionId: mine.id, filePath: 'a.js', content: 'x'.repeat(4 * 1024 * 1024) })).ok)
+  for (const [user, { id }] of [[anna, mine], [ben, session]] as const) await endSession(user, id)
+  const admin = as(server, await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin'))
+  await assertEndsClean(t, admin)
 })
 
 t.test('a ticket for the display is good for a minute, and no clock on the wall decides', async t => {

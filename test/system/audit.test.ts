@@ -18,7 +18,8 @@ t.test('a dead child that the server has not reaped is seen', async t => {
     firewall: nftables({ instance: 'ex10_no_such', uidMin: 3_000_000_000, uidMax: 3_000_000_009, portRanges: [], resolvers4: [], resolvers6: [] }),
     serverPid: () => parent.pid,
     recordedAccounts: () => new Map(),
-    knownIds: () => new Set(), readyIds: () => []
+    knownIds: () => new Set(),
+    readyIds: () => []
   }
   t.match(await readProcesses(place), [{ pid: child, isZombie: true, owner: undefined }])
   t.strictSame(await readProcesses({ ...place, serverPid: () => undefined }), [], 'another\'s dead child is not ours')
