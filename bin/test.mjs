@@ -120,8 +120,8 @@ function removeGroups (instances) {
   const groups = instances.flatMap(path => [...globSync(`${path}/*/`), path])
   const pids = () => groups.flatMap(group => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean))
   for (let time = 0; time < 100 && pids().length > 0; time++) {
-    for (const pid of pids()) spawnSync('kill', ['-9', pid])
+    spawnSync('kill', ['-9', ...pids()]) // some may have ended meanwhile
     spawnSync('sleep', ['0.1'])
   }
-  for (const group of groups) spawnSync('rmdir', [group], { stdio: 'inherit' })
+  if (groups.length > 0) spawnSync('rmdir', groups, { stdio: 'inherit' })
 }
