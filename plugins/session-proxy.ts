@@ -6,10 +6,10 @@ import proxyAddr from '@fastify/proxy-addr'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf, type Client } from '../src/domain/login.ts'
+import { ShownWindows } from '../src/domain/shown-windows.ts'
 import { viewerFilter } from '../src/domain/viewer-filter.ts'
 import type { Visitor } from '../src/domain/visitor.ts'
 import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
-import { WindowPlaces } from '../src/domain/window-places.ts'
 import { Ex10Error, failure } from '../src/errors.ts'
 import type { SessionParams } from '../src/schemas/common.ts'
 import { DisplayUnreachable, spliceDisplay } from '../src/system/display-socket.ts'
@@ -52,7 +52,7 @@ const REPLY_HEADERS = {
 async function sessionProxy (app: FastifyInstance): Promise<void> {
   const tickets = new Map<string, Ticket>()
   const viewers = new Map<string, Set<Viewer>>()
-  const places = new Map<string, WindowPlaces>()
+  const windows = new Map<string, ShownWindows>()
   let viewerCount = 0 // of all sessions
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
 
@@ -96,22 +96,22 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
         visitor.credential.used?.()
       },
       isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view'),
-      places: placesOf(id)
+      windows: windowsOf(id)
     })
     const over = new AbortController()
     await view(id, { socket, visitor, over }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
 
-  /** Where the session's windows are, for as long as it lives. */
-  function placesOf (id: string): WindowPlaces {
-    const found = places.get(id) ?? new WindowPlaces()
-    places.set(id, found)
+  /** The session's, for as long as it lives. */
+  function windowsOf (id: string): ShownWindows {
+    const found = windows.get(id) ?? new ShownWindows()
+    windows.set(id, found)
     return found
   }
 
-  app.events.observe(({ id }, { type }) => {
-    if (type === 'service-restarted') places.get(id)?.forget() // windows are numbered anew
-    if (type === 'ended' || type === 'failed') places.delete(id)
+  app.events.observe(({ id }, { type, service }) => {
+    if (type === 'service-exited' && (service === 'xpra' || service === 'xvfb')) windows.get(id)?.forget()
+    if (type === 'ended' || type === 'failed') windows.delete(id)
   })
 
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
@@ -175,7 +175,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   })
 
   app.audit.own('viewer', () => viewers.keys())
-  app.audit.own('window places', () => places.keys())
+  app.audit.own('shown windows', () => windows.keys())
   app.decorate('sessionProxy', {
     issueTicket,
     viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length

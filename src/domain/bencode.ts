@@ -71,12 +71,14 @@ export function decode (bytes: Buffer): Bencoded {
 }
 
 /**
- * Whether lists and dictionaries stand in each other more often than in anything that a viewer sends, or where they end
- * cannot be told. Strings and numbers are passed over.
+ * Whether the bytes are one value in which lists and dictionaries stand in each other no more often than in anything that
+ * a viewer sends. Strings and numbers are passed over, so it costs little; whatever else there is, some reader may take
+ * for something.
  */
-export function isTooDeep (bytes: Buffer): boolean {
+export function isShallow (bytes: Buffer): boolean {
   let depth = 0
-  for (let at = 0; at < bytes.length; at++) {
+  let at = 0
+  while (at < bytes.length) {
     const byte = bytes[at]!
     if (byte === LIST || byte === DICTIONARY) depth++
     else if (byte === END) depth--
@@ -84,12 +86,14 @@ export function isTooDeep (bytes: Buffer): boolean {
     else if (byte >= ZERO && byte <= NINE) {
       const colon = bytes.indexOf(COLON, at)
       const digits = colon - at <= MOST_DIGITS ? bytes.toString('latin1', at, colon) : ''
-      if (!/^\d+$/.test(digits)) return true
+      if (!/^\d+$/.test(digits)) return false
       at = colon + Number(digits)
-    }
-    if (depth > MOST_DEPTH || at === -1) return true
+    } else return false
+    if (depth > MOST_DEPTH || at === -1) return false
+    at++
+    if (depth <= 0) break
   }
-  return false
+  return depth === 0 && at === bytes.length
 }
 
 /** Writes a value; truth values as the numbers that Xpra takes for them. */

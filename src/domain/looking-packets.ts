@@ -8,7 +8,7 @@ import { ProtocolViolation } from './websocket-frames.ts'
  */
 type Field = (value: Bencoded | undefined) => boolean
 
-const MOST_IDS = 64
+const MOST_IDS = 1000
 const MOST_LETTERS = 64
 
 const integer: Field = value => Number.isSafeInteger(value)

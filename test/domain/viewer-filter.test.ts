@@ -1,16 +1,16 @@
 import t from 'tap'
 import { encode, type Bencoded } from '../../src/domain/bencode.ts'
+import { ShownWindows } from '../../src/domain/shown-windows.ts'
 import { viewerFilter, type Viewing } from '../../src/domain/viewer-filter.ts'
 import { readPacket } from '../../src/domain/viewer-hello.ts'
 import { ClientFrames, type Frame } from '../../src/domain/websocket-frames.ts'
-import { WindowPlaces } from '../../src/domain/window-places.ts'
 import { packetOf, unpack } from '../../src/domain/xpra-packets.ts'
 import { clientFrame } from '../support/frames.ts'
 
 const frameOf = (content: string): Frame => [...new ClientFrames(100_000).read(clientFrame(packetOf(Buffer.from(content, 'latin1'))))][0]!
 const frame = (...packet: Bencoded[]) => frameOf(encode(packet))
 const hello = (says: Record<string, Bencoded>) => frame('hello', new Map(Object.entries(says)))
-const filter = (viewing: Partial<Viewing> = {}) => viewerFilter({ mode: 'view', acted: () => {}, isUnattended: () => true, places: new WindowPlaces(), ...viewing })
+const filter = (viewing: Partial<Viewing> = {}) => viewerFilter({ mode: 'view', acted: () => {}, isUnattended: () => true, windows: new ShownWindows(), ...viewing })
 const reads = (sent: Buffer | undefined) => sent && readPacket(unpack([...new ClientFrames(100_000).read(sent)][0]!))
 
 t.test('who may act greets as a display page does, once, and gives no orders with it', async t => {
@@ -42,7 +42,7 @@ t.test('who only looks is announced by us, whatever they say, and sends nothing 
     t.strictSame(reads(look(frame(name, ...values, options, options))), [name, ...values], `${name}: what it must hold, and nothing more`)
     for (const bad of [values.slice(0, -1), [...values.slice(0, -1), options], [...values.slice(0, -1), 'x'.repeat(65)]]) t.throws(() => look(frame(name, ...bad)), { name: 'ProtocolViolation', closeCode: 1008 }, `${name} with ${JSON.stringify(bad)}`)
   }
-  t.throws(() => look(frame('suspend', 1, Array<Bencoded>(65).fill(1))), { name: 'ProtocolViolation', closeCode: 1008 }, 'nor more than a viewer has')
+  t.throws(() => look(frame('suspend', 1, Array<Bencoded>(1001).fill(1))), { name: 'ProtocolViolation', closeCode: 1008 }, 'nor more than a viewer has')
   for (const name of ['key-action', 'button-action', 'pointer-position', 'wheel-motion', 'clipboard-token', 'clipboard-contents', 'clipboard-contents-none', 'focus', 'close-window', 'configure-window', 'desktop_size', 'layout-changed', 'connection-data', 'unmap-window', 'shutdown-server', 'command_request']) {
     t.throws(() => look(frame(name, 1)), { name: 'ProtocolViolation', closeCode: 1008 }, name)
   }
@@ -52,12 +52,16 @@ t.test('a window is shown for who only looks while nobody else shows it, with no
   const map = frame('map-window', 3, 10, -20, 800, 600, new Map([['event', 'x']]), new Map([['fullscreen', 1]]), 9)
   t.strictSame(reads(filter()(map)), ['map-window', 3, 10, -20, 800, 600, new Map(), new Map()])
   t.equal(filter({ isUnattended: () => false })(map), undefined)
-  const places = new WindowPlaces()
-  const placeOf = (sent: Buffer | undefined) => reads(sent)?.slice(1, 6)
-  t.strictSame(placeOf(filter({ places })(frame('map-window', 3, 0, 0, 800, 600))), [3, 0, 0, 800, 600], 'where nobody has put it')
-  t.strictSame(placeOf(filter({ places })(frame('map-window', 3, 5, 5, 8, 6))), [3, 0, 0, 800, 600], 'and only there, from then on')
-  filter({ places, mode: 'control' })(frame('configure-window', 3, 1, 2, 640, 480, new Map(), 0, new Map()))
-  t.strictSame(placeOf(filter({ places })(frame('map-window', 3, 5, 5, 8, 6))), [3, 1, 2, 640, 480], 'or where who may act has put it')
+  const windows = new ShownWindows()
+  const map3 = (...place: number[]) => frame('map-window', 3, ...place)
+  t.strictSame(reads(filter({ windows })(map3(0, 0, 800, 600)))?.slice(1, 6), [3, 0, 0, 800, 600], 'where nobody has shown it')
+  t.equal(filter({ windows })(map3(5, 5, 8, 6)), undefined, 'then it has its place')
+  filter({ windows, mode: 'control' })(frame('configure-window', 4, 1, 2, 640, 480, new Map(), 0, new Map()))
+  t.equal(filter({ windows })(frame('map-window', 4, 5, 5, 8, 6)), undefined, 'as it has when who may act has shown it')
+  for (let id = 100; id < 20_000; id++) filter({ windows })(frame('map-window', id, 0, 0, 8, 6))
+  t.equal(filter({ windows })(map3(5, 5, 8, 6)), undefined, 'however many others are asked for')
+  windows.forget()
+  t.ok(filter({ windows })(map3(5, 5, 8, 6)), 'a display that begins anew has new windows')
   for (const bad of [[], [3, 0, 0, 800], [3, 0, 0, 0, 600], [3, 0, 0, -1, 600], ['3', 0, 0, 8, 6], [3, 0, 0, 99_999, 600], [3, 0, 0, 3841, 600], [3, 0, 0, 800, 2161], [3, 3841, 0, 800, 600], [0, 0, 0, 8, 6]] as Bencoded[][]) {
     t.throws(() => filter()(frame('map-window', ...bad)), { name: 'ProtocolViolation', closeCode: 1008 }, JSON.stringify(bad))
   }
@@ -72,7 +76,7 @@ t.test('what is so long that reading it would take time is not read', async t =>
 t.test('what is so deep that Xpra would not survive it is not passed on, from anybody', async t => {
   const deep = (depth: number) => 'l'.repeat(depth) + 'e'.repeat(depth)
   for (const mode of ['view', 'control'] as const) {
-    for (const content of [`l4:ping${deep(100_000)}e`, `l4:ping${deep(9)}e`, `l4:pingi1e1_0:xx${deep(20_000)}e`, `l4:ping${'d1:a'.repeat(20_000)}${'e'.repeat(20_001)}`, 'l4:pingi1', 'l4:ping9']) {
+    for (const content of [`l4:ping${deep(100_000)}e`, `l4:ping${deep(9)}e`, `l4:pingi1e1_0:xx${deep(20_000)}e`, `l4:ping${'d1:a'.repeat(20_000)}${'e'.repeat(20_001)}`, 'l4:pingi1', 'l4:ping9', 'l4:pingl', 'l4:ping9:e', 'l4:pingu-9:e', 'l4:pingu-4:aaaae', 'l4:pingf1.5ee', 'l4:pingee', 'l4:pingel4:pinge', 'l4:pinge ']) {
       t.throws(() => filter({ mode })(frameOf(content)), { name: 'ProtocolViolation' }, `${mode}: ${content.slice(0, 30)}`)
     }
   }
