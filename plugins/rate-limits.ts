@@ -11,6 +11,8 @@ declare module 'fastify' {
       creation: { rateLimit: RateLimitOptions | false }
       /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       login (request: FastifyRequest, keyId: string): Promise<void>
+      /** Counts somebody who comes back from the provider, which is then asked about it: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      callback (request: FastifyRequest): Promise<void>
       /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
       unknownKey (request: FastifyRequest, reply: FastifyReply): Promise<Ex10Error>
       /** The same of any other credential that is not good; `error` is what its caller is to hear. */
@@ -32,6 +34,12 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   const opening = new WeakMap<FastifyRequest, string>()
   const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${request.ip}` })
 
+  const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
+
+  function refuseBeyond (count: Awaited<ReturnType<typeof countLogin>>): void {
+    if (!count.isAllowed && count.isExceeded) throw failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+  }
+
   async function refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error> {
     const count = await countFailure(request)
     if (count.isAllowed) return error
@@ -43,9 +51,9 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
     creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${ip}` } },
     async login (request, keyId) {
       opening.set(request, keyId)
-      const count = await countLogin(request)
-      if (!count.isAllowed && count.isExceeded) throw failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+      refuseBeyond(await countLogin(request))
     },
+    callback: async request => refuseBeyond(await countCallback(request)),
     unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
     refused
   } satisfies FastifyInstance['rateLimits'])
