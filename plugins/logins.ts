@@ -127,7 +127,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     },
     idOf: request => store.idOf(tokenOf(request) ?? ''),
     hold (id) {
-      let usedAt = performance.now()
+      let usedAt = -Infinity
       const holds = (from?: Client) => {
         const login = store.get(id)
         return login !== undefined && !whyOver(login, from ?? login, new Date())

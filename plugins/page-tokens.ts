@@ -48,10 +48,11 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
     check (token, sessionId, from) {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
+      app.sessions.get(sessionId) // its links have ended with it, but that is not what has become of it
       if (!page.credential.holds(from)) throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
       return page
     }
   } satisfies FastifyInstance['pageTokens'])
 }
 
-export default fp(pageTokens, { name: 'page-tokens', dependencies: ['config', 'credentials'] })
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['config', 'credentials', 'sessions'] })

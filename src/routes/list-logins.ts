@@ -4,7 +4,6 @@ import { LoginView } from '../schemas/login.ts'
 
 const listLogins: FastifyPluginAsyncTypebox = async app => {
   app.get('/me/logins', {
-    config: { scope: 'any' },
     schema: {
       operationId: 'listLogins',
       summary: 'Lists the browsers in which you are logged in, the one that was used last first',

@@ -83,7 +83,7 @@ export function openLogins (file: string) {
     list: (user: string): KeptLogin[] => statements.list.all(user).map(toLogin),
     idOf: (token: string) => hashToken(token).slice(0, ID_LENGTH),
     /** Returns whether the user had this one. */
-    removeById: (user: string, id: string): boolean => Number(statements.removeById.run({ user, id }).changes) > 0,
+    removeById: (user: string, id: string): boolean => id.length === ID_LENGTH && Number(statements.removeById.run({ user, id }).changes) > 0,
     /** Removes all of a user's but the one of this token, and returns how many. */
     removeAll: (user: string, butToken?: string): number => Number(statements.removeAll.run(user, butToken === undefined ? null : hashToken(butToken)).changes),
     /** Forgets what was opened, or used last, before these times. */

@@ -143,6 +143,24 @@ t.test('what a page has of a login that is tied is tied, too', async t => {
   await end()
 })
 
+t.test('who keeps a session by its page\'s button is not idle', async t => {
+  const { server, key, end } = await servePeople(t, { EX10_LOGIN_IDLE_TIMEOUT: '3' })
+  const session = await createSession(as(server, key))
+  const [keeping, idle] = [new BrowserClient(server), new BrowserClient(server)]
+  for (const browser of [keeping, idle]) await browser.logIn(key)
+  const own = { 'user-agent': 'A browser', 'accept-language': 'en' }
+  const cookie = [...keeping.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  const token = await readMeta(session, 'token', { ...own, cookie, 'sec-fetch-site': 'same-origin' })
+  for (let time = 0; time < 10; time++) {
+    await delay(500)
+    t.equal((await fetch(`${session.url}keep`, { method: 'POST', headers: { ...own, origin: 'null', 'content-type': 'text/plain' }, body: token })).status, 200)
+  }
+  t.equal((await keeping.ask('/me')).status, 200)
+  t.equal((await idle.ask('/me')).status, 401, 'the control')
+  await endSession(as(server, key), session.id)
+  await end()
+})
+
 t.test('whatever a key is good for, who logs in with it sees who they are and logs out; one that only looks ends nobody\'s login', async t => {
   const { server, end } = await servePeople(t)
   for (const scope of ['push', 'create', 'view']) {

@@ -149,7 +149,11 @@ t.test('what becomes of a session is told to the pages of those who may look at 
   t.strictSame(await state(session, token, again), [401, 'EX10_UNAUTHENTICATED'], 'the key that let it in is revoked, and it is told to log in')
   const keep = await fetch(`${again.url}/session/${session.id}/keep`, { method: 'POST', headers: { origin: 'null', 'content-type': 'text/plain' }, body: token })
   t.equal(keep.status, 401, 'nor does it keep the session')
+  const link = await share({ ...again, headers: anna.headers! }, another, 'view')
+  const byLink = await readPageMeta(link.url, 'token')
+  t.strictSame(await state(another, byLink, again), [200, undefined])
   for (const { id } of [session, another]) await endSession({ ...again, headers: anna.headers! }, id)
+  t.strictSame(await state(another, byLink, again), never, 'a page by a link hears that the session has ended, not that its link is bad')
   await assertEndsClean(t, { ...again, headers: admin.headers! })
 })
 
