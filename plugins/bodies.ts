@@ -31,7 +31,8 @@ async function bodies (app: FastifyInstance): Promise<void> {
   // who asks is known by now, and may send this
   app.addHook('preParsing', async (request, reply) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-    const bytes = Number(length ?? (encoding === undefined ? 0 : request.routeOptions.bodyLimit))
+    const { bodyLimit } = request.routeOptions
+    const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : bodyLimit)), bodyLimit)
     if (bytes < SMALL_BYTES) return
     const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)
     if (!giveBack) throw failure('OVERLOADED', { message: 'The server reads as much as it can: try again in a second', retryAfterSeconds: 1 })

@@ -26,7 +26,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     try {
       // at the start they were just tried, and at the end they are tried once more
       if (!isStart) await untilClosing(app.sessions.retry())
-      app.registry.forgetOld()
+      forgetOld()
       const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return
@@ -36,6 +36,15 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
       else if (found.leaked.length > 0) log.info({ removed: found.leaked.map(show) }, 'reconciled')
     } catch (err) {
       if (!closing.signal.aborted) log.error({ err }, 'not reconciled')
+    }
+  }
+
+  /** A full disk, or a registry that somebody holds, keeps nobody from making room. */
+  function forgetOld (): void {
+    try {
+      app.registry.forgetOld()
+    } catch (err) {
+      log.error({ err }, 'ended sessions are not forgotten')
     }
   }
 

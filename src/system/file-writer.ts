@@ -124,7 +124,8 @@ async function readLine (stream: Readable, signal: AbortSignal): Promise<string>
   const onData = (chunk: Buffer) => {
     text += chunk.toString()
     if (text.length > ANSWER_BYTES) reject(new Error('the answer is too long'))
-    else if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
+    else if (text.endsWith('\n') && text.indexOf('\n') === text.length - 1) resolve(text.slice(0, -1))
+    else if (text.includes('\n')) reject(new Error('the file writer says more than it was asked'))
   }
   const onEnd = () => reject(new Error('the file writer ended'))
   const onAbort = () => reject(signal.reason)

@@ -132,9 +132,8 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
 
 /** @throws {Error} with SQLite's `errcode` when the file cannot be used as it is */
 function openSound (file: string): DatabaseSync {
-  const database = openDatabase(file, SCHEMA)
+  const database = openDatabase(file, SCHEMA, database => addColumns(database, 'sessions', ADDED))
   try {
-    addColumns(database, 'sessions', ADDED)
     database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
     if (found !== 'ok') throw damaged(String(found))

@@ -25,8 +25,7 @@ export type ShareStore = ReturnType<typeof openShares>
 
 /** Opens the links in `file`, which only root can read, and makes it if it is missing. @throws {StartRefused} when it is damaged */
 export function openShares (file: string) {
-  const database = openOrRefuse(file, SCHEMA)
-  addColumns(database, 'shares', { key_id: 'TEXT' }) // of an earlier version
+  const database = openOrRefuse(file, SCHEMA, database => addColumns(database, 'shares', { key_id: 'TEXT' }))
   const statements = {
     insert: database.prepare('INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
     find: database.prepare('SELECT * FROM shares WHERE hash = ? AND expires_at > ?'),
