@@ -4,7 +4,7 @@
 // With --long, in full numbers, for more than an hour; at its green end, docs/reliability.md is written. FILEs are made
 // again on top of an earlier run: what that one counted of other files stays.
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { commit, readTally, sumTally } from './tally.mjs'
 
@@ -36,9 +36,10 @@ const isWritten = !(isLong && isGreen) || spawnSync(process.execPath, ['bin/reli
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = isGreen && isWritten ? 0 : 1
 
-/** Without the lines of what is made again. */
+/** Without the lines of what is made again, and of files that are not there any more. */
 function keepTally () {
-  const kept = files.length > 0 ? readTally(TALLY).filter(({ test }) => !files.some(file => test.startsWith(file))) : []
+  const isThere = test => !test.startsWith('test/') || existsSync(test.split(' ')[0])
+  const kept = files.length > 0 ? readTally(TALLY).filter(({ test }) => isThere(test) && !files.some(file => test.startsWith(file))) : []
   writeFileSync(TALLY, kept.map(line => JSON.stringify(line) + '\n').join(''))
 }
 

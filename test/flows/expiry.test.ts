@@ -161,8 +161,9 @@ t.test('a session that is never viewed nor used ends by EX10_CONNECT_TIMEOUT; on
 
 t.test('a session that was used just before the server was killed is not one that nobody ever used', { buffered: true }, async t => {
   const server = await serve(t, { ...lightDisplay(), ...OFF, EX10_CONNECT_TIMEOUT: '4' })
-  const [used, shared] = [await createSession(server), await createSession(server)]
+  const used = await createSession(server)
   await touch(server, used)
+  const shared = await createSession(server)
   await fetch(`${server.url}/sessions/${shared.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"view"}' })
   await delay(500)
   await server.stop('SIGKILL')

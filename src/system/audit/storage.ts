@@ -51,7 +51,7 @@ export function folders (place: Place): Noun {
 
 /**
  * Files of a uid of the range outside its home, such as X sockets and locks: its /tmp and the like are its sandbox's own.
- * Looked for wherever that uid could have made one: below a folder that only its owner may change, it could not.
+ * Below a folder that only its owner may change, nothing is looked for: a checkout in /tmp has ten thousands of files.
  */
 export function strayFiles (place: Place): Noun {
   return {
@@ -59,7 +59,7 @@ export function strayFiles (place: Place): Noun {
     async observe () {
       const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone())))
       const isOurs = ['-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0']
-      const isItsOwners = ['-type', 'd', '!', '-perm', '/022', '-prune'] // a checkout in /tmp has ten thousands of files
+      const isItsOwners = ['-type', 'd', '!', '-perm', '/022', '-prune']
       // somebody's /run/user may hold what not even root may look at
       const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-mindepth', '1', '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune', '-o', ...isItsOwners])
       const found = [...new Set(listed.split('\0').filter(Boolean))]
