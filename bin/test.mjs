@@ -6,11 +6,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
 /** Files of tests side by side: each has ports, uids and names to itself (test/support/span.ts), and waits more than it works. */
 const JOBS = 2
+const CLAIMS = '/run/ex10/instances.db'
 const RUN = Number(process.env.EX10_TEST_SPAN ?? 0)
 const args = process.argv.slice(2)
 const isLong = args.includes('--long')
@@ -108,12 +110,22 @@ function removeLeftovers () {
     const [, family, table = ''] = line.split(' ')
     if (isOurs(table)) spawnSync('nft', ['delete', 'table', family, table], { stdio: 'inherit' })
   }
+  releaseClaims(isOurs)
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map(line => line.split(' ')[1] ?? '')
   for (const point of mounts.filter(isLeft).reverse()) spawnSync('umount', [point], { stdio: 'inherit' })
   for (const file of globSync('/sys/block/loop*/loop/backing_file')) {
     if (isLeft(readFileSync(file, 'utf8'))) spawnSync('losetup', ['--detach', `/dev/${file.split('/')[3]}`], { stdio: 'inherit' })
   }
   for (const path of globSync(`${TEST_DATA}/data-*`).filter(isLeft)) rmSync(path, { recursive: true, force: true })
+}
+
+/** What they have claimed of the machine (src/system/instances.ts): their sessions are gone, and nobody starts them again. */
+function releaseClaims (isOurs) {
+  if (!existsSync(CLAIMS)) return
+  const database = new DatabaseSync(CLAIMS)
+  const instances = database.prepare('SELECT instance FROM claims').all().map(row => row.instance)
+  for (const instance of instances.filter(isOurs)) database.prepare('DELETE FROM claims WHERE instance = ?').run(instance)
+  database.close()
 }
 
 /** Kills what is in the instances' groups, and removes them. */
