@@ -31,6 +31,9 @@ interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
 /** A visitor's connection; `over` closes it. */
 interface Viewer { socket: Duplex, visitor: Visitor, over: AbortController }
 
+/** Who looks at a session. When the last one has gone, Xpra hides its windows. */
+interface Audience { viewers: Set<Viewer>, windows: ShownWindows }
+
 const TICKET_MS = 60_000
 const MAX_VIEWERS = 32
 /** Of these, by links: whoever has one does not keep the owner out. */
@@ -51,8 +54,7 @@ const REPLY_HEADERS = {
 /** What lies below /session/:id/ and is not a file of the display page: HTTP and WebSockets to the session's Xpra. */
 async function sessionProxy (app: FastifyInstance): Promise<void> {
   const tickets = new Map<string, Ticket>()
-  const viewers = new Map<string, Set<Viewer>>()
-  const windows = new Map<string, ShownWindows>()
+  const audiences = new Map<string, Audience>()
   let viewerCount = 0 // of all sessions
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
 
@@ -89,45 +91,35 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id, clientOf(request.headers, proxyAddr(request, isTrusted)))
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
+    const audience = audiences.get(id) ?? { viewers: new Set(), windows: new ShownWindows() }
     const filter = viewerFilter({
       mode: visitor.share?.mode ?? 'control',
       acted () {
         app.expiry.saw(id)
         visitor.credential.used?.()
       },
-      isUnattended: () => ![...viewers.get(id) ?? []].some(({ visitor: { share } }) => share?.mode !== 'view'),
-      windows: windowsOf(id)
+      isUnattended: () => ![...audience.viewers].some(({ visitor: { share } }) => share?.mode !== 'view'),
+      windows: audience.windows
     })
     const over = new AbortController()
-    await view(id, { socket, visitor, over }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
+    await view(id, audience, { socket, visitor, over }, () => spliceDisplay(socket, head, key, session.slot.displayPort, filter, over.signal))
   }
-
-  /** The session's, for as long as it lives. */
-  function windowsOf (id: string): ShownWindows {
-    const found = windows.get(id) ?? new ShownWindows()
-    windows.set(id, found)
-    return found
-  }
-
-  app.events.observe(({ id }, { type, service }) => {
-    if (type === 'service-exited' && (service === 'xpra' || service === 'xvfb')) windows.get(id)?.forget()
-    if (type === 'ended' || type === 'failed') windows.delete(id)
-  })
 
   /** Keeps the viewer's socket known for as long as it is open, and its link is good. */
-  async function view (id: string, viewer: Viewer, open: () => Promise<void>): Promise<void> {
-    const all = viewers.get(id) ?? new Set()
+  async function view (id: string, audience: Audience, viewer: Viewer, open: () => Promise<void>): Promise<void> {
+    const all = audience.viewers
     const { socket, visitor: { address, user, share, credential } } = viewer
     if (all.size >= MAX_VIEWERS || (share && [...all].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     if (viewerCount >= app.connections.maxViewers) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
-    viewers.set(id, all.add(viewer))
+    audiences.set(id, audience)
+    all.add(viewer)
     viewerCount++
     const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, 'the link has expired')
     const closed = new Promise(resolve => socket.once('close', resolve)).then(() => {
       clearTimeout(expiry)
       viewerCount--
       all.delete(viewer)
-      if (all.size === 0) viewers.delete(id)
+      if (all.size === 0) audiences.delete(id)
     })
     await open()
     if (socket.destroyed) return // it went away meanwhile
@@ -137,7 +129,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   }
 
   app.shares.onRevoked(id => {
-    for (const viewer of [...viewers.values()].flatMap(all => [...all])) {
+    for (const viewer of [...audiences.values()].flatMap(({ viewers }) => [...viewers])) {
       if (viewer.visitor.share?.id === id) sendAway(viewer, 'the link was revoked')
     }
   })
@@ -174,15 +166,14 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
   })
 
-  app.audit.own('viewer', () => viewers.keys())
-  app.audit.own('shown windows', () => windows.keys())
+  app.audit.own('viewer', () => audiences.keys())
   app.decorate('sessionProxy', {
     issueTicket,
-    viewersBy: (shareId: string, sessionId: string) => [...viewers.get(sessionId) ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
+    viewersBy: (shareId: string, sessionId: string) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
   })
 
   app.addHook('preClose', async () => {
-    for (const { socket } of [...viewers.values()].flatMap(all => [...all])) socket.destroy()
+    for (const { socket } of [...audiences.values()].flatMap(({ viewers }) => [...viewers])) socket.destroy()
   })
 }
 
@@ -194,4 +185,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'events', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })

@@ -1,7 +1,7 @@
 /** Xpra counts windows up for as long as it runs: more than this, nobody has. */
 const MOST = 10_000
 
-/** The windows of a session, by Xpra's ids, that some viewer has had shown: they have their place, and who only looks gives them no other. */
+/** The windows of a session, by Xpra's ids, that somebody who looks has had shown: they have their place, and who only looks gives them no other. */
 export class ShownWindows {
   readonly #ids = new Set<number>()
 
@@ -10,10 +10,5 @@ export class ShownWindows {
     if (this.#ids.has(id) || this.#ids.size >= MOST) return false
     this.#ids.add(id)
     return true
-  }
-
-  /** Xpra begins anew, and counts anew. */
-  forget (): void {
-    this.#ids.clear()
   }
 }

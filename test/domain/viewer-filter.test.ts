@@ -60,8 +60,6 @@ t.test('a window is shown for who only looks while nobody else shows it, with no
   t.equal(filter({ windows })(frame('map-window', 4, 5, 5, 8, 6)), undefined, 'as it has when who may act has shown it')
   for (let id = 100; id < 20_000; id++) filter({ windows })(frame('map-window', id, 0, 0, 8, 6))
   t.equal(filter({ windows })(map3(5, 5, 8, 6)), undefined, 'however many others are asked for')
-  windows.forget()
-  t.ok(filter({ windows })(map3(5, 5, 8, 6)), 'a display that begins anew has new windows')
   for (const bad of [[], [3, 0, 0, 800], [3, 0, 0, 0, 600], [3, 0, 0, -1, 600], ['3', 0, 0, 8, 6], [3, 0, 0, 99_999, 600], [3, 0, 0, 3841, 600], [3, 0, 0, 800, 2161], [3, 3841, 0, 800, 600], [0, 0, 0, 8, 6]] as Bencoded[][]) {
     t.throws(() => filter()(frame('map-window', ...bad)), { name: 'ProtocolViolation', closeCode: 1008 }, JSON.stringify(bad))
   }

@@ -117,7 +117,7 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
   await once(stopping, 'message')
   stopping.terminate()
   const sizing = await cheat(t, session, view)
-  sizing.send(packet('l10:map-windowi1ei0ei0ei700ei500edede'))
+  sizing.send(packet('l10:map-windowi1ei0ei0ei700ei500ededee'))
   sizing.send(PING)
   await once(sizing, 'message')
   sizing.terminate()
