@@ -8,6 +8,8 @@ const MIB = 1024 * 1024
 const DRAINED_BYTES = 100 * MIB
 /** What is announced at a time: each body is kept in memory until it is answered, and taken apart there. */
 const [ALL_BYTES, EACH_BYTES, SMALL_BYTES] = [512 * MIB, 256 * MIB, MIB / 16]
+/** What a body counts as that does not say how long it is. */
+const UNSAID_BYTES = 4 * MIB
 
 /** How the bodies of requests are read. */
 async function bodies (app: FastifyInstance): Promise<void> {
@@ -32,7 +34,7 @@ async function bodies (app: FastifyInstance): Promise<void> {
   app.addHook('preParsing', async (request, reply) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
     const { bodyLimit } = request.routeOptions
-    const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : bodyLimit)), bodyLimit)
+    const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : UNSAID_BYTES)), bodyLimit)
     if (bytes < SMALL_BYTES) return
     const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)
     if (!giveBack) throw failure('OVERLOADED', { message: 'The server reads as much as it can: try again in a second', retryAfterSeconds: 1 })
