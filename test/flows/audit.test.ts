@@ -9,6 +9,7 @@ import { createAccount } from '../../src/system/accounts.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, next, serve } from '../support/creation.ts'
 import { copyEtc } from '../support/etc.ts'
+import { lightDisplay } from '../support/light-display.ts'
 import { plantOrphans } from '../support/orphans.ts'
 import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, testEnv, type Server } from '../support/server.ts'
@@ -33,7 +34,7 @@ t.test('the audit names each thing that no live session accounts for, and nothin
 })
 
 t.test('the audit names lock files that nobody holds, and lines without an account that a session had', async t => {
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   const { id } = await createSession(server)
   const { name } = readFacts(server, id).account
   t.equal((await endSession(server, id)).status, 200)
@@ -45,7 +46,7 @@ t.test('the audit names lock files that nobody holds, and lines without an accou
 })
 
 t.test('the audit names each thing that a live session lacks', async t => {
-  let server = await serve(t)
+  let server = await serve(t, lightDisplay())
   const { id } = await createSession(server)
   await server.stop('SIGKILL') // a server would put right at once what it can
   const { account, slot } = readFacts(server, id)
@@ -89,7 +90,7 @@ t.test('the audit names each thing that a live session lacks', async t => {
 })
 
 t.test('without a server, what a half-made session has is leaked, and what a ready one has is not', async t => {
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   const { id } = await createSession(server)
   await server.stop('SIGKILL')
   t.strictSame(await auditFromTerminal(server), CLEAN, 'a ready session waits for the next server')
@@ -135,7 +136,7 @@ t.test('the audit names what the server itself holds for no live session', async
 })
 
 t.test('an audit that cannot look says so, and not that all is well', async t => {
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   await t.rejects(auditFromTerminal({ env: { ...server.env, EX10_PORT_BASE: 'x' } }), /could not look: ex10: not audited: EX10_PORT_BASE=x cannot be used/)
   writeFileSync(`${server.dataDir}/not-a-registry`, 'no database')
   await server.stop()

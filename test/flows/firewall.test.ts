@@ -24,7 +24,7 @@ const count = (server: Server, words: string) => server.output().split(`"msg":"$
 
 t.test('while its rules are damaged the server makes no session, and puts them in force again as soon as it can', async t => {
   const gate = gateNft(t)
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   const { instance: table } = server
   const session = await createSession(server)
   const { facts } = await inside(t, server, session)
@@ -147,7 +147,7 @@ t.test('without a working nft the server does not start: one clear line, and not
 
 t.test('when nft fails after a session was admitted, the creation ends with EX10_FIREWALL and nothing is left', async t => {
   const gate = gateNft(t)
-  const server = await serve(t)
+  const server = await serve(t, lightDisplay())
   const before = await listMachine(server)
   for (const broken of ['adding', 'all', 'running'] as const) {
     const creation = await beginCreation(server) // admitted, as its answer has begun
@@ -164,7 +164,7 @@ t.test('when nft fails after a session was admitted, the creation ends with EX10
 
 t.test('without nft, the server runs with iptables, and restores its rules there, too', async t => {
   const gate = gateNft(t)
-  const server = await serve(t, { EX10_FIREWALL: 'iptables' })
+  const server = await serve(t, { ...lightDisplay(), EX10_FIREWALL: 'iptables' })
   gate.break('all')
   const saved = () => ['iptables-legacy-save', 'ip6tables-legacy-save'].map(save => execFileSync(save, { encoding: 'utf8' }).split('\n').filter(line => line.startsWith('-A')))
   const { id } = await createSession(server)

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { auditFromServer, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, listSessions, next, serve } from '../support/creation.ts'
+import { lightDisplay } from '../support/light-display.ts'
 import { plantOrphans } from '../support/orphans.ts'
 import { createSession, endSession, eventually } from '../support/server.ts'
 
@@ -12,7 +13,7 @@ const PASS_MS = 60_000
 
 t.test('what no live session accounts for is removed by the running server, and what its sessions have is left alone', async t => {
   const server = await serve(t)
-  const other = await serve(t)
+  const other = await serve(t, lightDisplay())
   const [session, stuck, neighbour, old] = await Promise.all([createSession(server), createSession(server), createSession(other), createSession(server)])
   t.equal((await endSession(server, old.id)).status, 200)
 
@@ -51,7 +52,7 @@ t.test('what no live session accounts for is removed by the running server, and 
 })
 
 t.test('what a killed server left without any record is gone when the next one is ready', async t => {
-  const killed = await serve(t)
+  const killed = await serve(t, lightDisplay())
   const orphans = await plantOrphans(killed)
   t.teardown(orphans.remove)
   await killed.stop('SIGKILL')

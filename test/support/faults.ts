@@ -15,9 +15,9 @@ export const SIDES: Record<'creation' | 'teardown', Side[]> = IS_LONG
 /** A place where a fault can strike. */
 export interface Fault { step: Step | TeardownStep, side: Side }
 
-/** Every place in the making of a session, and every one in its end, before or after the step's work. */
+/** Every place in the making of a session, or in its end, before or after the step's work; every day, every second one. */
 export const faultsOf = (part: 'creation' | 'teardown', side: Side): Fault[] =>
-  (part === 'creation' ? STEPS : TEARDOWN_STEPS).map(step => ({ step, side }))
+  (part === 'creation' ? STEPS : TEARDOWN_STEPS).filter((_, index) => IS_LONG || index % 2 === 0).map(step => ({ step, side }))
 
 export const isOfCreation = ({ step }: Fault): boolean => (STEPS as readonly string[]).includes(step)
 

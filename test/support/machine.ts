@@ -91,7 +91,8 @@ function files ({ dataDir, uids }: Place): string[] {
 /** Locks of nobody who lives: another server's useradd is not ours. */
 function locks (): string[] {
   const paths = globSync('/etc/{passwd,shadow,group,gshadow,subuid,subgid}.lock')
-  return paths.filter(path => !existsSync(`/proc/${parseInt(readable(path))}`)).map(path => `lock: ${path}`)
+  const isHeld = (path: string) => existsSync(`/proc/${parseInt(readable(path))}`)
+  return paths.filter(path => !isHeld(path) && existsSync(path)).map(path => `lock: ${path}`) // it may have gone meanwhile
 }
 
 function records ({ dataDir }: Place): string[] {
