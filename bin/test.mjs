@@ -1,5 +1,6 @@
-// Runs every check: lint, types, then all tests, two files at a time but for those of test/flows/alone. Ends with what the tests counted, and then
-// "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome of each file.
+// Runs every check: lint, types, then all tests, two files at a time but for those of test/flows/alone. Ends with what the
+// tests counted, and then "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome
+// of each file.
 //   node bin/test.mjs [--long] [FILE...]
 // With --long, in full numbers, for more than an hour; at its green end, docs/reliability.md is written. FILEs are made
 // again on top of an earlier run: what that one counted of other files stays.

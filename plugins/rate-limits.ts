@@ -33,7 +33,6 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; of IPv6, whoever has one has its /64
   const opening = new WeakMap<FastifyRequest, string>()
   const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${request.ip}` })
-
   const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
 
   function refuseBeyond (count: Awaited<ReturnType<typeof countLogin>>): void {
