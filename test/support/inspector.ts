@@ -4,11 +4,16 @@ import type { Server } from './server.ts'
 /** For `serve`: the server listens for a debugger. */
 export const INSPECTED = { NODE_OPTIONS: '--inspect=127.0.0.1:0' }
 
-/** Asks the debugger of a server that was started with INSPECTED. */
-export async function inspect (server: Server, method: string, params: object = {}): Promise<Record<string, any>> {
+/** Where the debugger of a server listens that was started with INSPECTED. */
+export function debuggerOf (server: Server): string {
   const address = /ws:\/\/127\.0\.0\.1:\S+/.exec(server.output())?.[0]
   if (!address) throw new Error('the server was not started with INSPECTED')
-  const socket = new WebSocket(address)
+  return address
+}
+
+/** Asks the server's debugger. */
+export async function inspect (server: Server, method: string, params: object = {}): Promise<Record<string, any>> {
+  const socket = new WebSocket(debuggerOf(server))
   try {
     await once(socket, 'open')
     socket.send(JSON.stringify({ id: 1, method, params }))

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { Test } from 'tap'
 import { ifGone } from '../../src/system/gone.ts'
-import { inspect } from './inspector.ts'
+import { debuggerOf, inspect } from './inspector.ts'
 import type { Server } from './server.ts'
 
 /** Longer than a connection is kept open between two requests. */
 const REST_MS = 7000
+const LISTENS = '0A'
 
 /** What a server's process holds: of the kernel, and of Node. */
 export interface Held {
@@ -19,8 +21,8 @@ export interface Held {
 }
 
 /**
- * The server must have been started with INSPECTED; the connection that asks it is held each time, and counts alike.
- * Connections of its clients are left out: they are theirs to close.
+ * The server must have been started with INSPECTED. Connections of its clients, and of the debugger that asks it, are left
+ * out: they are theirs to close.
  */
 async function heldBy (server: Server): Promise<Held> {
   const { pid } = server.child
@@ -28,9 +30,9 @@ async function heldBy (server: Server): Promise<Held> {
   const tasks = readdirSync(`/proc/${pid}/task`)
   const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).flatMap(fd => kindOf(`/proc/${pid}/fd/${fd}`)))
   const resources = countBy(result.value)
-  const clients = clientsOf(server)
+  const [clients, debuggers] = [connectionsTo(server.url), connectionsTo(debuggerOf(server))]
   return {
-    descriptors: { ...descriptors, socket: (descriptors.socket ?? 0) - clients },
+    descriptors: { ...descriptors, socket: (descriptors.socket ?? 0) - clients - debuggers },
     resources: { ...resources, TCPSocketWrap: (resources.TCPSocketWrap ?? 0) - clients },
     threads: tasks.length,
     children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
@@ -58,16 +60,26 @@ export async function heldAtRest (server: Server): Promise<Held> {
   return held
 }
 
-/** How many connections to the server are open: proc_net_tcp(5). */
-function clientsOf (server: Server): number {
-  const port = Number(new URL(server.url).port).toString(16).toUpperCase().padStart(4, '0')
-  return readFileSync('/proc/net/tcp', 'utf8').split('\n').filter(line => new RegExp(`^\\s*\\d+: \\w+:${port} \\w+:\\w+ 01 `).test(line)).length
+/** How many connections to the address some process holds open, in whatever state: proc_net_tcp(5). */
+function connectionsTo (url: string): number {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
+  return readFileSync('/proc/net/tcp', 'utf8').split('\n').map(line => line.trim().split(/\s+/)).filter(([, local, , state, , , , , , inode]) => local?.endsWith(`:${port}`) && state !== LISTENS && inode !== '0').length
 }
 
 /** The server's memory after a collection of its garbage, in KiB. */
 export async function memoryOf (server: Server): Promise<number> {
   await inspect(server, 'HeapProfiler.collectGarbage')
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
+}
+
+/** Of a server that has been busy: also when what it gave back to its heap has been given back to the kernel, in KiB. */
+export async function restingMemory (t: Test, server: Server): Promise<number> {
+  for (let round = 0; round < 3; round++) {
+    await inspect(server, 'HeapProfiler.collectGarbage')
+    await delay(1000)
+  }
+  t.comment(`heap: ${JSON.stringify(await inspect(server, 'Runtime.getHeapUsage'))}`)
+  return memoryOf(server)
 }
 
 /** What the server's process has computed so far, in seconds: without its children. */

@@ -39,16 +39,17 @@ export function testEnv (overrides: Record<string, string> = {}): Record<string,
   const dataDir = mkdtempSync(`${TEST_DATA}/data-${SPAN}-`)
   symlinkSync('../templates', `${dataDir}/templates`)
   const place = count++
+  const at = place % PLACES // the server that was there before has ended long ago
   return {
     EX10_DATA_DIR: dataDir,
     EX10_INSTANCE: `ex10t${SPAN}_${place}`,
     EX10_PORT: '0',
-    EX10_PORT_BASE: String(portBase(place % PLACES)),
+    EX10_PORT_BASE: String(portBase(at)),
     EX10_SLOTS: String(SLOTS),
     EX10_HOME_SIZE: '512',
     EX10_CREATE_RATE: '0', // tests make more than people do
-    EX10_UID_MIN: String(300000 + SPAN * 100000 + place * 1000),
-    EX10_UID_MAX: String(300000 + SPAN * 100000 + place * 1000 + 999),
+    EX10_UID_MIN: String(300000 + SPAN * 100000 + at * 1000),
+    EX10_UID_MAX: String(300000 + SPAN * 100000 + at * 1000 + 999),
     ...overrides
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
+import { setTimeout as delay } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { readLog } from '../../src/system/services.ts'
@@ -35,6 +36,10 @@ t.test('whoever keeps some lines does not keep the log that they were in', async
   const before = used()
   for (let time = 0; time < 200; time++) kept.push(await readLog(dir, 'browser', 5, 500))
   t.equal(kept.length, 220)
-  const grown = used() - before
+  let grown = Infinity
+  for (let round = 0; round < 20 && grown >= 10; round++) {
+    await delay(50) // what was read from files is given back later
+    grown = used() - before
+  }
   t.ok(grown < 10, `${grown.toFixed(1)} MiB for 200 times five lines, of a log of 800 KiB`)
 })
