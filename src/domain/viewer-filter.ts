@@ -3,7 +3,8 @@ import { LOOKING_PACKETS, plainPacket } from './looking-packets.ts'
 import type { ShareMode } from './share.ts'
 import type { ShownWindows } from './shown-windows.ts'
 import { checkHello, LOOKING_HELLO, readPacket } from './viewer-hello.ts'
-import { binaryFrame, ProtocolViolation, type Frame } from './websocket-frames.ts'
+import { binaryFrame, ProtocolViolation, type Frame, type OnData } from './websocket-frames.ts'
+import { WindowPlaces } from './window-places.ts'
 import { INPUT_PACKETS, isViewerPacket, packetName, packetOf, unpack } from './xpra-packets.ts'
 
 /** Who looks at a display. */
@@ -17,11 +18,17 @@ export interface Viewing {
   windows: ShownWindows
 }
 
-/** What goes on to the display of one viewer's message, as a frame; undefined when nothing does. @throws {ProtocolViolation} */
-export type ViewerFilter = (frame: Frame) => Buffer | undefined
+/** What stands between one viewer and the display. */
+export interface ViewerFilter {
+  /** What goes on to the display of a message of the viewer's, as a frame; undefined when nothing does. @throws {ProtocolViolation} */
+  pass (frame: Frame): Buffer | undefined
+  /** Where it matters what the display sends: reads that, packets without the frames around them, on its way to the viewer. */
+  readAlong?: OnData
+}
 
 /** The filter of one connection: in each of its messages is one packet that this viewer may send, and it greets once. */
 export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): ViewerFilter {
+  const places = new WindowPlaces()
   let hasGreeted = false
 
   function greetOnce (): void {
@@ -57,23 +64,17 @@ export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): 
     }
     const packet = readPacket(unpack(frame))
     if (name !== 'map-window') return frameOf(plainPacket(packet))
-    const map = mapAsItIs(packet)
-    return isUnattended() && windows.show(map.id) ? frameOf(map.packet) : undefined
+    return mapAsItIs(packet)
   }
 
-  return mode === 'view' ? look : control
-}
+  /** Xpra shows a window when a viewer has mapped it: where and as large as the display itself says that it is. */
+  function mapAsItIs ([, id]: Bencoded[]): Buffer | undefined {
+    if (!isId(id)) throw new ProtocolViolation(1008, 'a window has a number')
+    const place = places.of(id)
+    return place && isUnattended() && windows.show(id) ? frameOf(['map-window', id, ...place, new Map(), new Map()]) : undefined
+  }
 
-/** The largest display that a session is made with, pixels. */
-const [WIDEST, HIGHEST] = [3840, 2160]
-
-/** Xpra shows a window when a viewer has mapped it: where and as large as the page says that it is, and nothing else about it. @throws {ProtocolViolation} */
-function mapAsItIs ([, id, ...rest]: Bencoded[]): { id: number, packet: Bencoded[] } {
-  const place = rest.slice(0, 4)
-  const [x, y, width, height] = place.map(value => Number.isInteger(value) ? Number(value) : NaN) as [number, number, number, number]
-  const isPlace = Math.abs(x) <= WIDEST && Math.abs(y) <= HIGHEST && width > 0 && width <= WIDEST && height > 0 && height <= HIGHEST
-  if (!isId(id) || !isPlace) throw new ProtocolViolation(1008, 'a window has a place and a size')
-  return { id, packet: ['map-window', id, ...place, new Map(), new Map()] }
+  return mode === 'view' ? { pass: look, readAlong: (chunk, start, end) => places.read(chunk, start, end) } : { pass: control }
 }
 
 function isId (value: Bencoded | undefined): value is number {

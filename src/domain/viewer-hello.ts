@@ -46,12 +46,12 @@ export function readPacket (packet: Buffer): Bencoded[] {
 
 /**
  * How Xpra is greeted for a viewer that only looks, whatever it says of itself: without keyboard, clipboard and size,
- * which are for all. And without a `uuid`: Xpra lets only one that has one hold the pointer, and throws out another with
- * the same.
+ * which are for all. Without a `uuid`: Xpra lets only one that has one hold the pointer, and throws out another with the
+ * same. And without compression, but of pictures: the server reads along in the packets (`WindowPlaces`).
  */
 export const LOOKING_HELLO: Bencoded[] = ['hello', new Map<string, Bencoded>([
   ['version', '3.1.3'], ['client_type', 'HTML5'], ['share', 1], ['steal', 1], ['namespace', 1], ['websocket.multi-packet', 1],
-  ['bencode', 1], ['rencode', 0], ['yaml', 0], ['zlib', 0], ['lzo', 0], ['lz4', 1], ['compression_level', 1], ['ping-echo-sourceid', 1],
+  ['bencode', 1], ['rencode', 0], ['yaml', 0], ['zlib', 0], ['lzo', 0], ['lz4', 1], ['compression_level', 0], ['ping-echo-sourceid', 1],
   ['windows', 1], ['window.raise', 1], ['server-window-resize', 1], ['notify-startup-complete', 1], ['dpi', 96], ['cursors', 1], ['encodings.cursor', ['png']],
   ['keyboard', 0], ['clipboard', 0], ['notifications', 0], ['bell', 0], ['system_tray', 0], ['printing', 0], ['file-transfer', 0],
   ['metadata.supported', ['title', 'role', 'transient-for', 'window-type', 'has-alpha', 'override-redirect', 'modal']],

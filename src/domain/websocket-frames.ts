@@ -105,10 +105,22 @@ function unmask (raw: Buffer, headerLength: number): Buffer {
 const EMPTY = Buffer.alloc(0)
 const LONGEST_HEADER = 14
 
-/** Follows a stream of frames that is passed on unread, to know when a frame of ours may come between. */
+/** Hears of bytes of a message: those of `chunk` from `start` to `end`. */
+export type OnData = (chunk: Buffer, start: number, end: number) => void
+
+/**
+ * Follows a server's stream of frames that is passed on as it is, to know when a frame of ours may come between. What the
+ * messages hold is handed to `onData`, if anybody reads along.
+ */
 export class FrameBoundaries {
+  readonly #onData: OnData | undefined
   #head: Buffer = EMPTY
   #left = 0
+  #isData = false
+
+  constructor (onData?: OnData) {
+    this.#onData = onData
+  }
 
   /** Whether all frames so far are whole. */
   get atBoundary (): boolean {
@@ -118,9 +130,10 @@ export class FrameBoundaries {
   follow (chunk: Buffer): void {
     for (let at = 0; at < chunk.length;) {
       if (this.#left > 0) {
-        const passed = Math.min(this.#left, chunk.length - at)
-        this.#left -= passed
-        at += passed
+        const end = Math.min(at + this.#left, chunk.length)
+        if (this.#isData) this.#onData?.(chunk, at, end)
+        this.#left -= end - at
+        at = end
         continue
       }
       const known = this.#head.length
@@ -133,6 +146,7 @@ export class FrameBoundaries {
       }
       if (known > 0) this.#head = EMPTY
       this.#left = header.payloadLength
+      this.#isData = header.opcode < OPCODE.close
       at += header.headerLength - known
     }
   }

@@ -1,6 +1,7 @@
 import { OPCODE, ProtocolViolation, type Frame } from './websocket-frames.ts'
 
-const HEADER_BYTES = 8
+/** Of a packet, and of each chunk of one: the letter P, three flags, and how many bytes follow. */
+export const HEADER_BYTES = 8
 const MAGIC = 0x50 // 'P'
 
 /**

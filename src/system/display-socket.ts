@@ -19,7 +19,7 @@ export class DisplayUnreachable extends Error {
 /**
  * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
  * From then on, the display's bytes go to the viewer as they are, and of the viewer's messages, one by one, what `filter`
- * lets through. Both ends are pinged, and both are closed when either is.
+ * passes. Both ends are pinged, and both are closed when either is.
  * @param key the viewer's Sec-WebSocket-Key
  * @param over closes the connection, with the code and the text of its reason, a `ProtocolViolation`
  * @throws {DisplayUnreachable} before anything was sent to the viewer
@@ -70,7 +70,7 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
 
 function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: AbortSignal): void {
   const frames = new ClientFrames(MAX_MESSAGE)
-  const boundaries = new FrameBoundaries()
+  const boundaries = new FrameBoundaries(filter.readAlong)
   let viewerHeard = performance.now()
   let displayHeard = performance.now()
 
@@ -86,7 +86,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     display.cork() // however many messages came at once
     try {
       for (const frame of frames.read(chunk)) {
-        const passed = isControl(frame.opcode) ? passOn(frame) : filter(frame)
+        const passed = isControl(frame.opcode) ? passOn(frame) : filter.pass(frame)
         if (passed && !display.write(passed)) viewer.pause()
         // Xpra closes without an answer: the viewer gets its own close code back from us
         if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))

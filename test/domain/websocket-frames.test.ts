@@ -87,6 +87,16 @@ t.test('a server\'s stream is known to be at a boundary after each whole frame, 
   }
 })
 
+t.test('who reads along in a server\'s stream hears what its messages hold, and nothing of its frames and pings', async t => {
+  const sent = Buffer.concat([serverFrame('hel'), serverFrame('ping', { opcode: OPCODE.ping }), serverFrame('', { final: false }), serverFrame('lo', { opcode: 0 }), serverFrame('x'.repeat(70_000)), serverFrame('', { opcode: OPCODE.close })])
+  for (const size of [1, 7, 4096, sent.length]) {
+    let heard = ''
+    const along = new FrameBoundaries((chunk, start, end) => { heard += chunk.toString('utf8', start, end) })
+    for (let at = 0; at < sent.length; at += size) along.follow(sent.subarray(at, at + size))
+    t.ok(heard === `hello${'x'.repeat(70_000)}`, `in chunks of ${size}`)
+  }
+})
+
 t.test('frames of our own are read back by a client and by a server', async t => {
   t.strictSame([...controlFrame(OPCODE.ping)], [0x89, 0])
   const [pong] = readAll([controlFrame(OPCODE.pong, Buffer.from('hi'), true)])

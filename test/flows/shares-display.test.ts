@@ -69,6 +69,14 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
   await eventually('the size', async () => await sizeOf(tab) === '1400x900', 30_000)
   await first.close()
   await eventually('nobody looks', async () => (await viewers(server, session)).every(count => count === 0))
+  const alone = await cheat(t, session, view)
+  await eventually('the window is shown', () => {
+    alone.send(packet('l10:map-windowi1ei0ei0ei700ei500ededee')) // in vain until Xpra has said where it is
+    return tab.evaluate('document.visibilityState === "visible"')
+  })
+  t.equal(await sizeOf(tab), '1400x900', 'who only looks shows it as large as it is, though nobody else does')
+  alone.terminate()
+  await eventually('nobody looks again', async () => (await viewers(server, session)).every(count => count === 0))
 
   const looking = await openDisplay(viewer, view.url, { width: 1000, height: 600 })
   const heard = await listenToInput(t, server, session)
