@@ -1,5 +1,6 @@
 import { access, chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { delegate, passOn } from './cgroup-delegation.ts'
 import { ifGone } from './gone.ts'
 import { kill, until } from './processes.ts'
 
@@ -18,23 +19,25 @@ export interface CgroupHost {
 const WANTED = ['memory', 'pids', 'cpu']
 
 /**
- * Finds out what cgroups this host has, and makes the instance's own group in each hierarchy, below the server's.
+ * Finds out what cgroups this host has, and makes the instance's own group in each hierarchy: below the server's, or near it (v2).
  * v2 with its controllers is preferred; else v1, with a v2 hierarchy beside it used for killing if there is one.
  */
 export async function detectCgroups (instance: string): Promise<CgroupHost> {
   const mounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'))
-  const own = parseOwnGroups(await readFile('/proc/self/cgroup', 'utf8'))
+  const groups = parseOwnGroups(await readFile('/proc/self/cgroup', 'utf8'))
   const parents: CgroupHost['parents'] = []
   for (const mount of mounts) {
-    const membership = mount.v2 ? own.get('') : mount.controllers.map(controller => own.get(controller)).find(path => path !== undefined)
+    const membership = mount.v2 ? groups.get('') : mount.controllers.map(controller => groups.get(controller)).find(path => path !== undefined)
     if (membership === undefined) continue
-    // a server started from a session of this one's operator is in the leaf that this one made
-    const base = join(mount.path, within(membership, mount.root).replace(`/${instance}.server`, ''))
-    const controllers = mount.v2 ? await enableControllers(base, instance) : mount.controllers.filter(controller => WANTED.includes(controller))
+    const own = within(membership, mount.root)
+    const { base, controllers } = mount.v2
+      ? await delegate(mount.path, own, WANTED)
+      : { base: join(mount.path, own), controllers: mount.controllers.filter(controller => WANTED.includes(controller)) }
     if (!mount.v2 && controllers.length === 0) continue
     const path = join(base, instance)
-    if (await makeGroup(path)) parents.push({ path, controllers, v2: mount.v2 })
-    if (mount.v2 && controllers.length > 0) await delegate(path, controllers)
+    if (!await makeGroup(path)) continue
+    parents.push({ path, controllers, v2: mount.v2 })
+    if (mount.v2 && controllers.length > 0) await passOn(path, controllers)
   }
   const controllers = [...new Set(parents.flatMap(parent => parent.controllers))].sort()
   const version = controllers.length === 0 ? 'none' : parents.some(parent => parent.v2 && parent.controllers.length > 0) ? 'v2' : 'v1'
@@ -145,26 +148,6 @@ function parseOwnGroups (text: string): Map<string, string> {
 /** `path` as seen below a mount whose root is `root`: in a container the two share a prefix. */
 function within (path: string, root: string): string {
   return root !== '/' && path.startsWith(root) ? path.slice(root.length) : path
-}
-
-/**
- * Makes the wanted controllers available below `base`, and returns those that are. A v2 group that has processes of
- * its own may not pass controllers on: they move to a leaf first.
- */
-async function enableControllers (base: string, instance: string): Promise<string[]> {
-  const available = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(' ').filter(controller => WANTED.includes(controller))
-  if (available.length === 0) return []
-  const leaf = join(base, `${instance}.server`)
-  if (!await makeGroup(leaf)) return []
-  for (const pid of (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter(Boolean)) {
-    await writeFile(join(leaf, 'cgroup.procs'), pid).catch(ifGone('EINVAL')) // ended meanwhile, or the kernel's own
-  }
-  await delegate(base, available)
-  return available
-}
-
-async function delegate (path: string, controllers: string[]): Promise<void> {
-  await writeFile(join(path, 'cgroup.subtree_control'), controllers.map(controller => `+${controller}`).join(' '))
 }
 
 /** Makes a group unless it is there; false where the hierarchy is read-only. */
