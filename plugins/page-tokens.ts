@@ -14,7 +14,7 @@ declare module 'fastify' {
     pageTokens: {
       issue (sessionId: string, visitor: Visitor): string
       /**
-       * The page that shows this token.
+       * The page that shows this token. That of a session that has ended is good for whoever may still know of it.
        * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
        */
       check (token: string, sessionId: string, from: Client): Page
@@ -48,9 +48,9 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
     check (token, sessionId, from) {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
+      if (page.credential.holds(from)) return page
       app.sessions.get(sessionId) // its links have ended with it, but that is not what has become of it
-      if (!page.credential.holds(from)) throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
-      return page
+      throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
     }
   } satisfies FastifyInstance['pageTokens'])
 }

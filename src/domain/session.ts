@@ -7,8 +7,10 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 /** `creating → ready → stopping → ended`, or `creating → failed`. */
 export type SessionState = typeof STATES[number]
 
+export const END_REASONS = ['deleted', 'failed', 'client-gone', 'crashed', 'shutdown', 'recovered', 'evicted', 'idle', 'expired', 'never-used', 'violation'] as const
+
 /** Why a session ended; kept in the registry. */
-export type EndReason = 'deleted' | 'failed' | 'client-gone' | 'crashed' | 'shutdown' | 'recovered' | 'evicted' | 'idle' | 'expired' | 'never-used' | 'violation'
+export type EndReason = typeof END_REASONS[number]
 
 /** A number that owns three ports on 127.0.0.1. */
 export interface Slot {

@@ -17,6 +17,12 @@ const TOLD: Partial<Record<EndReason, InvalidReason>> = { idle: 'session_idle', 
 export function validityOf (principal: Principal, record: SessionRecord | undefined, now: Date): Validity {
   if (!record || !knowsOf(principal, record)) return { valid: false, reason: 'session_not_found' }
   if (record.state === 'creating' || record.state === 'ready') return { valid: true }
-  const isLate = record.endedAt !== undefined && now.getTime() - record.endedAt.getTime() > TOLD_MS
-  return { valid: false, reason: (!isLate && record.reason && TOLD[record.reason]) || 'session_not_found' }
+  const reason = endToTell(record, now)
+  return { valid: false, reason: (reason && TOLD[reason]) || 'session_not_found' }
+}
+
+/** Why the session has ended, for as long as whoever may know of it is told. */
+export function endToTell ({ reason, endedAt }: SessionRecord, now: Date): EndReason | undefined {
+  const isLate = endedAt !== undefined && now.getTime() - endedAt.getTime() > TOLD_MS
+  return isLate ? undefined : reason
 }

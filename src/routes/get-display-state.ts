@@ -1,8 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { clientOf } from '../domain/login.ts'
+import { endToTell } from '../domain/validity.ts'
 import { displayStateHeaders } from '../display-page/render.ts'
 import { errors, SessionParams } from '../schemas/common.ts'
-import { DisplayExpiry } from '../schemas/expiry.ts'
+import { DisplayExpiry, EndedBecause } from '../schemas/expiry.ts'
 
 const ANSWER_MS = 2000
 
@@ -17,7 +18,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
       params: SessionParams,
       querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })) }),
       response: {
-        200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry) }),
+        200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry), reason: Type.Optional(EndedBecause) }),
         ...errors(401, 404)
       }
     },
@@ -25,6 +26,9 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
+    const record = app.registry.find(request.params.id)
+    const reason = record?.endedAt && endToTell(record, new Date())
+    if (reason) return { state: record.state, display: false, reason }
     const session = app.sessions.get(request.params.id)
     const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
     return { state: session.state, display, ...app.expiry.show(session.id) }

@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { END_REASONS } from '../domain/session.ts'
 import { EXPIRY_CAUSES } from '../domain/session-clocks.ts'
 import { INVALID_REASONS } from '../domain/validity.ts'
 
@@ -14,6 +15,8 @@ export const DisplayExpiry = Type.Object({
   warningInMs: Type.Integer({ description: 'When it is time to say so' }),
   because: ExpiresBecause
 })
+
+export const EndedBecause = Type.Union(END_REASONS.map(reason => Type.Literal(reason)), { description: 'Why the session has ended' })
 
 export const Validity = Type.Object({
   valid: Type.Boolean(),

@@ -9,6 +9,7 @@ import { assertEndsClean, beginCreation, listSessions, next, serve, type Creatio
 import { pastEvents } from '../support/events.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, eventually, readLines, testEnv, type Server } from '../support/server.ts'
+import { readMeta } from '../support/socket-display.ts'
 
 interface Refusal { status: number, retryAfter: string | null, code: string }
 
@@ -148,10 +149,12 @@ t.test('with evict-oldest, a user\'s oldest session is warned and ended for a ne
   const [oldest, newer] = [await createSession(server), await createSession(server)]
   const events = fetch(`${server.url}/sessions/${oldest.id}/events`).then(answer => answer.text())
   await eventually('a reader of its events', async () => (await pastEvents(server, oldest.id)).length > 0)
+  const page = await readMeta(oldest, 'token')
   const newest = await createSession(server)
   t.equal(newest.lines.filter(({ status }) => status !== 'running' && status !== 'queued').length, 1)
   const told = (await events).trim().split('\n').map(line => JSON.parse(line) as object)
   t.match(told, [{ type: 'ready' }, { type: 'warning', reason: 'evicted', message: String }, { type: 'ended', reason: 'evicted' }])
+  t.strictSame(await (await fetch(`${server.url}/session/${oldest.id}/state?token=${page}`)).json(), { state: 'ended', display: false, reason: 'evicted' }, 'a page that is open hears why, too')
   t.strictSame((await listSessions(server)).map(({ id }) => id), [newer.id, newest.id])
 
   const creations = [await beginCreation(server), await beginCreation(server)] // each ends one

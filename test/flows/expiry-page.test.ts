@@ -15,7 +15,7 @@ const ANIMATED = `<!doctype html><title>Animated</title><style>
 
 const hasBanner = (page: Page) => page.locator('#expiry').waitFor({ timeout: 2 * IDLE * 1000 })
 const hasNone = (page: Page) => page.locator('#expiry').waitFor({ state: 'hidden', timeout: 10_000 })
-const saysItsEnd = (page: Page) => page.getByText('This session has ended.').waitFor({ timeout: 2 * IDLE * 1000 })
+const saysItsEnd = (page: Page) => page.getByText('This session has ended: nobody used it.').waitFor({ timeout: 2 * IDLE * 1000 })
 
 t.test('a page that is only open does not keep its session, though it pings and plays an animation; typing does, and so does the banner\'s button', { timeout: 400_000 }, async t => {
   const server = await serve(t, { EX10_IDLE_TIMEOUT: String(IDLE), EX10_CONNECT_TIMEOUT: '0' })

@@ -153,6 +153,7 @@ t.test('what becomes of a session is told to the pages of those who may look at 
   const byLink = await readPageMeta(link.url, 'token')
   t.strictSame(await state(another, byLink, again), [200, undefined])
   for (const { id } of [session, another]) await endSession({ ...again, headers: anna.headers! }, id)
+  t.strictSame(await state(session, token, again), never, 'nor is it told more when the session has ended')
   t.strictSame(await state(another, byLink, again), never, 'a page by a link hears that the session has ended, not that its link is bad')
   await assertEndsClean(t, { ...again, headers: admin.headers! })
 })
@@ -199,7 +200,10 @@ t.test('by a link to look, nothing gets to the display but what looking needs, h
   const reached: string[] = []
   const display = new WebSocketServer({ host: '127.0.0.1', port: slot.displayPort, handleProtocols: () => 'binary' })
   t.teardown(() => { display.close() })
-  display.on('connection', socket => socket.on('error', () => {}).on('message', data => reached.push((data as Buffer).subarray(8).toString('latin1'))))
+  display.on('connection', socket => {
+    socket.on('error', () => {}).on('message', data => reached.push((data as Buffer).subarray(8).toString('latin1')))
+    socket.send(packet('l10:new-windowi3ei0ei0ei800ei600edee'))
+  })
   await once(display, 'listening')
   const { url } = await share(server, session, 'view')
   const control = await share(server, session, 'control')
@@ -221,7 +225,7 @@ t.test('by a link to look, nothing gets to the display but what looking needs, h
     'a key as text': [[clientFrame(key, { opcode: 1 })], 1003],
     'a name by its number': [[clientFrame(packet('li5ei1ee'))], 1003],
     'two hellos': [[clientFrame(packet('l5:hellodee')), clientFrame(packet('l5:hellod7:request4:stopee'))], 1008],
-    'a window of no size': [[clientFrame(packet('l10:map-windowi1ei0ei0ei0ei0ee'))], 1008]
+    'a window without a number': [[clientFrame(packet('l10:map-windowi0ei0ei0ei8ei6ee'))], 1008]
   }
   for (const [what, [frames, code]] of Object.entries(cheats)) {
     const socket = await openSharedSocket(t, session, url)
@@ -236,10 +240,10 @@ t.test('by a link to look, nothing gets to the display but what looking needs, h
 
   reached.length = 0
   const looking = await openSharedSocket(t, session, url)
-  const map = packet('l10:map-windowi3ei0ei0ei800ei600ed5:eventi1eed10:fullscreeni1eee')
+  const map = packet('l10:map-windowi3ei5ei5ei80ei60ed5:eventi1eed10:fullscreeni1eee')
   for (const message of [packet('l5:hellod7:request4:stopee'), PING, map]) looking.send(message)
   await eventually('it reached the display', () => reached.length === 3)
-  t.match(reached, [/^l5:hellod7:version/, /^l4:ping/, 'l10:map-windowi3ei0ei0ei800ei600edede'], 'the control: what looking needs, made plain')
+  t.match(reached, [/^l5:hellod7:version/, /^l4:ping/, 'l10:map-windowi3ei0ei0ei800ei600edede'], 'the control: what looking needs, made plain; and a window as the display has it')
   t.notMatch(reached[0], /request/)
 
   const acting = await openSharedSocket(t, session, control.url)

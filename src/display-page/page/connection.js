@@ -10,7 +10,16 @@ const STABLE = 10_000
 const RETRY = [250, 250, 500, 500, 500, 1_000]
 const BACK_OFF = [0, 1_000, 3_000, 8_000, 15_000]
 
-const OVER = { ended: 'This session has ended.', failed: 'This session has ended.', withdrawn: 'This link is not good any more.' }
+const ENDED = 'This session has ended'
+const WHY = {
+  idle: 'nobody used it',
+  'never-used': 'nobody used it',
+  expired: 'its time is up',
+  evicted: 'another one was asked for, and this was the oldest',
+  crashed: 'it crashed',
+  shutdown: 'the server was stopped',
+  violation: 'an administrator ended it'
+}
 
 /**
  * Watches the client's connection. `show(text, look)` tells the person; `isUp()` says whether a picture is wanted.
@@ -64,8 +73,8 @@ async function comeBack (show) {
   show('Reconnecting…', 'veil')
   await pause(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)], { early: false })
   for (let attempt = 0; ; attempt++) {
-    const state = await askState()
-    if (Object.hasOwn(OVER, state)) return show(OVER[state], 'veil')
+    const { state, over } = await askState()
+    if (over) return show(`${over}.`, 'veil')
     if (state === 'up') break
     show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
     await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })
@@ -74,16 +83,17 @@ async function comeBack (show) {
   location.reload()
 }
 
+/** What state the session is in, or that it is over, and why. */
 async function askState () {
   try {
     const response = await fetch(stateUrl, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
-    if (response.status === 404) return (await response.json()).code === 'EX10_SHARE_NOT_FOUND' ? 'withdrawn' : 'ended'
-    if (response.status === 401) return 'up' // loaded anew, the page asks the person to log in
-    if (!response.ok) return 'unreachable'
-    const { state, display } = await response.json()
-    return display ? 'up' : state
+    const { code, state, display, reason } = await response.json()
+    if (response.status === 404) return { over: code === 'EX10_SHARE_NOT_FOUND' ? 'This link is not good any more' : ENDED }
+    if (response.status === 401 || display) return { state: 'up' } // loaded anew, the page asks for a login if it must
+    if (state === 'ended' || state === 'failed') return { over: Object.hasOwn(WHY, reason) ? `${ENDED}: ${WHY[reason]}` : ENDED }
+    return { state }
   } catch {
-    return 'unreachable'
+    return {} // not reached
   }
 }
 
