@@ -21,6 +21,9 @@ t.test('a user may ask for so many creations a minute, and each address may show
   t.ok(Number(answers[4]!.headers.get('retry-after')) > 0, 'and when to come again')
   t.equal((await create(admin)).status, 400, 'another user may')
   t.equal((await create(anna, { 'x-forwarded-for': '203.0.113.7' })).status, 400, 'and the same one elsewhere')
+  const far = []
+  for (let i = 0; i < 4; i++) far.push((await create(anna, { 'x-forwarded-for': `2001:db8::${i}` })).status)
+  t.strictSame(far, [400, 400, 400, 429], 'of IPv6, a network is one address')
   t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'other requests are not limited')
 
   const wrong = async (headers: Record<string, string> = {}) => (await fetch(`${server.url}/sessions`, { headers: { authorization: 'Bearer wrong', ...headers } })).status
@@ -39,8 +42,8 @@ t.test('a user may ask for so many creations a minute, and each address may show
   const logIn = async (key: string, address = '203.0.113.9') => (await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-forwarded-for': address }, body: JSON.stringify({ key }) })).status
   const key = await keysCommand(server, 'create', '--user', 'ben')
   const logins = []
-  for (let i = 0; i < 6; i++) logins.push(await logIn(key))
+  for (let i = 0; i < 6; i++) logins.push(await logIn(key, `2001:db8:9::${i}`))
   t.strictSame(logins, [200, 200, 200, 200, 429, 429], 'nor does anybody log in as often as they like')
-  t.equal(await logIn(await keysCommand(server, 'create', '--user', 'cleo')), 200, 'others at the same address do')
+  t.equal(await logIn(await keysCommand(server, 'create', '--user', 'cleo'), '2001:db8:9::1'), 200, 'others at the same address do')
   await assertEndsClean(t, admin)
 })
