@@ -87,8 +87,9 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const url = URL.parse(request.url ?? '', 'http://localhost')
     const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
     if (!url || !id) throw failure('NOT_FOUND')
-    const session = app.sessions.ready(id)
+    // first: whether there is such a session is only for who may look at it
     const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id, clientOf(request.headers, proxyAddr(request, isTrusted)))
+    const session = app.sessions.ready(id)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
     const audience = audiences.get(id) ?? { viewers: new Set(), windows: new ShownWindows() }

@@ -88,7 +88,7 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     t.equal(await upgrade(socketUrl('A'.repeat(32))), 403, 'a made-up one')
     t.equal(await upgrade(socketUrl(await ticketOf(other))), 403, 'another session\'s')
     t.equal(await upgrade(socketUrl(await ticketOf(session), other)), 403, 'this one\'s, at another session')
-    t.equal(await upgrade(socketUrl(await ticketOf(session)).replace(session.id, 'f'.repeat(32))), 404, 'an unknown session')
+    t.equal(await upgrade(socketUrl(await ticketOf(session)).replace(session.id, 'f'.repeat(32))), 403, 'nor at an unknown one, which is answered alike')
     t.equal(await upgrade(socketUrl(await ticketOf(session)).replace(session.id, '../../etc')), 404, 'a malformed one')
     t.equal(await upgrade(socketUrl(await ticketOf(session)), { host: 'evil.example' }), 421, 'an unknown host name')
     t.equal(await upgrade(socketUrl(await ticketOf(session)), {}, 'chat'), 400, 'another protocol')
@@ -182,7 +182,7 @@ async function splicedTo (t: Test, port: number) {
   const near = connect((listener.address() as AddressInfo).port, '127.0.0.1')
   const [far] = await once(listener, 'connection')
   t.teardown(() => { near.destroy(); far.destroy() })
-  await spliceDisplay(far, Buffer.alloc(0), 'dGhlIHNhbXBsZSBub25jZQ==', port, frame => frame.raw, new AbortController().signal)
+  await spliceDisplay(far, Buffer.alloc(0), 'dGhlIHNhbXBsZSBub25jZQ==', port, { pass: frame => frame.raw }, new AbortController().signal)
   return { near, far }
 }
 
