@@ -1,18 +1,20 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import pino from 'pino'
 import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { createAccount } from '../../src/system/accounts.ts'
+import { CLEAN_ENV } from '../../src/system/run.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, next, serve } from '../support/creation.ts'
 import { copyEtc } from '../support/etc.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { plantOrphans } from '../support/orphans.ts'
 import { readFacts } from '../support/sandbox.ts'
-import { createSession, endSession, testEnv, type Server } from '../support/server.ts'
+import { createSession, endSession, eventually, testEnv, type Server } from '../support/server.ts'
 
 t.test('the audit names each thing that no live session accounts for, and nothing of other instances', async t => {
   const servers = [await serve(t), await serve(t)]
@@ -65,6 +67,8 @@ t.test('the audit names each thing that a live session lacks', async t => {
     ['the rules', ['firewall: rules', ...elements], () => nft(`delete table inet ${server.instance}`), () => nft(table)],
     ['a listener', [`listener: ${slot.devServerPort} of uid ${account.uid}`],
       () => execFileSync('s6-svc', ['-wD', '-d', `${folder}/services/dev-server`]), () => execFileSync('s6-svc', ['-wu', '-u', `${folder}/services/dev-server`])],
+    ['what runs for a service', [`process: root's s6-log 5 of ${id}`, `process: root's s6-supervise 10 of ${id}`, `process: root's s6-supervise 9 of ${id}`],
+      () => mkdirSync(`${folder}/services/none`), () => rmdirSync(`${folder}/services/none`)],
     ['a cgroup', ['cgroup: /sys/fs/cgroup/none'], () => appendFileSync(`${folder}/cgroups`, '/sys/fs/cgroup/none\n'), () => writeFileSync(`${folder}/cgroups`, groups)]
   ]
   for (const [what, expected, take, giveBack] of lacks) {
@@ -74,6 +78,13 @@ t.test('the audit names each thing that a live session lacks', async t => {
     t.strictSame(seen.missing, expected.sort(), what)
     t.equal(seen.code, 1)
   }
+
+  const intruder = spawn('sh', ['-c', 'echo $$ >"$0/cgroup.procs"; exec sleep 100', groups.split('\n')[0]!], { env: CLEAN_ENV })
+  await eventually('it is in the group', () => readFileSync(`/proc/${intruder.pid}/comm`, 'utf8') === 'sleep\n')
+  const tooMany = await auditFromTerminal(server)
+  intruder.kill()
+  await once(intruder, 'exit')
+  t.strictSame(tooMany, { leaked: [`process: root's sleep 1 of ${id}`], missing: [], code: 1 }, 'and what root has in it too much')
 
   server = await next(t, server)
   await t.test('a record that the server does not know', async t => {

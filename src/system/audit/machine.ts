@@ -11,6 +11,7 @@ import type { FirewallBackend } from '../firewall-backend.ts'
 import type { Place } from './place.ts'
 import { processes } from './processes.ts'
 import { NO_RECORDS, readRecords, records } from './records.ts'
+import { rootProcesses } from './root-processes.ts'
 import { folders, homes, strayFiles } from './storage.ts'
 
 /** The settings that tell an instance's things from all others. */
@@ -26,7 +27,7 @@ export function machineOf (settings: Settings, firewall: FirewallBackend): { nou
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
     nouns: [
-      processes(place), sockets(place), openPorts(place), mounts(place), cgroups(place), strayFiles(place), ipc(place),
+      processes(place), rootProcesses(place), sockets(place), openPorts(place), mounts(place), cgroups(place), strayFiles(place), ipc(place),
       homes(place), locks, accounts(place), folders(place), records(() => recorded)
     ]
   }
