@@ -15,8 +15,6 @@ declare module 'fastify' {
        * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL
        */
       enter (asker: Asker): Turn | undefined
-      /** Ends the waits of a user. */
-      turnAway (user: string): void
     }
   }
 }
@@ -66,11 +64,7 @@ async function admission (app: FastifyInstance): Promise<void> {
     await end
   }
 
-  function turnAway (user: string): void {
-    for (const waiter of places.waiting) if (waiter.owner === user && waiter instanceof Turn) waiter.turnAway(failure('ENDED_BY_ADMIN'))
-  }
-
-  app.decorate('admission', { enter, turnAway })
+  app.decorate('admission', { enter })
 }
 
 function refusal (shortage: Shortage): Ex10Error {

@@ -98,7 +98,7 @@ async function creations (app: FastifyInstance): Promise<void> {
 
   /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
   async function * wait ({ turn, wish, template, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
-    const signal = AbortSignal.any([gone, shutdown.signal])
+    const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
     let facts: SessionFacts | undefined
     try {
       const positions = turn.positions(signal, app.config.queueTimeout * 1000)
@@ -144,7 +144,6 @@ async function creations (app: FastifyInstance): Promise<void> {
   }
 
   function turnAway (user: string): void {
-    app.admission.turnAway(user)
     for (const { owner, turnedAway } of orders) if (owner === user) turnedAway.abort(failure('ENDED_BY_ADMIN'))
   }
 

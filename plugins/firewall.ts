@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Firewall } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
+import { portsOf } from '../src/domain/slots.ts'
 import { shownAs, StartRefused } from '../src/errors.ts'
 import { backendOf, enforce, type EnforcedRules } from '../src/system/firewall.ts'
 import type { FirewallBackend, OwnPort } from '../src/system/firewall-backend.ts'
@@ -93,7 +94,7 @@ async function start ({ config, registry }: FastifyInstance, backend: FirewallBa
 }
 
 function ownPorts ({ slot, account: { uid } }: SessionFacts): OwnPort[] {
-  return [slot.displayPort, slot.devServerPort, slot.devToolsPort].map(port => ({ uid, port }))
+  return portsOf(slot).map(port => ({ uid, port }))
 }
 
 /** Whatever keeps the rules from being seen in force, no session may start. */

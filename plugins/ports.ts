@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { slotKey } from '../src/domain/audit.ts'
 import type { Slot } from '../src/domain/session.ts'
-import { slotAt } from '../src/domain/slots.ts'
+import { portsOf, slotAt } from '../src/domain/slots.ts'
 import { failure } from '../src/errors.ts'
 import { isPortFree } from '../src/system/tcp.ts'
 
@@ -70,7 +70,7 @@ async function ports (app: FastifyInstance): Promise<void> {
 }
 
 async function areFree (slot: Slot): Promise<boolean> {
-  const free = await Promise.all([slot.displayPort, slot.devServerPort, slot.devToolsPort].map(isPortFree))
+  const free = await Promise.all(portsOf(slot).map(isPortFree))
   return free.every(Boolean)
 }
 

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Sandboxes } from '../src/domain/capabilities.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
+import { portsOf } from '../src/domain/slots.ts'
 import { StartRefused } from '../src/errors.ts'
 import { detectCgroups, removeParents, sessionGroups } from '../src/system/cgroups.ts'
 import { FileWriter } from '../src/system/file-writer.ts'
@@ -74,7 +75,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       template: join(dataDir, 'templates', facts.template),
       cgroups,
       limits,
-      ports: [facts.slot.displayPort, facts.slot.devServerPort, facts.slot.devToolsPort]
+      ports: portsOf(facts.slot)
     }, signal),
     kill,
     async remove (facts: SessionFacts, signal: AbortSignal) {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Session } from './session.ts'
+import { portsOf } from './slots.ts'
 
 /** Something that a session can leave, or lack: readable by an operator. */
 export interface Finding { kind: string, name: string }
@@ -58,7 +59,7 @@ export function isClean ({ leaked, missing, unseen }: Audit): boolean {
 
 /** All by which things name a session as their owner. */
 export function ownerKeys ({ id, account, slot }: Session): (string | number)[] {
-  const ports = [slot.displayPort, slot.devServerPort, slot.devToolsPort]
+  const ports = portsOf(slot)
   return [id, account.name, account.uid, slotKey(slot.index), ...ports.map(portKey), ...ports.map(port => openPortKey(account.uid, port))]
 }
 

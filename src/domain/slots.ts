@@ -9,6 +9,11 @@ export function slotAt (index: number, portBase: number): Slot {
   return { index, displayPort, devServerPort: displayPort - SPREAD, devToolsPort: displayPort + SPREAD }
 }
 
+/** The ports of a slot. */
+export function portsOf ({ displayPort, devServerPort, devToolsPort }: Slot): number[] {
+  return [displayPort, devServerPort, devToolsPort]
+}
+
 /** The ports of all slots, as ranges. */
 export function portRanges (portBase: number, slots: number): [number, number][] {
   return [-SPREAD, 0, SPREAD].map(offset => [portBase + offset, portBase + offset + slots - 1])

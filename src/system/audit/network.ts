@@ -1,12 +1,10 @@
 import { openPortKey, portKey, SERVER, type Noun, type Thing } from '../../domain/audit.ts'
-import type { Session } from '../../domain/session.ts'
+import { portsOf } from '../../domain/slots.ts'
 import { textOf } from './files.ts'
 import { isOurUid, type Place } from './place.ts'
 
 const LISTEN = '0A'
 const CONNECTED = ['01', '08'] // ESTABLISHED, CLOSE_WAIT
-
-const portsOf = ({ slot }: Session) => [slot.displayPort, slot.devServerPort, slot.devToolsPort]
 
 /** Listeners of a uid of the range, wherever they listen, and the server's connections to slots. */
 export function sockets (place: Place): Noun {
@@ -18,7 +16,7 @@ export function sockets (place: Place): Noun {
       const served = new Set(rows.filter(({ state }) => state === LISTEN).map(({ from }) => from))
       return rows.flatMap(row => toThings(place, row, served))
     },
-    implied: session => portsOf(session).map(port => listener(port, session.account.uid))
+    implied: ({ slot, account }) => portsOf(slot).map(port => listener(port, account.uid))
   }
 }
 
@@ -53,6 +51,6 @@ export function openPorts ({ firewall }: Place): Noun {
       const { own, isLoaded } = await firewall.read()
       return isLoaded ? [{ ...rules, owner: SERVER }, ...[...own].map(key => ({ ...toFinding(key), owner: key }))] : []
     },
-    implied: session => [rules, ...portsOf(session).map(port => toFinding(openPortKey(session.account.uid, port)))]
+    implied: ({ slot, account }) => [rules, ...portsOf(slot).map(port => toFinding(openPortKey(account.uid, port)))]
   }
 }
