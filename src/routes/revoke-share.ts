@@ -15,6 +15,7 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const session = app.rights.session(request.principal, request.params.id)
     app.shares.revoke(session.id, request.params.shareId)
+    app.expiry.saw(session.id)
     app.auditLog.note(request, { action: 'share.revoked', target: session.id, details: { shareId: request.params.shareId } })
     request.log.info({ sessionId: session.id, shareId: request.params.shareId, by: request.principal.user }, 'share revoked')
     return { success: true as const, message: 'The link is not in force any more' }

@@ -5,13 +5,17 @@ import { Value } from '@sinclair/typebox/value'
 import t, { type Test } from 'tap'
 import { ErrorReply } from '../../src/schemas/common.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
+import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { exchange, type RawExchange } from '../support/raw-http.ts'
 import { rawRequests, type RawRequest } from '../support/raw-requests.ts'
 import { createSession, endSession, eventually, type Server } from '../support/server.ts'
+import { restingMemory } from '../support/server-process.ts'
 import { tally } from '../support/tally.ts'
 
 const AT_ONCE = 24
+/** Of all of them: before the memory is first looked at, and then. */
+const [WARM_UP, ROUNDS] = [2, 4]
 
 async function send (server: Server, { pieces, answers, unfinished }: RawRequest): Promise<RawExchange> {
   return exchange(server.url, pieces, { answers: unfinished ? 0 : answers.length || Infinity })
@@ -37,19 +41,23 @@ async function hold (t: Test, server: Server, count: number, text = ''): Promise
 const answers = (server: Server) => exchange(server.url, ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'], { answers: 1 }).then(({ answers }) => answers[0]?.status === 200)
 
 t.test('requests that no client would send are answered in the one form or not at all, and hide no other request', async t => {
-  const server = await serve(t, lightDisplay())
+  const server = await serve(t, { ...lightDisplay(), ...INSPECTED })
   const { id } = await createSession(server)
   const requests = rawRequests(id)
 
-  await t.test('smuggling, wrong hosts, first lines, headers, bodies and pipelines', async t => {
+  /** Sends all of them; `check` looks at what came of each. */
+  async function sendAll (check: (request: RawRequest, exchange: RawExchange) => void = () => {}): Promise<void> {
     const left = [...requests]
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (let request = left.shift(); request; request = left.shift()) {
-        const { answers, rest } = await send(server, request)
-        t.strictSame([...answers.map(({ status }) => status), rest], [...request.answers, ''], request.name)
-        for (const answer of answers) assertForm(t, answer, request.name)
-      }
+      for (let request = left.shift(); request; request = left.shift()) check(request, await send(server, request))
     }))
+  }
+
+  await t.test('smuggling, wrong hosts, first lines, headers, bodies and pipelines', async t => {
+    await sendAll((request, { answers, rest }) => {
+      t.strictSame([...answers.map(({ status }) => status), rest], [...request.answers, ''], request.name)
+      for (const answer of answers) assertForm(t, answer, request.name)
+    })
     t.match(await (await fetch(`${server.url}/health`)).json(), { status: 'ok', sessions: 1 }, 'no session was made')
     t.match(await (await fetch(`${server.url}/sessions/${id}`)).json(), { state: 'ready', health: 'ok', version: 0 }, 'nor ended, nor changed')
     t.ok(requests.length >= 200)
@@ -77,6 +85,14 @@ t.test('requests that no client would send are answered in the one form or not a
     }
     t.match(await trickled, /^HTTP\/1\.1 408 /, 'also who sends a line every second')
     tally(t, 'raw HTTP requests', 4)
+  })
+
+  await t.test('however many there are, they leave nothing in the server', async t => {
+    for (let round = 0; round < WARM_UP; round++) await sendAll()
+    const before = await restingMemory(t, server)
+    for (let round = 0; round < ROUNDS; round++) await sendAll()
+    const after = await restingMemory(t, server)
+    t.ok(after < before * 1.05, `memory grew from ${before} to ${after} KiB`)
   })
 
   t.equal((await endSession(server, id)).status, 200)

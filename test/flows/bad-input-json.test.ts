@@ -1,18 +1,17 @@
-import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { CodeUpdate } from '../../src/schemas/code-update.ts'
 import { ErrorReply } from '../../src/schemas/common.ts'
 import { CreateSessionOptions } from '../../src/schemas/session.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
-import { INSPECTED, inspect } from '../support/inspector.ts'
+import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { IS_LONG } from '../support/long.ts'
 import { mutateBody, mutateQuery } from '../support/mutate-json.ts'
 import { newRandom } from '../support/random.ts'
-import { createSession, endSession, type Server } from '../support/server.ts'
+import { createSession, endSession } from '../support/server.ts'
+import { restingMemory } from '../support/server-process.ts'
 import { tally } from '../support/tally.ts'
 
 /** Before the memory is first looked at: until then it grows with compiled code and full caches, as it does with any input. */
@@ -20,16 +19,6 @@ const WARM_UP = IS_LONG ? 100_000 : 5000
 const BODIES = IS_LONG ? 100_000 : 5000
 const QUERIES = IS_LONG ? 10_000 : 1000
 const AT_ONCE = 16
-
-/** The server's resident memory, in KiB, when its garbage has been collected and it has nothing to do. */
-async function restingMemory (server: Server): Promise<number> {
-  for (let round = 0; round < 3; round++) {
-    await inspect(server, 'HeapProfiler.collectGarbage')
-    await delay(1000) // pages are given back in the background
-  }
-  t.comment(`heap: ${JSON.stringify(await inspect(server, 'Runtime.getHeapUsage'))}`)
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
-}
 
 /** The body as the server reads it; undefined when it is no JSON. */
 function parse (body: string | Buffer): unknown {
@@ -105,12 +94,12 @@ t.test('whatever is sent as JSON, or as a query, gets a declared answer, does no
   }
 
   await repeat(WARM_UP, checkBody)
-  const before = await restingMemory(server)
+  const before = await restingMemory(t, server)
   const startedAt = performance.now()
   await repeat(BODIES, checkBody)
   await repeat(QUERIES, checkQuery)
   t.comment(`${Math.round(performance.now() - startedAt)} ms`)
-  const after = await restingMemory(server)
+  const after = await restingMemory(t, server)
 
   for (const [key, count] of [...seen].sort()) t.comment(`${count} ${key}`)
   t.strictSame(wrong.slice(0, 20), [], `no undeclared status, no other form, nothing taken that the schema refuses (${wrong.length} of them)`)

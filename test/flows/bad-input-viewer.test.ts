@@ -8,17 +8,19 @@ import { ErrorReply } from '../../src/schemas/common.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { clientFrame } from '../support/frames.ts'
 import { HOSTILE_FRAMES, PING } from '../support/hostile-frames.ts'
+import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { exchange } from '../support/raw-http.ts'
 import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually } from '../support/server.ts'
+import { restingMemory } from '../support/server-process.ts'
 import { tally } from '../support/tally.ts'
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 const REST = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: binary\r\n'
 
 t.test('what no viewer may send closes its connection, with a code, and never reaches the display', async t => {
-  const server = await serve(t, lightDisplay())
+  const server = await serve(t, { ...lightDisplay(), ...INSPECTED })
   const session = await createSession(server)
   const { slot } = readFacts(server, session.id)
   execFileSync('s6-svc', ['-wD', '-d', `${server.dataDir}/sessions/${session.id}/services/xpra`])
@@ -77,6 +79,14 @@ t.test('what no viewer may send closes its connection, with a code, and never re
       t.ok(answers.every(({ body }) => Value.Check(ErrorReply, JSON.parse(body))), `${name}: in the one form`)
     }
     tally(t, 'malformed WebSocket handshakes', table.length)
+  })
+  await t.test('however many there are, they leave nothing in the server', async t => {
+    const sendAll = async () => { for (const { pieces } of HOSTILE_FRAMES) await closeCode(pieces) }
+    for (let round = 0; round < 3; round++) await sendAll() // until then it grows with compiled code
+    const before = await restingMemory(t, server)
+    for (let round = 0; round < 3; round++) await sendAll()
+    const after = await restingMemory(t, server)
+    t.ok(after < before * 1.05, `memory grew from ${before} to ${after} KiB`)
   })
   t.equal((await endSession(server, session.id)).status, 200)
   display.close()

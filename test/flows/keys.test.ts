@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import t from 'tap'
-import { assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
+import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
 import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { createSession, endSession, pushCode } from '../support/server.ts'
+import { createSession, endSession, pushCode, testEnv } from '../support/server.ts'
 
 const KEYS = { ...lightDisplay(), EX10_AUTH: 'keys' }
 
@@ -56,6 +56,19 @@ t.test('an API key is made in a terminal, opens what it is good for, and nothing
   }
   t.notMatch(server.output(), anna.headers!.authorization!.slice('Bearer '.length), 'nor logged')
   t.equal((await endSession(anna, id)).status, 200)
+  await assertEndsClean(t, admin)
+})
+
+t.test('a key can be made before the server has ever run', async t => {
+  const env = testEnv(KEYS)
+  rmSync(env.EX10_DATA_DIR!, { recursive: true })
+  t.teardown(() => { rmSync(env.EX10_DATA_DIR!, { recursive: true }) })
+  const key = await keysCommand({ env }, 'create', '--user', 'ada', '--role', 'admin')
+  t.match(await keysCommand({ env }, 'list'), /ada/)
+  symlinkSync('../templates', `${env.EX10_DATA_DIR}/templates`) // as set-up does
+  const admin = as(await next(t, { env }), key)
+  t.match(await ask(admin, '/me'), { status: 200, body: { user: 'ada', role: 'admin' } })
+  t.equal((await ask({ ...admin, headers: {} }, '/me')).status, 401)
   await assertEndsClean(t, admin)
 })
 

@@ -1,14 +1,23 @@
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
-import { openDevTools } from '../support/devtools.ts'
+import { PROFILE_DIR } from '../../src/domain/display.ts'
+import { openDevTools, type DevTools } from '../support/devtools.ts'
 import { nextEvent, pastEvents } from '../support/events.ts'
+import { lightDisplay } from '../support/light-display.ts'
 import { inside, type Inside } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, pushCode, startServer, type CreatedSession, type Server } from '../support/server.ts'
 import { launchViewer, openDisplay, showsPicture } from '../support/viewer.ts'
 
 /** Ends a session's program as it happens in life: by a signal to it alone. */
-function signalService ({ dir }: Inside, service: string, flag: '-k' | '-t' | '-p'): void {
+function signalService ({ dir }: Inside, service: string, flag: '-k' | '-t' | '-p' | '-1'): void {
   execFileSync('s6-svc', [flag, `${dir}/services/${service}`])
+}
+
+/** What a page has stored in the browser's profile. */
+async function keptBy (devTools: DevTools): Promise<unknown> {
+  const tab = await devTools.firstTab()
+  await tab.visit('http://page.test/', '<!doctype html><title>The page again</title>')
+  return tab.evaluate('localStorage.kept')
 }
 
 async function healthOf (server: Server, { id }: CreatedSession): Promise<string> {
@@ -30,7 +39,7 @@ t.test('What dies or freezes in a session comes back', async t => {
   await t.test('Xpra dies: it is back on the same X server with the same tabs, and the page with it, within 3 s', async t => {
     const tab = await (await openDevTools(t, server, session)).firstTab()
     await tab.visit('http://page.test/', '<!doctype html><title>A page</title><body style="background: linear-gradient(red, blue)">')
-    await tab.evaluate('window.kept = "still here"')
+    await tab.evaluate('window.kept = localStorage.kept = "still here"')
     const before = await past()
     const times: number[] = []
     while (times.length < 3 && !times.some(ms => ms < 3000)) times.push(await killXpra()) // the machine may have been busy
@@ -54,12 +63,14 @@ t.test('What dies or freezes in a session comes back', async t => {
 
   await t.test('Chromium dies: it is started again on the same profile, with the extension', async t => {
     const before = await past()
+    await eventually('what a page keeps is on the disk', async () => (await own.run(['grep', '-rqaF', 'still here', `${own.facts.account.home}/${PROFILE_DIR}/Default/Local Storage`])).code === 0, 30_000)
     signalService(own, 'browser', '-k')
     t.match(await nextEvent(server, session.id, { type: 'service-exited', service: 'browser' }, before), { signal: 'SIGKILL' })
     t.match(await nextEvent(server, session.id, { type: 'degraded' }, before), {})
     await nextEvent(server, session.id, { type: 'service-restarted', service: 'browser' }, before)
     const devTools = await openDevTools(t, server, session)
     await eventually('the extension', async () => (await devTools.targets()).some(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId)), 30_000)
+    t.equal(await keptBy(devTools), 'still here')
     await becomesWell(server, session)
     await nextEvent(server, session.id, { type: 'recovered' }, before)
   })
@@ -75,6 +86,7 @@ t.test('What dies or freezes in a session comes back', async t => {
     await becomesWell(server, session)
     const devTools = await openDevTools(t, server, session)
     await eventually('the extension', async () => (await devTools.targets()).some(({ type }) => type === 'service_worker'), 30_000)
+    t.equal(await keptBy(devTools), 'still here')
   })
 
   await t.test('a dev server that dies again and again stays down longer each time, until code is pushed', async t => {
@@ -105,7 +117,16 @@ t.test('What dies or freezes in a session comes back', async t => {
   })
 
   await t.test('events are streamed as they happen, up to the end', async t => {
-    const answer = await fetch(`${server.url}/sessions/${session.id}/events`)
+    const leaving = new AbortController()
+    const read = () => fetch(`${server.url}/sessions/${session.id}/events`, { signal: leaving.signal })
+    const readers = await Promise.all(Array.from({ length: 32 }, read))
+    t.ok(readers.every(({ status }) => status === 200))
+    t.match(await (await read()).json(), { code: 'EX10_TOO_MANY_STREAMS', statusCode: 429 }, 'to so many readers')
+    leaving.abort()
+    const answer = await eventually('room for another', async () => {
+      const answer = await fetch(`${server.url}/sessions/${session.id}/events`)
+      return answer.status === 200 ? answer : undefined
+    })
     t.equal(answer.headers.get('content-type'), 'application/x-ndjson')
     const reading = answer.text()
     t.equal((await endSession(server, session.id)).status, 200)
@@ -114,6 +135,21 @@ t.test('What dies or freezes in a session comes back', async t => {
     t.match(lines.at(-1), { type: 'ended', reason: 'deleted' })
     t.equal((await fetch(`${server.url}/sessions/${session.id}/events`)).status, 404, 'and are gone with the session')
   })
+})
+
+t.test('a program that runs and does not answer is found, killed and started again', async t => {
+  const server = await startServer(t, lightDisplay())
+  const session = await createSession(server)
+  const own = await inside(t, server, session)
+  const before = await pastEvents(server, session.id)
+  const services = ['xpra', 'browser', 'dev-server']
+  for (const service of services) signalService(own, service, '-1') // by which these programs fall silent
+  for (const service of services) {
+    t.match(await nextEvent(server, session.id, { type: 'service-frozen', service }, before, 60_000), { message: /did not answer: it is killed and started again/ }, service)
+    await nextEvent(server, session.id, { type: 'service-restarted', service }, before, 30_000)
+  }
+  await becomesWell(server, session)
+  t.equal((await endSession(server, session.id)).status, 200)
 })
 
 t.test('a program in a crash loop is given up and says so, the session goes on, and a push tries again', async t => {

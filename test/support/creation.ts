@@ -66,7 +66,7 @@ export async function serve (t: Test, overrides: Record<string, string> = {}): P
 }
 
 /** Starts the killed server again, with the same settings. */
-export async function next (t: Test, killed: Server): Promise<Server> {
+export async function next (t: Test, killed: Pick<Server, 'env'>): Promise<Server> {
   const server = await launch(killed.env)
   t.teardown(async () => { await server.stop() })
   return server
