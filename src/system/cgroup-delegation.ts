@@ -1,5 +1,5 @@
 import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { textOf } from './gone.ts'
 import { until } from './processes.ts'
 
@@ -25,7 +25,7 @@ export async function delegate (top: string, membership: string, wanted: string[
     return { base, controllers: wanted.filter(controller => controllers.includes(controller)) }
   }))
   const found = possible.find(({ controllers }) => controllers.length === wanted.length) ?? possible.at(-1)!
-  if (found.controllers.length === 0 || !await isWritable(found.base)) return { base: join(top, membership), controllers: [] }
+  if (found.controllers.length === 0 || !await isWritable(found.base)) return { base: resolve(top, `.${membership}`), controllers: [] }
   if (free.length === 0) {
     await mkdir(join(top, LEAF), { recursive: true })
     await until(() => moveAll(top, join(top, LEAF)), AbortSignal.timeout(MOVE_MS))
@@ -42,7 +42,7 @@ export async function passOn (group: string, controllers: string[]): Promise<voi
 /** The groups from `membership` up to the top that can pass controllers on, the nearest first. */
 async function freeGroups (top: string, membership: string): Promise<string[]> {
   const free: string[] = []
-  for (let group = join(top, membership); group.startsWith(top); group = dirname(group)) {
+  for (let group = resolve(top, `.${membership}`); group.startsWith(top); group = dirname(group)) {
     if (await isRoot(group) || (await wordsOf(group, 'cgroup.procs')).length === 0) free.push(group)
   }
   return free
