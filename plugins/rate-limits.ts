@@ -1,7 +1,6 @@
-import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
+import rateLimit, { normalizeIP, type RateLimitOptions } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { networkOf } from '../src/domain/network.ts'
 import { failure, type Ex10Error } from '../src/errors.ts'
 
 declare module 'fastify' {
@@ -33,7 +32,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   })
   const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; of IPv6, whoever has one has its /64
   const opening = new WeakMap<FastifyRequest, string>()
-  const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${networkOf(request.ip)}` })
+  const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${normalizeIP(request.ip)}` })
   const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
 
   function refuseBeyond (count: Awaited<ReturnType<typeof countLogin>>): void {
@@ -48,7 +47,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   }
 
   app.decorate('rateLimits', {
-    creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${networkOf(ip)}` } },
+    creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` } },
     async login (request, keyId) {
       opening.set(request, keyId)
       refuseBeyond(await countLogin(request))
