@@ -155,16 +155,16 @@ async function sessions (app: FastifyInstance): Promise<void> {
       app.ports.hold(facts.slot.index)
       app.places.hold(facts)
     }
-    const over = await Promise.all(left.map(async session => {
+    const over = await Promise.all(left.map(async (session): Promise<[id: string, reason: EndReason][]> => {
       const problem = await whyNotAdopted(session)
       if (problem === undefined) {
         await adopt(live.get(session.id)!)
         return []
       }
       app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server: ending it')
-      return [session.id]
+      return [[session.id, registry.find(session.id)?.reason ?? 'recovered']] // one that was being ended has a reason
     }))
-    await endAll(over.flat(), 'recovered') // some side by side: after a crash of the machine, that may be hundreds
+    await endEach(over.flat()) // some side by side: after a crash of the machine, that may be hundreds
   }
 
   async function whyNotAdopted ({ state, ...facts }: Session): Promise<string | undefined> {

@@ -53,7 +53,7 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
   const statements = {
     insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
     restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
-    setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(reason, ?), ended_at = ? WHERE id = ?'),
+    setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(?, reason), ended_at = ? WHERE id = ?'),
     get: database.prepare('SELECT * FROM sessions WHERE id = ? AND state NOT IN (\'ended\', \'failed\')'),
     find: database.prepare('SELECT * FROM sessions WHERE id = ?'),
     noteClocks: database.prepare('UPDATE sessions SET noted_at = ?, noted_boot = ?, noted_uptime_ms = ?, age_ms = ?, idle_ms = ?, is_used = ? WHERE id = ?'),

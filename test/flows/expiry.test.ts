@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { SessionView } from '../../src/schemas/session.ts'
@@ -223,4 +224,14 @@ t.test('the clocks go on over kill -9 and a start, the clock on the wall set for
   await eventually('the end of what was idle for long', async () => (await listSessions(server)).length === 0, 30_000)
   t.match(await validity(server, used), { valid: false, reason: 'session_idle' })
   await assertEndsClean(t, server)
+})
+
+t.test('whoever owns a session that is idle hears so although the server died while it ended it', { buffered: true, timeout: 100_000 }, async t => {
+  const server = await serve(t, { ...lightDisplay(), ...OFF, EX10_IDLE_TIMEOUT: '2', EX10_FAILPOINT: 'undo-firewall:before:kill9' })
+  const session = await createSession(server)
+  await once(server.child, 'exit')
+  const again = await next(t, { env: { ...server.env, EX10_FAILPOINT: '' } })
+  t.strictSame(await validity(again, session), { valid: false, reason: 'session_idle' })
+  t.match(again.output(), new RegExp(`${session.id}","reason":"idle".*session ended`), 'as the log says')
+  await assertEndsClean(t, again)
 })
