@@ -32,8 +32,9 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
       if (isClean(found)) return
       await repair(found)
       const left = await app.audit.run(closing.signal)
+      const removed = found.leaked.filter(({ repair }) => repair)
       if (left.leaked.length + left.unseen.length > 0) tell('error', 'left', left)
-      else if (found.leaked.length > 0) log.info({ removed: found.leaked.map(show) }, 'reconciled')
+      else if (removed.length > 0) log.info({ removed: removed.map(show) }, 'reconciled')
     } catch (err) {
       if (!closing.signal.aborted) log.error({ err }, 'not reconciled')
     }

@@ -1,11 +1,12 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { ifGone } from '../gone.ts'
 import { quickly } from '../quickly.ts'
 
-/** What a file, a link or a folder holds; undefined or nothing when there is none, or none any more. */
+/** What a file, a link or a folder holds, and whose it is; undefined or nothing when there is none, or none any more. */
 export const textOf = (path: string): Promise<string | undefined> => quickly(() => readFileSync(path, 'utf8')).catch(ifGoneOrHidden)
 export const targetOf = (path: string): Promise<string | undefined> => quickly(() => readlinkSync(path)).catch(ifGoneOrHidden)
+export const ownerOf = (path: string): Promise<number | undefined> => quickly(() => statSync(path).uid).catch(ifGoneOrHidden)
 export const entriesOf = async (path: string): Promise<string[]> => await readdir(path).catch(ifGoneOrHidden) ?? []
 
 /** What an entry of /proc or /sys says, too, when its process or device ends meanwhile; in a container, the init may have more rights than root here. */

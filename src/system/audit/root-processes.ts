@@ -1,16 +1,22 @@
 import { join } from 'node:path'
 import type { Noun, Thing } from '../../domain/audit.ts'
+import { momentNow } from '../boot-time.ts'
+import { parseStat } from '../processes.ts'
 import { readGroups } from '../sandbox.ts'
-import { entriesOf, textOf } from './files.ts'
+import { entriesOf, ownerOf, textOf } from './files.ts'
 import { foldersOf, type Place } from './place.ts'
 
-/** The file writer's way in. It comes and goes. */
+/** The file writer's way in. */
 const MAY_BE = { nsenter: 1 }
+/** What is younger may be on its way to become the session's user, or to end: a program is started by several of root's. */
+const YOUNG_S = 10
+/** The unit of a start time, a second: proc_pid_stat(5). */
+const TICKS = 100
 
 /**
  * What root runs in the sandboxes of sessions that are ready: what holds the sandbox, its init, and for each service a
- * supervisor, and a logger with its own. Of the session's user's processes nothing is implied: it ends and starts them as
- * it likes.
+ * supervisor, and a logger with its own. Nothing is implied of the user's processes: a session ends and starts them as it
+ * likes.
  */
 export function rootProcesses (place: Place): Noun {
   return {
@@ -31,12 +37,25 @@ async function observeIn (place: Place, id: string): Promise<Thing[]> {
   const seen: Record<string, number> = {}
   const things: Thing[] = []
   for (const pid of (await textOf(join(group, 'cgroup.procs')) ?? '').split('\n').filter(Boolean)) {
-    const [, name, uid] = /^Name:\t([^\n]*)$.*^Uid:\t(\d+)/ms.exec(await textOf(`/proc/${pid}/status`) ?? '') ?? []
-    if (name === undefined || uid !== '0') continue
+    const name = await nameOfRoots(pid)
+    if (name === undefined) continue
     const number = seen[name] = (seen[name] ?? 0) + 1
-    things.push({ ...toFinding(id, name, number), owner: number <= (most[name] ?? 0) ? id : undefined })
+    const isImplied = number <= (most[name] ?? 0)
+    if (isImplied || !await isYoung(pid)) things.push({ ...toFinding(id, name, number), owner: isImplied ? id : undefined })
   }
   return things
+}
+
+/** The name of the process, if it is root's. */
+async function nameOfRoots (pid: string): Promise<string | undefined> {
+  if (await ownerOf(`/proc/${pid}`) !== 0) return undefined // most; of one that hides from its user, only its status tells
+  const [, name, uid] = /^Name:\t([^\n]*)$.*^Uid:\t(\d+)/ms.exec(await textOf(`/proc/${pid}/status`) ?? '') ?? []
+  return uid === '0' ? name : undefined
+}
+
+async function isYoung (pid: string): Promise<boolean> {
+  const stat = await textOf(`/proc/${pid}/stat`)
+  return stat === undefined || momentNow().uptimeMs / 1000 - parseStat(stat).startTime / TICKS < YOUNG_S
 }
 
 /** How many there must be of each, by name. */
