@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { delegate } from '../../src/system/cgroup-delegation.ts'
+import { textNow } from '../../src/system/gone.ts'
+import { eventually } from '../support/server.ts'
 
 const ALL = ['memory', 'pids', 'cpu']
 
@@ -32,6 +34,17 @@ t.test('sessions are limited below the nearest group around the server that can 
     t.strictSame(await delegate(top, membership, ALL), { base: resolve(top, `.${base}`), controllers }, name)
     t.equal(readFileSync(join(top, base, 'cgroup.subtree_control'), 'utf8'), controllers.map(controller => `+${controller}`).join(' '))
   }
+})
+
+t.test('where there is no group but the server\'s own, as in a container, its processes move to one beside the sessions\'', async t => {
+  const top = hierarchy(t, { '/': { controllers: 'memory pids cpu', procs: '7\n' } }, false)
+  const delegated = delegate(top, '/', ALL)
+  const moved = await eventually('it moves', () => textNow(`${top}/ex10-server/cgroup.procs`))
+  writeFileSync(`${top}/cgroup.procs`, '') // as the kernel does
+  t.equal(moved, '7')
+  t.equal(readFileSync(`${top}/cgroup.subtree_control`, 'utf8'), '', 'nothing is passed on before all have moved')
+  t.strictSame(await delegated, { base: top, controllers: ALL })
+  t.equal(readFileSync(`${top}/cgroup.subtree_control`, 'utf8'), '+memory +pids +cpu')
 })
 
 t.test('without a controller, everything stays as it is', async t => {
