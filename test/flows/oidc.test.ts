@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { BrowserClient } from '../support/browser-client.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { freePort } from '../support/free-port.ts'
-import { as, keysCommand } from '../support/keys.ts'
+import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
 import { createSession, endSession, eventually, type Server } from '../support/server.ts'
@@ -13,7 +14,7 @@ import { launchViewer } from '../support/viewer.ts'
 
 const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
 
-interface Scene { server: Server, provider: TestProvider, end: () => Promise<void> }
+interface Scene { server: Server, admin: Server, provider: TestProvider, end: () => Promise<void> }
 
 /** A server and the provider that its people log in with. */
 async function serveWithProvider (t: Test, settings: Record<string, string> = {}): Promise<Scene> {
@@ -36,7 +37,7 @@ async function serveWithProvider (t: Test, settings: Record<string, string> = {}
     ...settings
   })
   const admin = as(server, await keysCommand(server, 'create', '--user', 'ops', '--role', 'admin'))
-  return { server, provider, end: () => assertEndsClean(t, admin) }
+  return { server, admin, provider, end: () => assertEndsClean(t, admin) }
 }
 
 t.test('a person logs in with the provider; from then on a cookie speaks for them, as after a login with a key', async t => {
@@ -132,7 +133,7 @@ t.test('the provider\'s claim says who may use the server, and who is an admin',
 })
 
 t.test('who logs out here is shown the way to log out at the provider, too; who logs out there is logged out here', async t => {
-  const { server, provider, end } = await serveWithProvider(t)
+  const { server, admin, provider, end } = await serveWithProvider(t)
   const [laptop, phone, other] = [new BrowserClient(server), new BrowserClient(server), new BrowserClient(server)]
   for (const browser of [laptop, phone]) await logInThroughProvider(browser, 'anna')
   await logInThroughProvider(other, 'eve')
@@ -146,10 +147,17 @@ t.test('who logs out here is shown the way to log out at the provider, too; who 
   t.equal(await statusOf(phone), 401, 'the login has ended')
   t.equal(await statusOf(laptop), 200, 'and no other')
   t.equal((await logInThroughProvider(phone, 'nobody is asked')).status, 302)
-  t.equal((await phone.ask('/me')).body.user, 'anna', 'at the provider they are still logged in')
+  const { user, csrfToken } = (await phone.ask('/me')).body
+  t.equal(user, 'anna', 'at the provider they are still logged in')
+  await phone.ask('/sessions', { method: 'POST', body: {}, headers: { 'x-csrf-token': csrfToken } })
+  const { sessions: [session] } = (await phone.ask('/sessions')).body
+  const [onPhone, onLaptop] = [phone, laptop].map(browser => browser.ask(`/sessions/${session.id}/events`).then(() => 'closed'))
+  await eventually('both read its events', async () => (await ask(admin, '/admin/sessions')).body.sessions[0].channels.length === 2)
   t.equal(await logOutAtProvider(phone, body.url), `${server.url}/`, 'until they follow it; then they are sent back')
   t.strictSame(provider.backchannel, ['success'], 'the provider has told the server')
   t.equal(await statusOf(phone), 401, 'which has ended the new login')
+  t.equal(await Promise.race([onPhone, delay(5000)]), 'closed', 'and closed what it had open')
+  t.equal(await Promise.race([onLaptop, 'open']), 'open')
   t.equal(await statusOf(laptop), 200, 'but no other session of that person\'s')
   t.equal(await statusOf(other), 200, 'and nobody else\'s')
   const withKey = new BrowserClient(server)
