@@ -167,7 +167,12 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
   })
 
+  app.events.observe(({ id }, { type }) => {
+    if (type !== 'ended' && type !== 'failed') return
+    for (const [ticket, { sessionId }] of tickets) if (sessionId === id) tickets.delete(ticket)
+  })
   app.audit.own('viewer', () => audiences.keys())
+  app.audit.own('ticket', () => [...tickets.values()].map(({ sessionId }) => sessionId))
   app.decorate('sessionProxy', {
     issueTicket,
     viewersBy: (shareId: string, sessionId: string) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
@@ -186,4 +191,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['config', 'audit', 'channels', 'connections', 'events', 'expiry', 'identity', 'origins', 'rights', 'sessions', 'shares'] })
