@@ -1,5 +1,5 @@
 import { constants, readFileSync } from 'node:fs'
-import { access, copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ifGone, textOf } from './gone.ts'
@@ -47,7 +47,8 @@ export async function raiseService (dir: string, name: string, notifies: boolean
 
 /** Kills the service's program, which s6 then starts again. */
 export async function killService (dir: string, name: string, signal: AbortSignal): Promise<void> {
-  await run(['s6-svc', '-k', serviceDir(dir, name)], { signal })
+  signal.throwIfAborted()
+  await tell(dir, name, 'k')
 }
 
 /** Kills the service's program and leaves it down; resolves when it is. */
@@ -60,7 +61,8 @@ export async function downService (dir: string, name: string, signal: AbortSigna
  * sandbox does.
  */
 export async function stopService (dir: string, name: string, quietly: boolean, signal: AbortSignal): Promise<void> {
-  if (await isSupervised(dir, name)) await run(['s6-svc', quietly ? '-O' : '-d', serviceDir(dir, name)], { signal })
+  signal.throwIfAborted()
+  await tell(dir, name, quietly ? 'O' : 'd')
 }
 
 /** Whether the service's program runs. */
@@ -115,14 +117,24 @@ function serviceDir (dir: string, name: string): string {
 
 /** Whether an s6-supervise reads the service's control pipe, and has written its first status. */
 async function isSupervised (dir: string, name: string): Promise<boolean> {
-  const supervise = join(serviceDir(dir, name), 'supervise')
+  return await tell(dir, name, '') && await textOf(join(serviceDir(dir, name), 'supervise', 'status')) !== undefined
+}
+
+/**
+ * Gives the service's supervisor orders, a letter each as s6-svc(8) writes them. No process is started for it: beside a
+ * session that forks without end, that can take seconds. Returns false when nobody listens, not yet or not any more.
+ */
+async function tell (dir: string, name: string, orders: string): Promise<boolean> {
   try {
-    const pipe = await open(join(supervise, 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
-    await pipe.close()
-    await access(join(supervise, 'status'))
+    const pipe = await open(join(serviceDir(dir, name), 'supervise', 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
+    try {
+      if (orders) await pipe.write(orders)
+    } finally {
+      await pipe.close()
+    }
     return true
   } catch (error) {
-    if (['ENOENT', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // not yet, or nobody reads
+    if (['ENOENT', 'ENXIO', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   }
 }
