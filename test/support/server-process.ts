@@ -82,6 +82,13 @@ export async function restingMemory (t: Test, server: Server): Promise<number> {
   return memoryOf(server)
 }
 
+/** What the server keeps in its heap and its buffers after a collection of its garbage, in KiB: less of it is by chance than of all memory. */
+export async function keptMemory (server: Server): Promise<number> {
+  await inspect(server, 'HeapProfiler.collectGarbage')
+  const { usedSize, backingStorageSize } = await inspect(server, 'Runtime.getHeapUsage')
+  return Math.round((usedSize + backingStorageSize) / 1024)
+}
+
 /** What the server's process has computed so far, in seconds: without its children. */
 export function cpuSeconds (server: Server): number {
   const fields = readFileSync(`/proc/${server.child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
