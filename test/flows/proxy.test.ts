@@ -169,7 +169,7 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     const closed = once(viewer, 'close')
     t.equal((await endSession(server, other.id)).status, 200)
     await closed
-    t.equal(await upgrade(socketUrl(ticket, other)), 404, 'the socket')
+    t.equal(await upgrade(socketUrl(ticket, other)), 403, 'the socket: its tickets have ended with it')
     for (const path of ['', 'index.html', 'connect.html', 'state']) t.equal((await fetch(other.url + path, { redirect: 'manual' })).status, 404, path)
   })
 })
