@@ -48,7 +48,7 @@ export async function raiseService (dir: string, name: string, notifies: boolean
 /** Kills the service's program, which s6 then starts again. */
 export async function killService (dir: string, name: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
-  await tell(dir, name, 'k')
+  if (!await tell(dir, name, 'k')) throw new Error(`nobody supervises ${name}`)
 }
 
 /** Kills the service's program and leaves it down; resolves when it is. */
