@@ -27,22 +27,22 @@ export interface Held {
 async function heldBy (server: Server): Promise<Held> {
   const { pid } = server.child
   const { result } = await inspect(server, 'Runtime.evaluate', { expression: 'process.getActiveResourcesInfo()', returnByValue: true })
+  const { TCPSocketWrap, ...resources } = countBy(result.value) // connections: among the descriptors, where it can be told whose they are
   const tasks = readdirSync(`/proc/${pid}/task`)
-  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`).flatMap(fd => kindOf(`/proc/${pid}/fd/${fd}`)))
-  const resources = countBy(result.value)
-  const [clients, debuggers] = [connectionsTo(server.url), connectionsTo(debuggerOf(server))]
+  const theirs = new Set([...connectionsTo(server.url), ...connectionsTo(debuggerOf(server))]) // first: one that closes now is no descriptor then
+  const descriptors = readdirSync(`/proc/${pid}/fd`).flatMap(fd => targetOf(`/proc/${pid}/fd/${fd}`)).filter(target => !theirs.has(target))
   return {
-    descriptors: { ...descriptors, socket: (descriptors.socket ?? 0) - clients - debuggers },
-    resources: { ...resources, TCPSocketWrap: (resources.TCPSocketWrap ?? 0) - clients },
+    descriptors: countBy(descriptors.map(target => target.replace(/:\[\d+\]$/, ''))),
+    resources,
     threads: tasks.length,
     children: tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean)).length
   }
 }
 
-/** None of one that is closed meanwhile. */
-function kindOf (descriptor: string): string[] {
+/** Nothing of a descriptor that is closed meanwhile. */
+function targetOf (descriptor: string): string[] {
   try {
-    return [readlinkSync(descriptor).replace(/:\[\d+\]$/, '')]
+    return [readlinkSync(descriptor)]
   } catch (error) {
     return ifGone()(error) ?? []
   }
@@ -60,10 +60,12 @@ export async function heldAtRest (server: Server): Promise<Held> {
   return held
 }
 
-/** How many connections to the address some process holds open, in whatever state: proc_net_tcp(5). */
-function connectionsTo (url: string): number {
+/** The connections to the address that some process holds open, in whatever state, as their descriptors' targets: proc_net_tcp(5). */
+function connectionsTo (url: string): string[] {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
-  return readFileSync('/proc/net/tcp', 'utf8').split('\n').map(line => line.trim().split(/\s+/)).filter(([, local, , state, , , , , , inode]) => local?.endsWith(`:${port}`) && state !== LISTENS && inode !== '0').length
+  return readFileSync('/proc/net/tcp', 'utf8').split('\n').map(line => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => local?.endsWith(`:${port}`) && state !== LISTENS)
+    .map(([, , , , , , , , , inode]) => `socket:[${inode}]`)
 }
 
 /** The server's memory after a collection of its garbage, in KiB. */
