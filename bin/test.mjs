@@ -21,6 +21,8 @@ const files = args.filter(arg => arg !== '--long')
 const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : RUN}.jsonl`
 /** How long one file may take. */
 const FILE_SECONDS = isLong ? 7200 : 480
+/** In tap's text, what failed, with what it says about why. */
+const FAILURE = /^ *not ok .*(\n *---\n[^]*?\n *\.{3}$)?/gm
 /** What came of each file: how many of its tests passed and failed. */
 const outcomes = new Map()
 
@@ -64,6 +66,7 @@ async function runTests () {
     text += chunk
   }
   const bad = noteFiles(text)
+  for (const failure of text.match(FAILURE) ?? []) console.log(failure) // once more, where the output is looked at first
   for (const line of bad) console.log(`failed or skipped: ${line.trim()}`)
   if (await ended !== 0 && bad.length === 0) note('tap', { passed: 0, failed: 1 })
 }
