@@ -79,7 +79,7 @@ simple model says. \`EX10_TEST_SEED\` repeats a run with a seed of the table.
 ${rows.join('\n')}
 | Leaked | ${number(countOf('leaked'))} | |
 
-${number(sumOf('passed'))} checks passed and none failed, in ${Math.round(sumOf('seconds') / 60)} minutes, on ${new Date().toISOString().slice(0, 10)}, at commit ${commits()}.
+${number(sumOf('passed'))} checks passed and none failed, in ${Math.round(sumOf('seconds') / 60)} minutes of tests, mostly two side by side, on ${new Date().toISOString().slice(0, 10)}, at commit ${commits()}.
 The machine: ${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node}. The everyday run, \`npm test\`,
 makes the same tests with smaller numbers.
 `
