@@ -1,11 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { eventually } from './server.ts'
 
-/** The person's browser. */
+/** The person's browser. It leaves nothing in the home and the temporary folder of who runs the tests. */
 export async function launchViewer (t: Test): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
-  t.teardown(() => browser.close())
+  const home = mkdtempSync(join(tmpdir(), 'ex10-viewer-'))
+  t.teardown(() => rmSync(home, { recursive: true, force: true, maxRetries: 3 }))
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'], env: { ...process.env, HOME: home, TMPDIR: home } })
+  t.teardown(() => browser.close()) // before its home goes: the last teardown is the first to run
   return browser
 }
 
