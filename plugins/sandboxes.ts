@@ -63,7 +63,6 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
 
   const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
   const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
-  const kill = (facts: SessionFacts, signal: AbortSignal) => killSandbox(toId(facts), signal)
 
   app.decorate('sandboxes', {
     isolation,
@@ -77,11 +76,8 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       limits,
       ports: portsOf(facts.slot)
     }, signal),
-    kill,
-    async remove (facts: SessionFacts, signal: AbortSignal) {
-      await kill(facts, signal)
-      await removeSandbox(toId(facts), signal)
-    },
+    kill: (facts, signal) => killSandbox(toId(facts), signal),
+    remove: (facts, signal) => removeSandbox(toId(facts), signal),
     watch: facts => new SandboxWatch(dirOf(facts)),
     startService: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),
     stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),

@@ -38,7 +38,7 @@ export interface Sandboxes {
   create (facts: SessionFacts, signal: AbortSignal): Promise<void>
   /** Kills the init and all below it; resolves when no process of the uid is left on the machine. */
   kill (facts: SessionFacts, signal: AbortSignal): Promise<void>
-  /** `kill`, then removes cgroups and the session's folder under the data folder. */
+  /** Removes the cgroups of a sandbox that is dead. Its folder tells of the session until all else is undone. */
   remove (facts: SessionFacts, signal: AbortSignal): Promise<void>
 }
 

@@ -87,19 +87,29 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
 
 /** The undos, in the order of their steps. */
 function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint): Map<Step, Undo> {
+  let isDead = false
+  /** Once for all undos: without its init nothing starts in a sandbox, and to be sure takes a look at every process of the machine. */
+  async function kill (signal: AbortSignal): Promise<void> {
+    if (isDead) return
+    await make.sandboxes.kill(facts, signal)
+    isDead = true
+  }
   const reverts: Record<UndoneStep, Undo> = {
     record: () => make.registry.forget(facts),
     user: () => make.linuxUsers.remove(facts.account),
     home: async signal => {
-      await make.sandboxes.kill(facts, signal) // an earlier undo may have failed: the home stays while a process is left
+      await kill(signal) // an earlier undo may have failed: the home stays while a process is left
       await make.linuxUsers.removeHome(facts.account, signal)
     },
-    sandbox: signal => make.sandboxes.remove(facts, signal),
+    sandbox: async signal => {
+      await kill(signal)
+      await make.sandboxes.remove(facts, signal)
+    },
     firewall: signal => make.firewall.close(facts, signal),
     // the first process of the uid comes with the template: all die before the firewall closes behind them
     template: async signal => {
       make.codeUpdates.stop(facts)
-      await make.sandboxes.kill(facts, signal)
+      await kill(signal)
     },
     display: signal => make.xpra.stop(facts, signal),
     browser: signal => make.browser.stop(facts, signal),
