@@ -60,12 +60,15 @@ function creation (overrides: { undo?: UndoStack, signal?: AbortSignal, failpoin
 }
 
 const ACQUIRED = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'dev-server', 'display', 'browser', 'extension']
-/** Every undo, and the step that it belongs to. */
+/** Every undo, and the steps that it belongs to. */
 const UNDOS = [
   ['-browser', 'browser'], ['-display', 'display'], ['-dev-server', 'dev-server'], ['-writer', 'template'], ['-processes', 'template'],
-  ['-firewall', 'firewall'], ['-sandbox', 'sandbox'], ['-processes', 'home'], ['-home', 'home'], ['-user', 'user'], ['-record', 'record']
+  ['-firewall', 'firewall'], ['-processes', 'sandbox'], ['-sandbox', 'sandbox'], ['-processes', 'home'], ['-home', 'home'],
+  ['-user', 'user'], ['-record', 'record']
 ] as const
-const GIVEN_BACK = UNDOS.map(([call]) => call)
+/** The undos of what was made: processes are killed by the first that needs them dead. */
+const undosOf = (made: string[]) => [...new Set(UNDOS.filter(([, step]) => made.includes(step)).map(([call]) => call))]
+const GIVEN_BACK = undosOf(ACQUIRED)
 
 t.test('a creation reports every step once, in order and numbered, and makes things in that order', async t => {
   const { make, begun } = notingMachine()
@@ -106,8 +109,7 @@ t.test('whichever step fails, before or after it acquired, exactly what may have
       const made = begun().filter(call => !call.startsWith('-'))
       await undo.run()
       const undone = begun().filter(call => call.startsWith('-'))
-      const wanted = UNDOS.filter(([, step]) => made.includes(step)).map(([call]) => call)
-      t.strictSame(undone, wanted, `${step}:${side}`)
+      t.strictSame(undone, undosOf(made), `${step}:${side}`)
     }
   }
 })
@@ -117,7 +119,7 @@ t.test('a step that fails half-way is undone as well, for it may have made somet
   const undo = new UndoStack()
   await t.rejects(Array.fromAsync(createSession(make, creation({ undo }))), /no/)
   await undo.run()
-  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-sandbox', '-processes', '-home', '-user', '-record'])
+  t.strictSame(begun(), ['record', 'user', 'home', 'sandbox', '-processes', '-sandbox', '-home', '-user', '-record'])
 })
 
 t.test('a build that fails beside the display fails the creation, and no rejection is left unheard', async t => {
@@ -150,8 +152,18 @@ t.test('of a session that an earlier server left, everything is undone in the sa
   t.ok(position('-processes') < position('-firewall') && position('-processes') < position('-home') && position('-home') < position('-user'))
 })
 
+t.test('processes that could not be killed are killed again before anything goes that they use', async t => {
+  let failures = 1
+  const { make, begun } = notingMachine(call => { if (call === '-processes' && failures-- > 0) throw new Error('not yet') })
+  const undo = new UndoStack()
+  pushEveryUndo(make, FACTS, async () => {}, undo)
+  await t.rejects(undo.run(), /not yet/)
+  t.strictSame(begun().filter(call => call === '-processes'), ['-processes', '-processes'], 'twice, and not once more')
+  t.ok(begun().lastIndexOf('-processes') < begun().indexOf('-sandbox') && begun().lastIndexOf('-processes') < begun().indexOf('-home'))
+})
+
 t.test('while something of a session is left, its record is kept: it tells the next try of it', async t => {
-  for (const [failing] of UNDOS.filter(([call]) => call !== '-record' && call !== '-writer')) {
+  for (const failing of GIVEN_BACK.filter(call => call !== '-record' && call !== '-writer')) {
     const { make, begun } = notingMachine(call => { if (call === failing) throw new Error('no') })
     const undo = new UndoStack()
     pushEveryUndo(make, FACTS, async () => {}, undo)
