@@ -1,14 +1,14 @@
-import rateLimit, { normalizeIP, type RateLimitOptions } from '@fastify/rate-limit'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { failure, type Ex10Error } from '../src/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** How often something may be tried. */
     rateLimits: {
-      /** For the `config` of a route that makes sessions: so many a minute for each user at each address. */
-      creation: { rateLimit: RateLimitOptions | false }
+      /** The `onRequest` of every route that makes sessions, which are counted together: so many a minute for each user at each address. */
+      creation: onRequestAsyncHookHandler | []
       /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       login (request: FastifyRequest, keyId: string): Promise<void>
       /** Counts somebody who comes back from the provider, which is then asked about it: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
@@ -47,7 +47,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   }
 
   app.decorate('rateLimits', {
-    creation: { rateLimit: createRate > 0 && { max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` } },
+    creation: createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : [],
     async login (request, keyId) {
       opening.set(request, keyId)
       refuseBeyond(await countLogin(request))

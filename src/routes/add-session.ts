@@ -7,7 +7,8 @@ import { streamCreation } from './creation-stream.ts'
 /** POST /sessions: the same as GET /createSession, for new clients. */
 const addSession: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions', {
-    config: { scope: 'create', ...app.rateLimits.creation },
+    config: { scope: 'create' },
+    onRequest: app.rateLimits.creation,
     // no body asks for the defaults; null is one, and is refused
     preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },
     schema: {

@@ -7,7 +7,8 @@ import { streamCreation } from './creation-stream.ts'
 const createSession: FastifyPluginAsyncTypebox = async app => {
   app.get('/createSession', {
     exposeHeadRoute: false, // a link checker's HEAD would create a session
-    config: { changesState: true, scope: 'create', ...app.rateLimits.creation },
+    config: { changesState: true, scope: 'create' },
+    onRequest: app.rateLimits.creation,
     schema: {
       operationId: 'createSession',
       summary: 'Creates a session and streams its progress',
