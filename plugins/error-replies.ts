@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
-import { Ex10Error, failure, shownAs, type ErrorName } from '../src/errors.ts'
+import { Ex10Error, failure, shownAs, toReply, type ErrorName } from '../src/errors.ts'
 import type { ErrorReply } from '../src/schemas/common.ts'
 import { refuseSocket } from '../src/system/refuse-socket.ts'
 
@@ -33,8 +33,7 @@ export function refuseMalformed (error: NodeJS.ErrnoException, socket: Socket & 
     socket.destroy()
     return
   }
-  const shown = failure(malformed(error.code), { details: { reason: error.code } })
-  refuseSocket(socket, shown.statusCode, toReply(shown))
+  refuseSocket(socket, failure(malformed(error.code), { details: { reason: error.code } }))
   socket.destroySoon()
 }
 
@@ -46,10 +45,6 @@ function malformed (code: string | undefined): ErrorName {
 
 function depth ({ instancePath, keyword }: FastifySchemaValidationError): number {
   return instancePath.split('/').length - (keyword === 'anyOf' ? 0.5 : 0)
-}
-
-function toReply ({ code, message, statusCode, details }: Ex10Error): ErrorReply {
-  return { success: false, code, message, statusCode, ...(details && { details }) }
 }
 
 /** What a URL gets that names nothing, in the form of the session routes where it is one of theirs. */

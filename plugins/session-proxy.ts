@@ -140,8 +140,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     upgrade(request, socket, head).catch(err => {
       const error = err instanceof Ex10Error ? err : failure(err instanceof DisplayUnreachable ? 'BAD_GATEWAY' : 'INTERNAL')
       if (error.statusCode >= 500) app.log.warn({ err }, 'display not connected')
-      const { code, message, statusCode } = error
-      refuseSocket(socket, statusCode, { success: false, code, message, statusCode })
+      refuseSocket(socket, error)
     })
   })
 

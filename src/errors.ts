@@ -40,9 +40,9 @@ const table = {
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
-  TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can'],
+  TOO_MANY_VIEWERS: [429, 'The session has as many viewers as it can: close one, or try again later'],
   TOO_MANY_SHARES: [429, 'The session has as many links as it can: revoke one'],
-  TOO_MANY_STREAMS: [429, 'The session has as many readers of its events as it can'],
+  TOO_MANY_STREAMS: [429, 'The session has as many readers of its events as it can: close one, or try again later'],
   TOO_MANY_USER_SESSIONS: [429, 'You have as many sessions as you may: end one, or try again later'],
   TOO_MANY_REQUESTS: [429, 'Too often: wait, as Retry-After says'],
   HEADERS_TOO_LARGE: [431, 'The headers are too large: 16 KiB in all'],
@@ -76,9 +76,12 @@ export interface ErrorContext {
   message?: string
   details?: Record<string, unknown>
   cause?: unknown
-  /** Sent as the `Retry-After` header, in seconds. */
+  /** Sent as the `Retry-After` header, in seconds; a 429 always has one. */
   retryAfterSeconds?: number
 }
+
+/** When to come again after a 429, where nobody knows better. */
+const COME_AGAIN_SECONDS = 10
 
 /** An error that a caller can act on: what the error handler and the progress stream show as it is. */
 export class Ex10Error extends Error {
@@ -94,7 +97,7 @@ export class Ex10Error extends Error {
     this.code = `EX10_${name}`
     this.statusCode = statusCode
     this.details = context.details
-    this.retryAfterSeconds = context.retryAfterSeconds
+    this.retryAfterSeconds = context.retryAfterSeconds ?? (statusCode === 429 ? COME_AGAIN_SECONDS : undefined)
   }
 }
 
@@ -106,6 +109,11 @@ export class StartRefused extends Error {
 /** Makes the error called `name` in the table above; throw it. */
 export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
   return new Ex10Error(name, context)
+}
+
+/** What its caller reads: an ErrorReply of the schemas. */
+export function toReply ({ code, message, statusCode, details }: Ex10Error) {
+  return { success: false as const, code, message, statusCode, ...(details && { details }) }
 }
 
 /** What the machine lacks, by the codes of Node and the numbers of SQLite: sqlite.org/rescode.html. */

@@ -121,7 +121,8 @@ t.test('What dies or freezes in a session comes back', async t => {
     const read = () => fetch(`${server.url}/sessions/${session.id}/events`, { signal: leaving.signal })
     const readers = await Promise.all(Array.from({ length: 32 }, read))
     t.ok(readers.every(({ status }) => status === 200))
-    t.match(await (await read()).json(), { code: 'EX10_TOO_MANY_STREAMS', statusCode: 429 }, 'to so many readers')
+    const refused = await read()
+    t.match([refused.headers.get('retry-after'), await refused.json()], ['10', { code: 'EX10_TOO_MANY_STREAMS', statusCode: 429 }], 'to so many readers')
     leaving.abort()
     const answer = await eventually('room for another', async () => {
       const answer = await fetch(`${server.url}/sessions/${session.id}/events`)
