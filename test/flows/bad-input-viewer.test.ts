@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
-import { WebSocketServer } from 'ws'
 import { ErrorReply } from '../../src/schemas/common.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { clientFrame } from '../support/frames.ts'
@@ -11,9 +9,9 @@ import { HOSTILE_FRAMES, PING } from '../support/hostile-frames.ts'
 import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { exchange } from '../support/raw-http.ts'
-import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually } from '../support/server.ts'
 import { keptMemory } from '../support/server-process.ts'
+import { standInDisplay } from '../support/stand-in-display.ts'
 import { tally } from '../support/tally.ts'
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
@@ -22,14 +20,9 @@ const REST = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: binary\r\n'
 t.test('what no viewer may send closes its connection, with a code, and never reaches the display', async t => {
   const server = await serve(t, { ...lightDisplay(), ...INSPECTED })
   const session = await createSession(server)
-  const { slot } = readFacts(server, session.id)
-  execFileSync('s6-svc', ['-wD', '-d', `${server.dataDir}/sessions/${session.id}/services/xpra`])
-  // in its place, a display that keeps what reaches it
+  const display = await standInDisplay(t, server, session)
   const reached: Buffer[] = []
-  const display = new WebSocketServer({ host: '127.0.0.1', port: slot.displayPort, handleProtocols: () => 'binary' })
-  t.teardown(() => { display.close() })
-  display.on('connection', socket => socket.on('error', () => {}).on('message', data => reached.push(data as Buffer)))
-  await once(display, 'listening')
+  display.on('connection', socket => socket.on('message', data => reached.push(data as Buffer)))
   const ticket = async () => /name="ex10-ticket" content="([\w-]+)"/.exec(await (await fetch(`${session.url}index.html`)).text())?.[1] ?? ''
   const head = async (more: string, { method = 'GET', host = 'localhost' } = {}) =>
     `${method} /session/${session.id}/socket?ticket=${await ticket()} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${more}\r\n`

@@ -27,8 +27,9 @@ t.test('a session whose parts are dead or lie harms nobody but itself', async t 
   await t.test('an Xpra that answers nonsense is a clear error, too', async t => {
     const { slot } = readFacts(server, session.id)
     const answers = ['HTTP/1.1 099 X\r\n\r\n', 'garbage\r\n\r\n', 'HTTP/1.1 200 OK\r\nX: a\u0001\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello', '']
+    renameSync(`${services}/xpra/argv`, `${services}/xpra/argv.away`) // the supervision starts it again, in vain
+    execFileSync('s6-svc', ['-wD', '-d', `${services}/xpra`])
     for (const text of answers) {
-      execFileSync('s6-svc', ['-wD', '-d', `${services}/xpra`]) // again and again: the supervision raises it
       const liar = createServer(socket => { socket.on('error', () => {}); socket.end(text) })
       await once(liar.listen(slot.displayPort, '127.0.0.1'), 'listening')
       const answer = await fetch(`${session.url}Status`).catch(() => undefined)
@@ -36,6 +37,7 @@ t.test('a session whose parts are dead or lie harms nobody but itself', async t 
       liar.close()
       t.equal((await fetch(`${server.url}/health`)).status, 200, 'the server goes on')
     }
+    renameSync(`${services}/xpra/argv.away`, `${services}/xpra/argv`)
     execFileSync('s6-svc', ['-u', `${services}/xpra`])
   })
 

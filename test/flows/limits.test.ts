@@ -1,16 +1,15 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocket } from 'ws'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { INSPECTED, setForward } from '../support/inspector.ts'
 import { as, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
-import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, pushCode, TEST_DATA } from '../support/server.ts'
+import { standInDisplay } from '../support/stand-in-display.ts'
 
 /** Settings of a session whose programs of these names are these shell scripts; the others are the light ones. */
 function withPrograms (t: Test, programs: Record<string, string>): Record<string, string> {
@@ -64,11 +63,7 @@ t.test('pushes that are announced and never come take no more of the server than
 t.test('a ticket for the display is good for a minute, and no clock on the wall decides', async t => {
   const server = await serve(t, { ...lightDisplay(), ...INSPECTED })
   const session = await createSession(server)
-  const { slot } = readFacts(server, session.id)
-  execFileSync('s6-svc', ['-wD', '-d', `${server.dataDir}/sessions/${session.id}/services/xpra`])
-  const display = new WebSocketServer({ host: '127.0.0.1', port: slot.displayPort, handleProtocols: () => 'binary' })
-  t.teardown(() => { display.close() })
-  await once(display, 'listening')
+  const display = await standInDisplay(t, server, session)
   const ticket = async () => /name="ex10-ticket" content="([\w-]+)"/.exec(await (await fetch(`${session.url}index.html`)).text())?.[1] ?? ''
   const open = async (ticket: string) => {
     const socket = new WebSocket(`${session.url.replace('http', 'ws')}socket?ticket=${ticket}`, 'binary')
