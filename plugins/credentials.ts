@@ -14,9 +14,9 @@ declare module 'fastify' {
 async function credentials (app: FastifyInstance): Promise<void> {
   const kinds: Record<CredentialKind, (id: string) => Omit<Credential, 'kind' | 'id'>> = {
     none: () => ({ holds: () => app.config.auth === 'none' }),
-    key: id => ({ keyId: id, holds: () => app.keys.isInForce(id) }),
+    key: id => ({ opener: { keyId: id }, holds: () => app.keys.isInForce(id) }),
     login: id => app.logins.hold(id),
-    token: until => ({ holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
+    token: until => ({ until: new Date(until), holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
     share: id => ({ holds: () => app.shares.isInForce(id) })
   }
   app.decorate('credentials', { find: (kind, id = '') => ({ kind, id, ...kinds[kind](id) }) } satisfies FastifyInstance['credentials'])

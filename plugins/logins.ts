@@ -4,7 +4,7 @@ import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieFor } from '../src/domain/cookie.ts'
-import { clientOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
+import { clientOf, openerOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../src/domain/login.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import type { Credential } from '../src/domain/visitor.ts'
 import { openLogins, type KeptLogin } from '../src/system/login-store.ts'
@@ -24,8 +24,10 @@ declare module 'fastify' {
       hold (id: string): Omit<Credential, 'kind' | 'id'>
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Login | undefined
-      /** Ends those that a session at the provider opened, and returns how many. */
-      closeOf (session: ProviderSession): number
+      /** Whether what opened a login still vouches for its user. */
+      vouches (opener: Opener, now?: Date): boolean
+      /** Ends those that a session at the provider opened, and returns the user of each. */
+      closeOf (session: ProviderSession): string[]
       /** A user's, the one that was used last first; `isOwn` is the one of whoever asks. */
       list (user: string, request: FastifyRequest): (KeptLogin & { isOwn: boolean })[]
       /** Ends one of a user's logins; returns whether there was one. */
@@ -73,13 +75,13 @@ async function logins (app: FastifyInstance): Promise<void> {
     return token === undefined ? undefined : store.remove(token)
   }
 
-  /** A provider that is not the server's any more vouches for nobody. */
-  function isInForce (opener: Opener, now: Date): boolean {
+  /** A provider that is not the server's any more does so for nobody. */
+  function vouches (opener: Opener, now = new Date()): boolean {
     return 'keyId' in opener ? app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
   }
 
   function whyOver (login: Login, from: Client, now: Date) {
-    return isInForce(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
+    return vouches(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
   }
 
   /** What only keeps the books: a full disk neither logs anybody out nor ends the server. */
@@ -134,7 +136,7 @@ async function logins (app: FastifyInstance): Promise<void> {
       }
       const opened = store.get(id)
       return {
-        keyId: opened && 'keyId' in opened ? opened.keyId : undefined,
+        opener: opened && openerOf(opened),
         holds,
         used () {
           if (performance.now() - usedAt < seenMs) return
@@ -143,6 +145,7 @@ async function logins (app: FastifyInstance): Promise<void> {
         }
       }
     },
+    vouches,
     close,
     closeOf: store.removeOf,
     list (user, request) {

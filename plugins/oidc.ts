@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieFor } from '../src/domain/cookie.ts'
 import { principalOf } from '../src/domain/claims.ts'
 import { readLogoutToken } from '../src/domain/logout-token.ts'
+import type { ProviderSession } from '../src/domain/login.ts'
 import { createOnce } from '../src/domain/once.ts'
 import type { Principal } from '../src/domain/principal.ts'
 import { failure } from '../src/errors.ts'
@@ -23,8 +24,8 @@ interface Oidc {
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
   /** Whose access token this is, and until when; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   holderOf (token: string): Promise<{ principal: Principal, until: Date } | undefined>
-  /** Ends the logins that a logout token of the provider's names, and returns how many. @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, EX10_PROVIDER_UNAVAILABLE */
-  endLogins (logoutToken: string): Promise<number>
+  /** The session at the provider that has ended, as this logout token says. @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also when it was used before, EX10_PROVIDER_UNAVAILABLE */
+  takeLogout (logoutToken: string): Promise<ProviderSession>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
   logoutUrl (): Promise<string | undefined>
 }
@@ -87,11 +88,11 @@ async function oidc (app: FastifyInstance): Promise<void> {
       const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
       return claims && { principal: principalOf(claims, rules), until: new Date(Number(claims.exp) * 1000) }
     },
-    async endLogins (logoutToken) {
+    async takeLogout (logoutToken) {
       const claims = await readToken(await discover(), logoutToken, { audience: clientId, maxTokenAge: LOGOUT_TOKEN_MS / 1000 })
       const logout = claims && readLogoutToken(claims)
       if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + REMEMBERED_MS))) throw failure('BAD_LOGOUT_TOKEN')
-      return app.logins.closeOf({ ...logout, issuer })
+      return { ...logout, issuer }
     },
     logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // nobody has to wait for it to log out here
   } satisfies Oidc)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import type { ProviderSession } from '../src/domain/login.ts'
 import { MAX_SHARES, type NewShare, type Share } from '../src/domain/share.ts'
 import { failure } from '../src/errors.ts'
 import { openShares } from '../src/system/share-store.ts'
@@ -18,6 +19,10 @@ declare module 'fastify' {
       list (sessionId: string): Share[]
       /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
       revoke (sessionId: string, id: string): void
+      /** The same of those that were made by logins of a session at the provider, which has ended; returns how many. */
+      revokeOf (session: ProviderSession): number
+      /** The same of those that the user has made, but with an API key or by way of one: these end with it. Returns how many. */
+      revokeBy (user: string): number
       /** Calls `hear` with the id of every link that is revoked. */
       onRevoked (hear: (id: string) => void): void
       /** The session has ended, and its links with it. */
@@ -31,8 +36,13 @@ async function shares (app: FastifyInstance): Promise<void> {
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
   const hearers: ((id: string) => void)[] = []
-  /** It ends with the key by which it was given. */
-  const isGood = (share: Share | undefined) => share !== undefined && (share.keyId === undefined || app.keys.isInForce(share.keyId))
+  const isGood = (share: Share | undefined) => share !== undefined && (share.opener === undefined || app.logins.vouches(share.opener))
+
+  function revoked (ids: string[]): number {
+    for (const id of ids) for (const hear of hearers) hear(id)
+    return ids.length
+  }
+
   app.addHook('onClose', async () => store.close())
 
   app.audit.own('share', () => store.sessionIds())
@@ -50,8 +60,10 @@ async function shares (app: FastifyInstance): Promise<void> {
     list: sessionId => store.list(sessionId).filter(isGood),
     revoke (sessionId, id) {
       if (!store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')
-      for (const hear of hearers) hear(id)
+      revoked([id])
     },
+    revokeOf: session => revoked(store.removeOf(session)),
+    revokeBy: user => revoked(store.removeBy(user)),
     onRevoked (hear) {
       hearers.push(hear)
     },
@@ -59,4 +71,4 @@ async function shares (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['shares'])
 }
 
-export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit', 'keys'] })
+export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit', 'logins'] })

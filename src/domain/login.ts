@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Principal } from './principal.ts'
 
-/** What opened a login, and what the login ends with: an API key, or the session that the person has at the provider. */
+/** What lets somebody in, and what their login ends with: an API key, or the session that the person has at the provider. */
 export type Opener = { keyId: string } | ProviderSession
 
 /** By a provider's `iss`, and its `sub`, `sid` or both: a login always has the first, not every provider tells the second. */
@@ -17,6 +17,13 @@ export type Login = Opener & {
   /** What the browser said of itself, hashed, and its address. */
   fingerprint: string
   address: string
+}
+
+/** What opened this login. */
+export function openerOf (login: Login): Opener {
+  if ('keyId' in login) return { keyId: login.keyId }
+  const { issuer, subject, sid } = login
+  return { issuer, ...(subject !== undefined && { subject }), ...(sid !== undefined && { sid }) }
 }
 
 /** What tells browsers and places apart. */

@@ -1,3 +1,5 @@
+import type { Opener } from './login.ts'
+
 /** What the holder of a link may do with the session: look at it, or use it as its owner's page does. */
 export const SHARE_MODES = ['view', 'control'] as const
 export type ShareMode = typeof SHARE_MODES[number]
@@ -9,8 +11,8 @@ export interface NewShare {
   /** The user who gives it away. */
   createdBy: string
   expiresAt: Date
-  /** The API key by which they gave it, and with which it ends. */
-  keyId?: string | undefined
+  /** What let them in, and what it ends with; nothing where nobody logs in, and after a provider's token, whose end is its own. */
+  opener?: Opener | undefined
 }
 
 /** A link to a session, good for whoever has it; as it is kept, without the token that the link holds. */

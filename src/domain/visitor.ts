@@ -1,4 +1,4 @@
-import type { Client } from './login.ts'
+import type { Client, Opener } from './login.ts'
 import type { Share } from './share.ts'
 
 /** What can let somebody in: nothing has to, an API key, a login, the provider's token, or a link. */
@@ -10,8 +10,10 @@ export interface Credential {
   kind: CredentialKind
   /** Finds it again, among those of its kind. Not what is secret of it. */
   id: string
-  /** The API key that it ends with, where there is one. */
-  keyId?: string | undefined
+  /** What it ends with, and with it what is given away by it. */
+  opener?: Opener | undefined
+  /** It ends then in any case, and so does what is given away by it. */
+  until?: Date
   /**
    * Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. With
    * `from`, whether it may be shown by this client: a login may be bound to its own.

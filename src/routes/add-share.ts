@@ -17,7 +17,9 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const { mode, expiresIn = A_DAY } = request.body
     const session = app.rights.readySession(request.principal, request.params.id)
-    const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, keyId: request.credential.keyId, expiresAt: new Date(Date.now() + expiresIn * 1000) })
+    const { opener, until } = request.credential
+    const expiresAt = new Date(Math.min(Date.now() + expiresIn * 1000, until?.getTime() ?? Infinity))
+    const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, opener, expiresAt })
     app.expiry.saw(session.id)
     app.auditLog.note(request, { action: 'share.created', target: session.id, details: { shareId: share.id, mode } })
     request.log.info({ sessionId: session.id, shareId: share.id, mode, by: share.createdBy }, 'session shared')

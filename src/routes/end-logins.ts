@@ -23,15 +23,16 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'admin' },
     schema: {
       operationId: 'endUserLogins',
-      summary: 'Logs a user out of all browsers; API keys stay in force',
+      summary: 'Logs a user out of all browsers, and revokes the links that they made without an API key; keys stay in force',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
       response: { 200: Ended, ...errors(400, 401, 403, 421) }
     }
   }, async request => {
     const { user } = request.params
-    app.auditLog.note(request, { action: 'user.end-logins', target: user })
-    return { ended: app.logins.endAll(user) }
+    const [ended, links] = [app.logins.endAll(user), app.shares.revokeBy(user)]
+    app.auditLog.note(request, { action: 'user.end-logins', target: user, details: { logins: ended, links } })
+    return { ended }
   })
 }
 

@@ -15,7 +15,7 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'everybody' },
     schema: {
       operationId: 'endOidcLogins',
-      summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there',
+      summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there, and the links made by them',
       tags: ['access'],
       consumes: ['application/x-www-form-urlencoded'],
       body: Type.Object({ logout_token: Type.String({ description: 'Signed by the provider' }) }),
@@ -23,10 +23,13 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    const ended = await oidc.endLogins(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
-    app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', details: { logins: ended } })
-    request.log.info({ logins: ended }, 'logged out at the provider')
-    return { success: true as const, message: `${ended} logins have ended` }
+    const session = await oidc.takeLogout(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
+    const users = app.logins.closeOf(session)
+    const ended = { logins: users.length, links: app.shares.revokeOf(session) }
+    const [user] = users // it is one person's
+    app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', ...(user !== undefined && { target: user }), details: ended })
+    request.log.info({ user, ...ended }, 'logged out at the provider')
+    return { success: true as const, message: `${ended.logins} logins have ended` }
   })
 }
 

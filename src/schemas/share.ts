@@ -10,7 +10,7 @@ const Time = (description: string) => Type.String({ format: 'date-time', descrip
 
 export const ShareRequest = Type.Object({
   mode: Mode,
-  expiresIn: Type.Optional(Type.Integer({ minimum: 1, maximum: 7 * A_DAY, default: A_DAY, description: 'How long the link is good, seconds; a day unless given' }))
+  expiresIn: Type.Optional(Type.Integer({ minimum: 1, maximum: 7 * A_DAY, default: A_DAY, description: 'How long the link is good, seconds; a day unless given. Not longer than a provider\'s token with which it is made' }))
 }, { additionalProperties: false })
 export type ShareRequest = Static<typeof ShareRequest>
 

@@ -1,5 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import type { Login, ProviderSession } from '../domain/login.ts'
+import { bindingsOf, isOfSession } from './provider-session.ts'
 import { openOrRefuse } from './root-database.ts'
 import { hashToken, newToken } from './secret-token.ts'
 
@@ -37,10 +38,7 @@ export function openLogins (file: string) {
     get: database.prepare(`SELECT * FROM logins WHERE ${HAS_ID}`),
     seen: database.prepare(`UPDATE logins SET seen_at = :now WHERE ${HAS_ID}`),
     remove: database.prepare('DELETE FROM logins WHERE hash = ? RETURNING *'),
-    // one of which no `sid` is known may be of any session of that person's
-    removeOf: database.prepare(`DELETE FROM logins WHERE login ->> 'issuer' = :issuer
-      AND (:subject IS NULL OR login ->> 'subject' = :subject)
-      AND (:sid IS NULL OR login ->> 'sid' = :sid OR (:subject IS NOT NULL AND login ->> 'sid' IS NULL))`),
+    removeOf: database.prepare(`DELETE FROM logins WHERE ${isOfSession('login')} RETURNING user`),
     prunePerUser: database.prepare(`DELETE FROM logins WHERE user = :user AND hash NOT IN (SELECT hash FROM logins WHERE user = :user ORDER BY seen_at DESC LIMIT ${MOST_OF_A_USER})`),
     list: database.prepare('SELECT * FROM logins WHERE user = ? ORDER BY seen_at DESC'),
     removeById: database.prepare(`DELETE FROM logins WHERE user = :user AND ${HAS_ID}`),
@@ -75,10 +73,8 @@ export function openLogins (file: string) {
       const row = statements.remove.get(hashToken(token))
       return row && toLogin(row)
     },
-    /** Removes those that this session at the provider opened, or all of its person's where no `sid` is given; returns how many. */
-    removeOf ({ issuer, subject, sid }: ProviderSession): number {
-      return Number(statements.removeOf.run({ issuer, subject: subject ?? null, sid: sid ?? null }).changes)
-    },
+    /** Removes those that this session at the provider opened, or all of its person's where no `sid` is given; returns the user of each. */
+    removeOf: (session: ProviderSession): string[] => statements.removeOf.all(bindingsOf(session)).map(({ user }) => String(user)),
     /** Those of a user, the one that was used last first. */
     list: (user: string): KeptLogin[] => statements.list.all(user).map(toLogin),
     idOf: (token: string) => hashToken(token).slice(0, ID_LENGTH),

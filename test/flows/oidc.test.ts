@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
@@ -8,8 +9,8 @@ import { freePort } from '../support/free-port.ts'
 import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '../support/oidc-provider.ts'
-import { createSession, endSession, eventually, type Server } from '../support/server.ts'
-import { socketDisplay } from '../support/socket-display.ts'
+import { createSession, endSession, eventually, type CreatedSession, type Server } from '../support/server.ts'
+import { openSharedSocket, socketDisplay } from '../support/socket-display.ts'
 import { launchViewer } from '../support/viewer.ts'
 
 const GROUPS = { anna: ['developers'], ada: ['developers', 'ex10-admins'], eve: [], [PROGRAM.id]: ['developers'] }
@@ -205,6 +206,54 @@ t.test('of what says that somebody has logged out, only the provider\'s own word
   await logInThroughProvider(anna, 'anna')
   t.match(await tell(token), { status: 400, body: { code: 'EX10_BAD_LOGOUT_TOKEN' } })
   t.equal(await statusOf(anna), 200, 'the same one again ends nothing')
+  await end()
+})
+
+t.test('a link ends with what its maker was let in by: a token, a session at the provider, or all of the logins that an admin ends', async t => {
+  const { server, admin, provider, end } = await serveWithProvider(t, socketDisplay(t))
+  const anna = new BrowserClient(server)
+  const { id, url } = await createSession(as(server, await keysCommand(server, 'create', '--user', 'anna')))
+  const key = await keysCommand(server, 'create', '--user', 'anna')
+  const shareBy = async (headers: Record<string, string>, expiresIn = 3600) => {
+    const answer = await anna.ask(`/sessions/${id}/shares`, { method: 'POST', body: { mode: 'control', expiresIn }, headers })
+    t.equal(answer.status, 201)
+    return answer.body as { url: string, expiresAt: string }
+  }
+  const byLogin = async () => {
+    await logInThroughProvider(anna, 'anna')
+    return shareBy({ 'x-csrf-token': (await anna.ask('/me')).body.csrfToken })
+  }
+  const opens = async ({ url }: { url: string }) => (await fetch(url)).status === 200
+  const exp = Math.floor(Date.now() / 1000) + 50
+  const token = await provider.sign({ sub: 'anna', aud: AUDIENCE, exp })
+
+  const byToken = await shareBy({ authorization: `Bearer ${token}` }, 604_800)
+  t.equal(Date.parse(byToken.expiresAt), exp * 1000, 'with a token that has less than a minute to live, no link for a week is made')
+  t.ok(Date.parse((await shareBy({ authorization: `Bearer ${token}` }, 10)).expiresAt) < exp * 1000, 'but a shorter one is')
+  const byKey = await shareBy({ authorization: `Bearer ${key}` })
+
+  const tell = async (claims: object) => {
+    const token = await provider.sign({ aud: CLIENT_ID, events: { 'http://schemas.openid.net/event/backchannel-logout': {} }, ...claims })
+    t.equal((await fetch(`${server.url}/login/oidc/backchannel`, { method: 'POST', body: new URLSearchParams({ logout_token: token }) })).status, 200)
+  }
+  const given = await byLogin()
+  const looking = await openSharedSocket(t, { id, url } as CreatedSession, given.url)
+  const closed = once(looking, 'close')
+  await tell({ jti: 'one', sub: 'ben' })
+  t.ok(await opens(given), 'somebody else has logged out')
+  await tell({ jti: 'two', sub: 'anna' })
+  t.notOk(await opens(given), 'the provider says that anna has logged out: her links have ended')
+  t.match((await closed).join(' '), '4403 the link was revoked', 'and who looks by them is sent away')
+  t.match((await ask(admin, '/admin/audit-log')).body.entries.filter(({ action, user }: { action: string, user: string }) => action === 'logout' && user === 'provider').map(({ target, details }: { target: string, details: object }) => [target, details]), [['anna', { logins: 1, links: 1 }], [undefined, { logins: 0, links: 0 }]], 'as the audit log says, the newest first')
+
+  const again = await byLogin()
+  t.ok(await opens(again), 'the control')
+  t.equal((await anna.ask('/logout', { method: 'POST', headers: { 'x-csrf-token': (await anna.ask('/me')).body.csrfToken } })).status, 200)
+  t.ok(await opens(again), 'who only logs out here leaves their links: others look by them')
+  t.equal((await ask(admin, '/admin/users/anna/logins', { method: 'DELETE' })).status, 200)
+  t.strictSame(await Promise.all([again, byToken].map(opens)), [false, false], 'an admin who ends her logins ends her links, though the login itself is gone')
+  t.ok(await opens(byKey), 'one made with a key ends with its key')
+  t.equal((await endSession(admin, id)).status, 200)
   await end()
 })
 

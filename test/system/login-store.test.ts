@@ -22,9 +22,9 @@ t.test('when a session ends at the provider, its logins end; when all of a perso
   const leftAfter = (ended: { subject?: string, sid?: string }) => {
     const now = new Date()
     const tokens = Object.entries(openers).map(([name, opener]) => [name, store.create({ principal, ...opener, createdAt: now, seenAt: now, fingerprint: 'f', address: '192.0.2.1' })] as const)
-    const count = store.removeOf({ issuer, ...ended })
+    const users = store.removeOf({ issuer, ...ended })
     const left = tokens.filter(([, token]) => store.find(token)).map(([name]) => name)
-    t.equal(count, tokens.length - left.length, 'as many as it says')
+    t.strictSame(users, Array(tokens.length - left.length).fill(principal.user), 'whose they were, as many times as it says')
     for (const [, token] of tokens) store.remove(token)
     return left
   }
