@@ -1,12 +1,12 @@
 // Says that the session is about to end, with a button that keeps it. When that is, the server knows: it is asked when a
-// warning may be due, and seldom. Whoever uses the session extends it, so it can only be later than what was said.
+// warning may be due. Whoever uses the session extends it, so it can only be later than what was said.
 
 import { canAct, keepUrl, stateUrl, token } from './about.js'
 
-const LEAST = 15_000
+const LEAST = 1_000
 const MOST = 3_600_000
+const SOON = 2_000 // while it is shown: others may have used the session
 const NEVER = 60_000 // no clock runs: one may begin to
-const ACTED = 1_000 // until the server has heard of it
 
 const banner = document.getElementById('expiry')
 const [text, keep] = banner.children
@@ -23,7 +23,7 @@ export function warnOfEnd (client) {
     banner.hidden = !isDue
     hasActed = false
     if (isDue) show(expiry)
-    askIn(isDue ? LEAST : Math.min(Math.max(expiry?.warningInMs ?? NEVER, LEAST), MOST))
+    askIn(isDue ? SOON : Math.min(Math.max(expiry?.warningInMs ?? NEVER, LEAST), MOST))
   }
 
   function askIn (ms) {
@@ -47,9 +47,10 @@ export function warnOfEnd (client) {
   async function request (url, options) {
     try {
       const response = await fetch(url, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000), ...options })
-      plan(response.ok ? (await response.json()).expiry : undefined)
+      if (response.ok) plan((await response.json()).expiry)
+      else askIn(response.status < 500 ? NEVER : SOON) // the session is gone, and the page says so; or the server is not well
     } catch {
-      plan()
+      askIn(SOON) // nothing new is known: what is shown stays
     }
   }
 
@@ -66,7 +67,7 @@ export function warnOfEnd (client) {
     addEventListener(type, ({ target }) => {
       if (banner.hidden || hasActed || banner.contains(target)) return
       hasActed = true
-      askIn(ACTED)
+      askIn(LEAST) // until then, the server has heard of it
     }, { capture: true, passive: true })
   }
   askIn(LEAST)
