@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { AuditedDeed } from '../src/domain/audit-log.ts'
+import type { AuditedAction, AuditedDeed } from '../src/domain/audit-log.ts'
 import type { Principal } from '../src/domain/principal.ts'
+import type { SessionFacts } from '../src/domain/session.ts'
 import { openAuditLog, type AuditLogStore } from '../src/system/audit-log-store.ts'
 
 declare module 'fastify' {
@@ -10,10 +11,14 @@ declare module 'fastify' {
     /** Who did what. */
     auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'> & {
       /** Notes what whoever sent the request has done. What cannot be noted is logged: nobody is kept from ending a session by a full disk. */
-      note (request: { principal: Pick<Principal, 'user'>, ip: string }, deed: Omit<AuditedDeed, 'user' | 'address'>): void
+      note (request: Asked, deed: Omit<AuditedDeed, 'user' | 'address'>): void
+      /** The same of what is done with a session, if it is somebody else's. */
+      noteForeign (request: Asked, action: AuditedAction, session: Pick<SessionFacts, 'id' | 'owner'>): void
     }
   }
 }
+
+interface Asked { principal: Pick<Principal, 'user'>, ip: string }
 
 async function auditLog (app: FastifyInstance): Promise<void> {
   const store = openAuditLog(join(app.config.dataDir, 'audit-log.db'))
@@ -46,7 +51,10 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     page: store.page,
     firstBroken: store.firstBroken,
     head: store.head,
-    note: ({ principal, ip }, deed) => append({ user: principal.user, address: ip, ...deed })
+    note: ({ principal, ip }, deed) => append({ user: principal.user, address: ip, ...deed }),
+    noteForeign (request, action, { id, owner }) {
+      if (owner !== request.principal.user) app.auditLog.note(request, { action, target: id, details: { owner } })
+    }
   } satisfies FastifyInstance['auditLog'])
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** What is done to sessions and to who may have them. */
 export const AUDITED_ACTIONS = [
-  'session.created', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins'
+  'session.created', 'session.viewed', 'session.pushed', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins'
 ] as const
 export type AuditedAction = typeof AUDITED_ACTIONS[number]
 

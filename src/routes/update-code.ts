@@ -17,6 +17,7 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const session = app.rights.readySession(request.principal, request.body.sessionId)
+    app.auditLog.noteForeign(request, 'session.pushed', session)
     const version = await app.codeUpdates.push(session, toFiles(request.body))
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined
     return { success: true as const, message: 'Code updated', version, ...(finished !== undefined && { file_finished: finished }) }

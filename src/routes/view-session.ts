@@ -12,8 +12,9 @@ const viewSession: FastifyPluginAsyncTypebox = async app => {
       response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(401, 403, 404, 409, 421) }
     }
   }, async (request, reply) => {
-    const { id } = app.rights.readySession(request.principal, request.params.id)
-    const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, user: request.principal.user, credential: request.credential })
+    const session = app.rights.readySession(request.principal, request.params.id)
+    app.auditLog.noteForeign(request, 'session.viewed', session)
+    const { html, headers } = app.pages.renderDisplay(session.id, request.headers.host ?? '', { address: request.ip, user: request.principal.user, credential: request.credential })
     return reply.headers(headers).send(html)
   })
 }
