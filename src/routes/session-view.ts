@@ -5,11 +5,13 @@ import type { SessionView } from '../schemas/session.ts'
 /** The session as clients see it: nothing of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
   const problem = app.codeUpdates.problem(session)
+  const health = session.state === 'ready' ? await app.supervision.health(session.id) : 'ok'
+  // behind the wait: what follows is of now
   const { idleMs, expiry } = app.expiry.show(session.id) ?? {}
   return {
     id: session.id,
     state: session.state as SessionView['state'],
-    health: session.state === 'ready' ? await app.supervision.health(session.id) : 'ok',
+    health,
     url: `/session/${session.id}/`,
     owner: session.owner,
     template: session.template,
