@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { SessionView } from '../../src/schemas/session.ts'
 import { wallClock } from '../support/clock.ts'
 import { assertEndsClean, listSessions, next, serve } from '../support/creation.ts'
-import { nextEvent, pastEvents } from '../support/events.ts'
+import { nextEvent, pastEvents, type SessionEvent } from '../support/events.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '../support/server.ts'
 import { slowBuilds } from '../support/slow-builds.ts'
@@ -35,20 +36,24 @@ function keepDoing (t: Test, work: () => unknown): void {
   t.teardown(() => clearInterval(timer))
 }
 
-/** Waits for the end of a session that shows when that will be. Returns how late it began, in ms, and what its owner hears. */
+/** Waits for the end of a session that shows when that will be. Returns what its owner hears, and how long after that, in ms, it was asked last while it lived, and was told that it does not. */
 async function endOf (server: Server, session: CreatedSession) {
   const { expiresAt, expiresBecause } = await show(server, session)
-  const told = await eventually(`the end of ${session.id}`, async () => {
+  const lateMs = () => Date.now() - Date.parse(expiresAt!)
+  let livedMs = -Infinity
+  const reason = await eventually(`the end of ${session.id}`, async () => {
+    const askedMs = lateMs()
     const told = await validity(server, session)
-    return told.valid ? undefined : { reason: told.reason, lateMs: Date.now() - Date.parse(expiresAt!) }
+    if (told.valid) livedMs = askedMs
+    return told.reason
   }, 30_000)
-  return { ...told, expiresBecause }
+  return { reason, expiresBecause, livedMs, toldMs: lateMs() }
 }
 
 async function assertEndsInTime (t: Test, server: Server, session: CreatedSession, expiresBecause: string, reason: string): Promise<void> {
   const end = await endOf(server, session)
   t.match(end, { expiresBecause, reason }, 'it ends, and its owner hears why')
-  t.ok(end.lateMs > -50 && end.lateMs < 1000, `within a second of its time: ${end.lateMs} ms`)
+  t.ok(end.toldMs > -50 && end.livedMs < 1000, `within a second of its time: between ${end.livedMs} and ${end.toldMs} ms`)
   await eventually('nothing of it', async () => (await listSessions(server)).every(({ id }) => id !== session.id), 30_000)
   t.match(await validity(server, session), { valid: false, reason }, 'and hears it afterwards, too')
   for (const action of ['touch', 'refresh']) {
@@ -65,13 +70,16 @@ t.test('a session that nobody uses ends in its time, also with a viewer that onl
     else await openSocket(t, session).then(socket => keepDoing(t, () => socket.send(xpraPacket('key-action'))))
     return session
   }))
-  const idle = await createSession(server)
-  const viewed = await createSession(server)
-  const socket = await openSocket(t, viewed)
-  const pings = setInterval(() => { for (const name of ['ping', 'ping_echo', 'damage-sequence', 'focus']) socket.send(xpraPacket(name)) }, 300)
-  t.teardown(() => clearInterval(pings))
   const begun = Date.now()
-  await Promise.all([idle, viewed].map(session => assertEndsInTime(t, server, session, 'idle', 'session_idle')))
+  await Promise.all([false, true].map(async isViewed => {
+    const session = await createSession(server)
+    if (isViewed) {
+      const socket = await openSocket(t, session)
+      const pings = setInterval(() => { for (const name of ['ping', 'ping_echo', 'damage-sequence', 'focus']) socket.send(xpraPacket(name)) }, 300)
+      t.teardown(() => clearInterval(pings))
+    }
+    await assertEndsInTime(t, server, session, 'idle', 'session_idle')
+  }))
   await delay(Math.max(0, begun + 11_000 - Date.now()))
   const left = (await listSessions(server)).map(({ id, state }) => [id, state])
   t.strictSame(new Map(left as [string, string][]), new Map([touched, pushed, typed].map(session => [session!.id, 'ready'])), 'those that were used live, after more than twice the time')
@@ -99,6 +107,7 @@ t.test('a push is use of the session as long as its build takes', { buffered: tr
 
 t.test('a warning comes before the end, and word that the session goes on when somebody takes it back, by API or by the page\'s button', { buffered: true }, async t => {
   const server = await serve(t, { ...socketDisplay(t), ...OFF, EX10_IDLE_TIMEOUT: '8', EX10_EXPIRY_WARNING: '5' })
+  const others = await readMeta(await createSession(server), 'token')
   const session = await createSession(server)
   const token = await readMeta(session, 'token')
   const state = async () => (await fetch(`${session.url}state?token=${token}`)).json() as Promise<{ expiry: { inMs: number, warningInMs: number } }>
@@ -106,7 +115,7 @@ t.test('a warning comes before the end, and word that the session goes on when s
 
   const first = await nextEvent(server, session.id, { type: 'expiring', expiresBecause: 'idle' })
   const leftMs = Date.parse(first.expiresAt!) - Date.parse(first.at)
-  t.ok(leftMs > 2500 && leftMs < 4100, `half of the clock before its end: ${leftMs} ms`)
+  t.ok(leftMs > 1000 && leftMs < 4100, `half of the clock before its end: ${leftMs} ms`)
   t.match(await state(), { expiry: { warningInMs: 0, because: 'idle' } }, 'its page learns of it, too')
   const refreshed = await fetch(`${server.url}/sessions/${session.id}/refresh`, { method: 'POST' })
   const shown = await refreshed.json() as SessionView
@@ -117,13 +126,12 @@ t.test('a warning comes before the end, and word that the session goes on when s
 
   const before = await pastEvents(server, session.id)
   await nextEvent(server, session.id, { type: 'expiring' }, before)
-  const other = await createSession(server)
-  for (const wrong of ['', 'guessed', await readMeta(session, 'ticket'), await readMeta(other, 'token')]) {
+  for (const wrong of ['', 'guessed', await readMeta(session, 'ticket'), others]) {
     const refused = await keep(wrong)
     t.match([refused.status, await refused.json()], [404, { code: 'EX10_SESSION_NOT_FOUND' }], 'without the page\'s own token, its button does nothing')
   }
   t.equal((await keep(token, { origin: 'https://evil.example' })).status, 403, 'nor does it on another page')
-  t.notMatch((await pastEvents(server, session.id)).slice(before.length), [{}, { type: 'extended' }])
+  t.strictSame((await pastEvents(server, session.id)).slice(before.length).map(({ type }) => type), ['expiring'])
   const kept = await keep(token)
   t.match([kept.status, kept.headers.get('access-control-allow-origin')], [200, '*'], 'with it, the page may, and reads the answer')
   t.ok((await kept.json() as Awaited<ReturnType<typeof state>>).expiry.warningInMs > 0, 'which says that there is time again')
@@ -135,13 +143,15 @@ t.test('no use makes a session live longer than EX10_SESSION_TIMEOUT', { buffere
   const server = await serve(t, { ...lightDisplay(), ...OFF, EX10_SESSION_TIMEOUT: '6', EX10_EXPIRY_WARNING: '2' })
   const session = await createSession(server)
   keepDoing(t, () => touch(server, session))
+  const events = fetch(`${server.url}/sessions/${session.id}/events`).then(answer => answer.text())
   const { expiresAt, createdAt } = await show(server, session)
   await nextEvent(server, session.id, { type: 'expiring', expiresBecause: 'session-timeout' })
-  t.notMatch(await pastEvents(server, session.id), [{ type: 'ready' }, { type: 'extended' }])
   const end = await show(server, session)
-  t.ok(Math.abs(Date.parse(end.expiresAt!) - Date.parse(expiresAt!)) < 100, 'its end has not moved')
+  t.ok(Math.abs(Date.parse(end.expiresAt!) - Date.parse(expiresAt!)) < 250, 'its end has not moved')
   t.ok(Date.parse(expiresAt!) > Date.parse(createdAt) + 6000, 'and is counted from when it was ready')
   await assertEndsInTime(t, server, session, 'session-timeout', 'session_expired')
+  const types = (await events).trim().split('\n').map(line => (JSON.parse(line) as SessionEvent).type)
+  t.strictSame(types.filter(type => type !== 'heartbeat'), ['ready', 'expiring', 'ended'], 'nor is it ever said that it goes on')
   await assertEndsClean(t, server)
 })
 
@@ -166,7 +176,9 @@ t.test('a session that was used just before the server was killed is not one tha
   await touch(server, used)
   const shared = await createSession(server)
   await fetch(`${server.url}/sessions/${shared.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"view"}' })
-  await delay(500)
+  const noted = new DatabaseSync(`${server.dataDir}/registry.db`, { readOnly: true })
+  await eventually('both noted as used', () => noted.prepare('SELECT * FROM sessions WHERE is_used = 1').all().length === 2, 5000)
+  noted.close()
   await server.stop('SIGKILL')
   await delay(4000)
   const again = await next(t, server)

@@ -160,7 +160,7 @@ t.test('what becomes of a session is told to the pages of those who may look at 
 t.test('a link ends by its time and with its session, and not with the server; a session has so many of them', async t => {
   const { server, admin, anna } = await serveUsers(t)
   const session = await createSession(anna)
-  const short = await share(anna, session, 'control', 3)
+  const short = await share(anna, session, 'control', 5)
   const long = await share(anna, session, 'view')
   const closed = closing(await openSharedSocket(t, session, short.url))
   t.strictSame(await closed, [4403, 'the link has expired'])
