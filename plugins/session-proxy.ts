@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
@@ -7,6 +6,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf, type Client } from '../src/domain/login.ts'
 import { ShownWindows } from '../src/domain/shown-windows.ts'
+import { Tickets } from '../src/domain/tickets.ts'
 import { viewerFilter } from '../src/domain/viewer-filter.ts'
 import type { Visitor } from '../src/domain/visitor.ts'
 import { ProtocolViolation } from '../src/domain/websocket-frames.ts'
@@ -26,15 +26,12 @@ declare module 'fastify' {
   }
 }
 
-interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
-
 /** A visitor's connection; `over` closes it. */
 interface Viewer { socket: Duplex, visitor: Visitor, over: AbortController }
 
 /** Who looks at a session. When the last one has gone, Xpra hides its windows. */
 interface Audience { viewers: Set<Viewer>, windows: ShownWindows }
 
-const TICKET_MS = 60_000
 const MAX_VIEWERS = 32
 /** Of these, by links: whoever has one does not keep the owner out. */
 const MAX_SHARED = 24
@@ -53,29 +50,16 @@ const REPLY_HEADERS = {
 
 /** What lies below /session/:id/ and is not a file of the display page: HTTP and WebSockets to the session's Xpra. */
 async function sessionProxy (app: FastifyInstance): Promise<void> {
-  const tickets = new Map<string, Ticket>()
+  const tickets = new Tickets()
   const audiences = new Map<string, Audience>()
   let viewerCount = 0 // of all sessions
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
 
-  function issueTicket (sessionId: string, visitor: Visitor): string {
-    const now = performance.now()
-    for (const [ticket, { expiresAt }] of tickets) {
-      if (expiresAt > now) break // in the order of their issue, so of their end
-      tickets.delete(ticket)
-    }
-    const ticket = randomBytes(24).toString('base64url')
-    tickets.set(ticket, { sessionId, visitor, expiresAt: now + TICKET_MS })
-    return ticket
-  }
-
-  /** The ticket, if it was issued for this session and is still good; it is not good again. */
-  function redeem (ticket: string, sessionId: string, from: Client): Ticket {
-    const issued = tickets.get(ticket)
-    tickets.delete(ticket)
-    const isGood = issued?.sessionId === sessionId && issued.expiresAt > performance.now()
-    if (!isGood || !issued.visitor.credential.holds(from)) throw failure('BAD_TICKET')
-    return issued
+  /** Whose the ticket is, if what let them in still does. */
+  function redeem (ticket: string, sessionId: string, from: Client): Visitor {
+    const visitor = tickets.redeem(ticket, sessionId)
+    if (!visitor?.credential.holds(from)) throw failure('BAD_TICKET')
+    return visitor
   }
 
   /** Hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
@@ -88,7 +72,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     const id = /^\/session\/([0-9a-f]{32})\//.exec(url?.pathname ?? '')?.[1]
     if (!url || !id) throw failure('NOT_FOUND')
     // first: whether there is such a session is only for who may look at it
-    const { visitor } = redeem(url.searchParams.get('ticket') ?? '', id, clientOf(request.headers, proxyAddr(request, isTrusted)))
+    const visitor = redeem(url.searchParams.get('ticket') ?? '', id, clientOf(request.headers, proxyAddr(request, isTrusted)))
     const session = app.sessions.ready(id)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes('binary')) throw failure('BAD_REQUEST')
@@ -167,13 +151,12 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
   })
 
   app.events.observe(({ id }, { type }) => {
-    if (type !== 'ended' && type !== 'failed') return
-    for (const [ticket, { sessionId }] of tickets) if (sessionId === id) tickets.delete(ticket)
+    if (type === 'ended' || type === 'failed') tickets.forget(id)
   })
   app.audit.own('viewer', () => audiences.keys())
-  app.audit.own('ticket', () => [...tickets.values()].map(({ sessionId }) => sessionId))
+  app.audit.own('ticket', () => tickets.sessionIds())
   app.decorate('sessionProxy', {
-    issueTicket,
+    issueTicket: (sessionId: string, visitor: Visitor) => tickets.issue(sessionId, visitor),
     viewersBy: (shareId: string, sessionId: string) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
   })
 
