@@ -83,7 +83,7 @@ t.test('a session that nobody uses ends in its time, also with a viewer that onl
   await delay(Math.max(0, begun + 11_000 - Date.now()))
   const left = (await listSessions(server)).map(({ id, state }) => [id, state])
   t.strictSame(new Map(left as [string, string][]), new Map([touched, pushed, typed].map(session => [session!.id, 'ready'])), 'those that were used live, after more than twice the time')
-  t.ok((await show(server, touched!)).idleMs! < 2500, 'and are not idle')
+  t.ok((await show(server, touched!)).idleMs! < 4000, 'and are not idle')
   await endSession(server, touched!.id)
   t.strictSame(await validity(server, touched!), NOT_FOUND, 'of one that was deleted, nothing is told')
   t.strictSame(await validity(server, { ...touched!, id: 'f'.repeat(32) }), NOT_FOUND, 'as of one that never was')
@@ -96,7 +96,7 @@ t.test('a push is use of the session as long as its build takes', { buffered: tr
   const pushed = await push(server, session)
   t.equal(pushed.status, 200, 'the push is answered when it is written')
   const startedAt = performance.now()
-  while (performance.now() - startedAt < 6000) {
+  while (performance.now() - startedAt < 4500) { // one and a half times the idle clock
     t.match(await show(server, session), { state: 'ready', idleMs: 0, expiresAt: undefined }, 'its build is under way: no clock runs')
     await delay(1000)
   }
@@ -213,7 +213,7 @@ t.test('the clocks go on over kill -9 and a start, the clock on the wall set for
   await delay(11_000) // then it is noted
   const startedAt = performance.now()
   const { idleMs = 0 } = await show(server, used)
-  for (const hours of [5, -5, 0]) {
+  for (const hours of [5, -5]) {
     await server.stop('SIGKILL')
     wall.set(hours)
     server = await next(t, server)
@@ -221,9 +221,9 @@ t.test('the clocks go on over kill -9 and a start, the clock on the wall set for
     const shown = await show(server, used)
     const wanted = idleMs + performance.now() - startedAt
     t.match(shown, { state: 'ready', expiresBecause: 'idle' }, `${hours} h: what was used is`)
-    t.ok(Math.abs(shown.idleMs! - wanted) < 1500, `${hours} h: it is as idle as it was, and as long as that took: ${shown.idleMs} ms, ${Math.round(wanted)} ms`)
+    t.ok(Math.abs(shown.idleMs! - wanted) < 3000, `${hours} h: it is as idle as it was, and as long as that took: ${shown.idleMs} ms, ${Math.round(wanted)} ms`)
     wall.set(-hours)
-    t.ok((await show(server, used)).idleMs! < wanted + 3000, 'also when it is set while the server runs')
+    t.ok(Math.abs((await show(server, used)).idleMs! - (idleMs + performance.now() - startedAt)) < 3000, 'also when it is set while the server runs')
     wall.set(hours)
   }
   await touch(server, used)

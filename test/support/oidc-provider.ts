@@ -7,6 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters, type JWT
 import Provider from 'oidc-provider'
 import type { Test } from 'tap'
 import type { BrowserClient, Answer } from './browser-client.ts'
+import { freePort } from './free-port.ts'
 
 export const CLIENT_ID = 'ex10'
 export const CLIENT_SECRET = 'a secret of thirty-two characters'
@@ -28,9 +29,9 @@ export interface TestProvider {
 }
 
 /** Starts a provider for the server at `publicUrl`; for browsers it is another site than 127.0.0.1. `groups` are those of each user. */
-export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port = 0, kid = 'one'): Promise<TestProvider> {
+export async function startProvider (t: Test, publicUrl: string, groups: Record<string, string[]> = {}, port?: number, kid = 'one'): Promise<TestProvider> {
   const http = createServer()
-  http.listen(port, '127.0.0.1')
+  http.listen(port ?? await freePort(), '127.0.0.1')
   await once(http, 'listening')
   const issuer = `http://localhost:${(http.address() as AddressInfo).port}`
   const keys = await generateKeyPair('RS256', { extractable: true })

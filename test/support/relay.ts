@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
+import { freePort } from './free-port.ts'
 
 /** A network between viewers and the server that can be cut, at an address that stays the same. */
 export interface Relay {
@@ -13,7 +14,7 @@ export interface Relay {
 
 export async function startRelay (t: Test, upstream: string): Promise<Relay> {
   const sockets = new Set<Socket>()
-  let port = 0
+  const port = await freePort() // it is come back to
   let listener = await listen()
   t.teardown(cut)
 
@@ -28,7 +29,6 @@ export async function startRelay (t: Test, upstream: string): Promise<Relay> {
     })
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
     return server
   }
 
