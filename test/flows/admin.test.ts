@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
-import { heldDisplay } from '../support/held-display.ts'
+import { heldBrowser } from '../support/held-browser.ts'
 import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, eventually, NODE_COMPILE_CACHE, type Server } from '../support/server.ts'
@@ -88,12 +88,12 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
 })
 
 t.test('all of a user\'s sessions are ended at once, also those that are being made or wait; a dry run says which, and ends none', async t => {
-  const display = heldDisplay(t)
-  const { ada, anna, ben } = await serveTeam(t, { ...display.settings, EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'queue' })
+  const browser = heldBrowser(t)
+  const { ada, anna, ben } = await serveTeam(t, { ...browser.settings, EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'queue' })
   const [first, others] = [await createSession(anna), await createSession(ben)]
-  display.hold()
+  browser.hold()
   const creation = await beginCreation(anna)
-  await creation.until('display')
+  await creation.until('browser')
   const waiting = await beginCreation(anna)
   t.match(await waiting.next(), { status: 'queued' })
   const ids = (await listSessions(anna)).map(({ id }) => id)
@@ -113,8 +113,8 @@ t.test('all of a user\'s sessions are ended at once, also those that are being m
 })
 
 t.test('sessions are counted, now, since the start, and by day over starts', async t => {
-  const display = heldDisplay(t)
-  const { server, ada, anna, ben } = await serveTeam(t, { ...display.settings, EX10_MAX_SESSIONS: '2', EX10_WHEN_FULL: 'queue' })
+  const browser = heldBrowser(t)
+  const { server, ada, anna, ben } = await serveTeam(t, { ...browser.settings, EX10_MAX_SESSIONS: '2', EX10_WHEN_FULL: 'queue' })
   const stats = async () => (await ask(ada, '/admin/stats')).body
   const { days, ...unused } = await stats()
   t.match(unused, { now: { total: 0, users: 0, queued: 0 }, sinceStart: { created: 0, peak: 0 } })
@@ -126,13 +126,13 @@ t.test('sessions are counted, now, since the start, and by day over starts', asy
   t.strictSame((await stats()).now, { total: 2, authenticated: 2, users: 2, idle: 0, queued: 1, byState: { creating: 0, ready: 2, stopping: 0 } })
   waiting.leave()
   await endSession(anna, one.id)
-  display.hold()
+  browser.hold()
   const left = await beginCreation(anna)
-  await left.until('display')
+  await left.until('browser')
   left.leave()
   await eventually('an end of what was begun', async () => (await listSessions(anna)).length === 0)
   const made = await beginCreation(anna)
-  await made.until('display')
+  await made.until('browser')
   await endSession(anna, (await listSessions(anna))[0]!.id)
   t.match((await made.end()).at(-1), { status: 'error' }, 'one that is deleted before it is ready has not become ready')
   const counted = { created: 2, failed: 2, ended: 1, users: 2, peak: 2 }

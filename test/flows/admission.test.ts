@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config.ts'
 import { ProgressLine } from '../../src/schemas/progress.ts'
 import { auditFromServer, CLEAN } from '../support/audit.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve, type Creation } from '../support/creation.ts'
-import { heldDisplay } from '../support/held-display.ts'
+import { heldBrowser } from '../support/held-browser.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, eventually, readLines, testEnv, type Server } from '../support/server.ts'
 import { readMeta } from '../support/socket-display.ts'
@@ -145,8 +145,8 @@ t.test('a wait that is too long, or that the server\'s end cuts short, ends with
 })
 
 t.test('with evict-oldest, a user\'s oldest session is warned and ended for a new one; who has none that is ready is refused', async t => {
-  const display = heldDisplay(t)
-  const server = await serve(t, { ...display.settings, EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'evict-oldest' })
+  const browser = heldBrowser(t)
+  const server = await serve(t, { ...browser.settings, EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'evict-oldest' })
   const [oldest, newer] = [await createSession(server), await createSession(server)]
   const events = fetch(`${server.url}/sessions/${oldest.id}/events`).then(answer => answer.text())
   await eventually('a reader of its events', async () => {
@@ -161,11 +161,11 @@ t.test('with evict-oldest, a user\'s oldest session is warned and ended for a ne
   t.strictSame(await (await fetch(`${server.url}/session/${oldest.id}/state?token=${page}`)).json(), { state: 'ended', display: false, reason: 'evicted' }, 'a page that is open hears why, too')
   t.strictSame((await listSessions(server)).map(({ id }) => id), [newer.id, newest.id])
 
-  display.hold()
+  browser.hold()
   const creations = [await beginCreation(server), await beginCreation(server)] // each ends one
-  for (const creation of creations) await creation.until('display')
+  for (const creation of creations) await creation.until('browser')
   t.strictSame(await ask(server), USERS_LIMIT, 'those that are being made are not ended for others')
-  display.release()
+  browser.release()
   for (const creation of creations) t.match((await creation.end()).at(-1), { status: 'complete' })
   const left = (await listSessions(server)).map(({ id }) => id)
   t.notOk(left.includes(newer.id) || left.includes(newest.id))

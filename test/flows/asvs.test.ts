@@ -91,9 +91,9 @@ t.test('7.2.4 whoever logs in has a new token, and the one before is good for no
 })
 
 t.test('7.3.1 a login that is not used ends', async t => {
-  const people = await servePeople(t, { EX10_LOGIN_IDLE_TIMEOUT: '3' })
+  const people = await servePeople(t, { EX10_LOGIN_IDLE_TIMEOUT: '6' })
   const [idle, used] = [await loggedIn(people), await loggedIn(people)]
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 14; i++) {
     t.ok(await isIn(used), 'the control: one that is used does not')
     await delay(500)
   }
@@ -103,11 +103,11 @@ t.test('7.3.1 a login that is not used ends', async t => {
 
 t.test('7.3.2 a login ends in its time, however much it is used', async t => {
   const people = await servePeople(t, { EX10_LOGIN_TIMEOUT: '3' })
-  const browser = await loggedIn(people)
   const startedAt = performance.now()
+  const browser = await loggedIn(people)
   t.ok(await isIn(browser), 'the control')
   await eventually('its end', async () => !await isIn(browser), 10_000)
-  t.ok(performance.now() - startedAt > 2000)
+  t.ok(performance.now() - startedAt >= 3000, 'and not before')
   await people.end()
 })
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import t from 'tap'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '../support/creation.ts'
-import { heldDisplay } from '../support/held-display.ts'
+import { heldBrowser } from '../support/held-browser.ts'
 import { as, ask, keysCommand } from '../support/keys.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, pushCode, testEnv } from '../support/server.ts'
@@ -74,8 +74,8 @@ t.test('a key can be made before the server has ever run', async t => {
 })
 
 t.test('of somebody else\'s session, nobody learns that it is there, but an admin', async t => {
-  const display = heldDisplay(t)
-  const server = await serve(t, { ...KEYS, ...display.settings })
+  const browser = heldBrowser(t)
+  const server = await serve(t, { ...KEYS, ...browser.settings })
   const admin = as(server, await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin'))
   const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))
   const ben = as(server, await keysCommand(server, 'create', '--user', 'ben'))
@@ -101,12 +101,12 @@ t.test('of somebody else\'s session, nobody learns that it is there, but an admi
   t.equal((await pushCode(anna, { sessionId: id, filePath: 'a.js', content: '' })).status, 200)
   t.equal((await ask(admin, `/session/${id}/index.html`)).status, 200)
 
-  display.hold()
+  browser.hold()
   const creation = await beginCreation(ben)
-  await creation.until('display')
+  await creation.until('browser')
   t.match((await listSessions(ben)).map(({ state }) => state), ['creating'])
   t.strictSame((await listSessions(anna)).map(({ id }) => id), [id], 'nor of one that is being made')
-  display.release()
+  browser.release()
   await creation.end()
   t.equal((await endSession(ben, (await listSessions(ben))[0]!.id)).status, 200)
   t.equal((await endSession(admin, id)).status, 200, 'an admin ends any')

@@ -29,12 +29,12 @@ t.test('a client that asks for a session and reads nothing for ten seconds gets 
   await once(socket, 'connect')
   // the answers before it are more than the kernel takes: its lines wait in the server
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  const startedAt = performance.now()
   socket.write(get('/openapi.json').repeat(900) + get('/createSession'))
   const sessions = async () => (await (await fetch(`${server.url}/health`)).json() as { sessions: number }).sessions
   await eventually('it is being made', async () => await sessions() === 1)
-  const startedAt = performance.now()
   await eventually('it is undone', async () => await sessions() === 0, 30_000)
-  t.ok(performance.now() - startedAt > 8000, 'not before')
+  t.ok(performance.now() - startedAt > 10_000, 'not before')
   t.match(server.output(), /"reason":"client-gone"/, 'because nobody read')
   await assertEndsClean(t, server)
 })

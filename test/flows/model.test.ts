@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { assertEndsClean, serve } from '../support/creation.ts'
-import { lightDisplay } from '../support/light-display.ts'
+import { heldBrowser } from '../support/held-browser.ts'
 import { IS_LONG } from '../support/long.ts'
 import { newRandom } from '../support/random.ts'
 import { commands, endAll, SLOTS, type Model, type Real } from '../support/session-model.ts'
@@ -14,11 +14,12 @@ t.test('in whatever order sessions are made, pushed to, ended and left, and the 
   const { seed } = newRandom()
   t.comment(`EX10_TEST_SEED=${seed}`)
   // what it is told to keep, it keeps at SIGTERM; a run ends all of its own
-  let server = await serve(t, { ...lightDisplay(), EX10_SLOTS: String(SLOTS), EX10_ON_SHUTDOWN: 'keep', EX10_LOG_LEVEL: 'warn' })
+  const browser = heldBrowser(t)
+  let server = await serve(t, { ...browser.settings, EX10_SLOTS: String(SLOTS), EX10_ON_SHUTDOWN: 'keep', EX10_LOG_LEVEL: 'warn' })
   let done = 0
   const property = fc.asyncProperty(fc.commands(commands(), { maxCommands: COMMANDS, size: 'max' }), async all => {
     const model: Model = { sessions: new Map(), made: 0 }
-    const real: Real = { t, server, sessions: new Map() }
+    const real: Real = { t, server, browser, sessions: new Map() }
     try {
       await fc.asyncModelRun(() => ({ model, real }), all)
       await endAll(model, real)

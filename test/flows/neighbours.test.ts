@@ -6,6 +6,7 @@ import { Config } from '../../src/config.ts'
 import { auditFromTerminal } from '../support/audit.ts'
 import { beginCreation, listSessions, next, serve } from '../support/creation.ts'
 import { assertAuditsClean, assertSurvived } from '../support/ending.ts'
+import { heldBrowser } from '../support/held-browser.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { listMachine } from '../support/machine.ts'
 import { createSession, launch, testEnv, type Server } from '../support/server.ts'
@@ -24,7 +25,8 @@ async function all (server: Server) {
 }
 
 t.test('two servers on one machine have nothing to do with each other, whatever becomes of one', { timeout: 200_000 }, async t => {
-  const [a, b] = [await serve(t, lightDisplay()), await serve(t, lightDisplay())]
+  const browser = heldBrowser(t)
+  const [a, b] = [await serve(t, browser.settings), await serve(t, browser.settings)]
   await Promise.all([a, a, b, b].map(server => createSession(server)))
   const before = await all(b)
   const unharmed = async (when: string) => {
@@ -34,8 +36,9 @@ t.test('two servers on one machine have nothing to do with each other, whatever 
   await assertAuditsClean(t, a, 'side by side')
   await unharmed('side by side')
 
+  browser.hold()
   const creation = await beginCreation(a)
-  await creation.until('display')
+  await creation.until('browser')
   await a.stop('SIGKILL')
   await creation.end().catch(() => {}) // broken off
   t.ok((await auditFromTerminal(a)).leaked.length > 0, 'control: the killed server has left something')

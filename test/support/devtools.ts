@@ -68,7 +68,7 @@ export class DevTools {
       return targetInfos.find(target => target.url === url)
     }, 30_000)
     await this.send('Extensions.triggerAction', { id: this.extensionId, targetId: tab.targetId })
-    const { targetId } = await eventually('the popup', async () => (await this.targets()).find(({ url }) => url.endsWith('/popup.html')), 3000)
+    const { targetId } = await eventually('the popup', async () => (await this.targets()).find(({ url }) => url.endsWith('/popup.html')), 30_000)
     return this.attach(targetId)
   }
 

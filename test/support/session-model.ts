@@ -1,7 +1,8 @@
 import type { Test } from 'tap'
 import fc from 'fast-check'
 import { auditFromServer, CLEAN } from './audit.ts'
-import { beginCreation, next } from './creation.ts'
+import { beginCreation, next, type Creation } from './creation.ts'
+import type { Hold } from './held-browser.ts'
 import { inside } from './sandbox.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from './server.ts'
 
@@ -10,11 +11,11 @@ interface ModelSession { version: number, files: Map<string, string> }
 /** The sessions that there must be, oldest first, by the name that the model has for them. */
 export interface Model { sessions: Map<number, ModelSession>, made: number }
 /** The server, and the sessions that it made for the model's. */
-export interface Real { t: Test, server: Server, sessions: Map<number, CreatedSession> }
+export interface Real { t: Test, server: Server, browser: Hold, sessions: Map<number, CreatedSession> }
 
 export const SLOTS = 4
 const FOLDER = 'model'
-/** Not the last, `ready`: it may be over before anything reaches the server. The failpoints stop it exactly there. */
+/** During which something happens: no further does a creation go that is held. The failpoints stop it exactly at each. */
 const STEPS = ['user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser'] as const
 const PATHS = ['a.txt', 'b.txt', 'c/d.txt']
 
@@ -109,33 +110,36 @@ async function remove (model: Model, real: Real, name: number): Promise<void> {
   model.sessions.delete(name)
 }
 
-async function deleteDuring (real: Real, step: string): Promise<void> {
+/** A creation that has come to this step and is not over before `work` is done. */
+async function during (real: Real, step: string, work: (creation: Creation) => Promise<void>): Promise<void> {
+  real.browser.hold()
   const creation = await beginCreation(real.server)
   await creation.until(step)
+  await work(creation)
+  real.browser.release()
+}
+
+const deleteDuring = (real: Real, step: string) => during(real, step, async creation => {
   const { sessions } = await list(real)
   const { status } = await endSession(real.server, sessions.find(({ state }) => state === 'creating')!.id)
   real.t.equal(status, 200, 'one that is being made can be deleted')
   real.t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_SESSION_NOT_FOUND' } }, 'and its client hears of it')
-}
+})
 
-async function leaveDuring (real: Real, step: string): Promise<void> {
-  const creation = await beginCreation(real.server)
-  await creation.until(step)
+const leaveDuring = (real: Real, step: string) => during(real, step, async creation => {
   creation.leave()
   await eventually('an end of what nobody waits for', async () => (await list(real)).sessions.every(({ state }) => state === 'ready'), 30_000)
-}
+})
 
 async function restart (real: Real, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   await real.server.stop(signal)
   real.server = await next(real.t, real.server)
 }
 
-async function killDuring (real: Real, step: string): Promise<void> {
-  const creation = await beginCreation(real.server)
-  await creation.until(step)
+const killDuring = (real: Real, step: string) => during(real, step, async creation => {
   await restart(real, 'SIGKILL')
   await creation.end().catch(() => {}) // broken off
-}
+})
 
 async function killDuringDelete (model: Model, real: Real, name: number): Promise<void> {
   const { id } = real.sessions.get(name)!

@@ -9,7 +9,7 @@ t.test('something is made once, when it is needed; a failure is told to all who 
     times++
     if (isBroken) throw new Error('broken')
     return {}
-  }, 200)
+  }, 2000)
   t.equal(times, 0)
   for (const result of await Promise.allSettled([get(), get()])) t.equal(result.status, 'rejected')
   await t.rejects(get(), { message: 'broken' })
