@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { KEY_PREFIX } from '../src/domain/api-key.ts'
+import { clientOf } from '../src/domain/login.ts'
 import { isPageLoad } from '../src/domain/page-load.ts'
 import { LOCAL, mayDo, type Principal, type Scope } from '../src/domain/principal.ts'
 import type { Credential } from '../src/domain/visitor.ts'
@@ -62,6 +63,11 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (scope !== 'any' && !mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
     request.principal = holder.principal
     request.credential = holder.credential
+  })
+  // the body may have been two minutes on its way: whoever was let in meanwhile may have been sent away
+  app.addHook('preHandler', async ({ is404, routeOptions, credential, headers, ip }) => {
+    if (is404 || routeOptions.config.scope === 'everybody') return
+    if (!credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)

@@ -84,6 +84,11 @@ export async function assertEndsClean (t: Test, server: Server): Promise<void> {
   tallyAudits(t, [served, audited], left)
 }
 
+/** The sessions that the server knows, all of them, each as `ID STATE`. */
+export async function listStates (server: Server): Promise<string[]> {
+  return (await listSessions(server)).map(({ id, state }) => `${id} ${state}`)
+}
+
 /** The ids of the sessions that the server knows, with their states. */
 export async function listSessions (server: Server): Promise<{ id: string, state: string, version: number, url: string }[]> {
   const { sessions } = await (await fetch(`${server.url}/sessions`, { headers: server.headers ?? {} })).json() as { sessions: { id: string, state: string, version: number, url: string }[] }
