@@ -16,7 +16,7 @@ async function credentials (app: FastifyInstance): Promise<void> {
     none: () => ({ holds: () => app.config.auth === 'none' }),
     key: id => ({ opener: { keyId: id }, holds: () => app.keys.isInForce(id) }),
     login: id => app.logins.hold(id),
-    token: until => ({ until: new Date(until), holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
+    token: until => ({ opener: { issuer: app.config.oidcIssuer }, until: new Date(until), holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
     share: id => ({ holds: () => app.shares.isInForce(id) })
   }
   app.decorate('credentials', { find: (kind, id = '') => ({ kind, id, ...kinds[kind](id) }) } satisfies FastifyInstance['credentials'])

@@ -20,12 +20,15 @@ declare module 'fastify' {
 interface Oidc {
   /** Begins a login: returns the address at the provider to which the browser goes; `next` is where it goes in the end. */
   begin (reply: FastifyReply, next: string): Promise<string>
-  /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_TOO_MANY_REQUESTS, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
   /** Whose access token this is, and until when; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   holderOf (token: string): Promise<{ principal: Principal, until: Date } | undefined>
-  /** The session at the provider that has ended, as this logout token says. @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also when it was used before, EX10_PROVIDER_UNAVAILABLE */
-  takeLogout (logoutToken: string): Promise<ProviderSession>
+  /**
+   * Does what is to be done when the session at the provider has ended that this logout token names. A token is good again if that fails.
+   * @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also when it was used before, EX10_PROVIDER_UNAVAILABLE
+   */
+  takeLogout<Result> (logoutToken: string, end: (session: ProviderSession) => Result): Promise<Result>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
   logoutUrl (): Promise<string | undefined>
 }
@@ -79,6 +82,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     },
     async finish (request, reply, state) {
       const { next, ...attempt } = take(request, reply, state)
+      await app.rateLimits.callback(request, reply) // no other request makes the server ask the provider
       const claims = await redeem(await discover(), new URL(request.url, publicUrl), attempt)
       const principal = principalOf(claims, rules)
       app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
@@ -88,11 +92,16 @@ async function oidc (app: FastifyInstance): Promise<void> {
       const claims = audience ? await readToken(await discover(), token, { audience, requiredClaims: ['exp', 'sub'] }) : undefined
       return claims && { principal: principalOf(claims, rules), until: new Date(Number(claims.exp) * 1000) }
     },
-    async takeLogout (logoutToken) {
+    async takeLogout (logoutToken, end) {
       const claims = await readToken(await discover(), logoutToken, { audience: clientId, maxTokenAge: LOGOUT_TOKEN_MS / 1000 })
       const logout = claims && readLogoutToken(claims)
       if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + REMEMBERED_MS))) throw failure('BAD_LOGOUT_TOKEN')
-      return { ...logout, issuer }
+      try {
+        return end({ ...logout, issuer })
+      } catch (error) {
+        logoutTokens.forget(logout.jti)
+        throw error
+      }
     },
     logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // nobody has to wait for it to log out here
   } satisfies Oidc)
@@ -103,4 +112,4 @@ async function oidc (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(oidc, { name: 'oidc', dependencies: ['config', 'logins'] })
+export default fp(oidc, { name: 'oidc', dependencies: ['config', 'logins', 'rate-limits'] })

@@ -9,10 +9,12 @@ declare module 'fastify' {
     rateLimits: {
       /** The `onRequest` of every route that makes sessions, which are counted together: so many a minute for each user at each address. */
       creation: onRequestAsyncHookHandler | []
+      /** The same of links to sessions, counted by themselves. */
+      sharing: onRequestAsyncHookHandler | []
       /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
-      login (request: FastifyRequest, keyId: string): Promise<void>
-      /** Counts somebody who comes back from the provider, which is then asked about it: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
-      callback (request: FastifyRequest): Promise<void>
+      login (request: FastifyRequest, reply: FastifyReply, keyId: string): Promise<void>
+      /** Counts somebody who comes back from the provider with what they began here, of which the provider is then asked: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      callback (request: FastifyRequest, reply: FastifyReply): Promise<void>
       /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
       unknownKey (request: FastifyRequest, reply: FastifyReply): Promise<Ex10Error>
       /** The same of any other credential that is not good; `error` is what its caller is to hear. */
@@ -35,24 +37,34 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${normalizeIP(request.ip)}` })
   const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
 
-  function refuseBeyond (count: Awaited<ReturnType<typeof countLogin>>): void {
-    if (!count.isAllowed && count.isExceeded) throw failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds })
+  function ofUsers (): onRequestAsyncHookHandler | [] {
+    return createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : []
+  }
+
+  /** Tells how many are left; what to answer when none is. */
+  function refusalOf (count: Awaited<ReturnType<typeof countLogin>>, reply: FastifyReply): Ex10Error | undefined {
+    if (count.isAllowed) return undefined
+    reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })
+    return count.isExceeded ? failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds }) : undefined
+  }
+
+  async function countOrRefuse (count: typeof countLogin, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const refusal = refusalOf(await count(request), reply)
+    if (refusal) throw refusal
   }
 
   async function refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error> {
-    const count = await countFailure(request)
-    if (count.isAllowed) return error
-    reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })
-    return count.isExceeded ? failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds }) : error
+    return refusalOf(await countFailure(request), reply) ?? error
   }
 
   app.decorate('rateLimits', {
-    creation: createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : [],
-    async login (request, keyId) {
+    creation: ofUsers(),
+    sharing: ofUsers(),
+    login (request, reply, keyId) {
       opening.set(request, keyId)
-      refuseBeyond(await countLogin(request))
+      return countOrRefuse(countLogin, request, reply)
     },
-    callback: async request => refuseBeyond(await countCallback(request)),
+    callback: (request, reply) => countOrRefuse(countCallback, request, reply),
     unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
     refused
   } satisfies FastifyInstance['rateLimits'])

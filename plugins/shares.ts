@@ -12,8 +12,8 @@ declare module 'fastify' {
     shares: {
       /** Makes a link; its token is told here only. @throws {Ex10Error} EX10_TOO_MANY_SHARES */
       create (share: NewShare): { share: Share, token: string }
-      /** The link that holds this token. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
-      find (token: string): Share
+      /** The link that holds this token, if there is one. */
+      find (token: string): Share | undefined
       isInForce (id: string): boolean
       /** A session's links, oldest first. */
       list (sessionId: string): Share[]
@@ -36,7 +36,8 @@ async function shares (app: FastifyInstance): Promise<void> {
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
   const hearers: ((id: string) => void)[] = []
-  const isGood = (share: Share | undefined) => share !== undefined && (share.opener === undefined || app.logins.vouches(share.opener))
+  /** Where people have to say who they are, a link is not good that nobody vouches for. */
+  const isGood = (share: Share | undefined) => share !== undefined && (share.opener ? app.logins.vouches(share.opener) : app.config.auth === 'none')
 
   function revoked (ids: string[]): number {
     for (const id of ids) for (const hear of hearers) hear(id)
@@ -53,8 +54,7 @@ async function shares (app: FastifyInstance): Promise<void> {
     },
     find (token) {
       const share = store.find(token)
-      if (!share || !isGood(share)) throw failure('SHARE_NOT_FOUND')
-      return share
+      return isGood(share) ? share : undefined
     },
     isInForce: id => isGood(store.get(id)),
     list: sessionId => store.list(sessionId).filter(isGood),

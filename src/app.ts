@@ -59,7 +59,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 /** All that the server is made of, each after what it needs. Closed in reverse: sessions end first, while all that they need still stands. */
 const plugins = [
   errorReplies, connections, origins, bodies,
-  registry, audit, keys, logins, oidc, shares, credentials, rateLimits, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
+  registry, audit, rateLimits, keys, logins, oidc, shares, credentials, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
   browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs

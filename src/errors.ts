@@ -24,7 +24,7 @@ const table = {
   UNAUTHENTICATED: [401, 'Say who you are: log in, or send an API key as "Authorization: Bearer KEY"'],
   UNKNOWN_KEY: [401, 'The key or token is not known, or not in force any more: get another one'],
   CSRF: [403, 'A page that is logged in sends its token as x-csrf-token: GET /me tells it'],
-  LOGIN_REFUSED: [403, 'The login cannot be finished: it was begun in another browser, or too long ago, or the provider refused it. Begin again at /'],
+  LOGIN_REFUSED: [403, 'The login cannot be finished: it was begun in another browser, or too long ago, or another one was begun since, or the provider refused it. Begin again at /'],
   NOT_A_USER: [403, 'The provider knows you, but you may not use this server: ask the operator'],
   FORBIDDEN: [403, 'Your credential is not good for that: ask for one with the scope'],
   ENDED_BY_ADMIN: [403, 'An admin has ended all of your sessions, and those that waited for their turn'],

@@ -2,6 +2,8 @@
 export interface Once {
   /** Whether this is its first use; `until` is when it is no good any more. */
   use (id: string, until: Date, now?: Date): boolean
+  /** It came to nothing: it may be used again. */
+  forget (id: string): void
 }
 
 /** At most `max` are remembered; the oldest is forgotten first. */
@@ -16,6 +18,7 @@ export function createOnce (max: number): Once {
       }
       used.set(id, until)
       return true
-    }
+    },
+    forget: id => { used.delete(id) }
   }
 }

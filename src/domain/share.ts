@@ -11,7 +11,7 @@ export interface NewShare {
   /** The user who gives it away. */
   createdBy: string
   expiresAt: Date
-  /** What let them in, and what it ends with; nothing where nobody logs in, and after a provider's token, whose end is its own. */
+  /** What let them in, and what it ends with; nothing where nobody has to say who they are. */
   opener?: Opener | undefined
 }
 

@@ -6,6 +6,7 @@ import { A_DAY, ShareCreated, ShareRequest } from '../schemas/share.ts'
 const addShare: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/shares', {
     config: { scope: 'create' },
+    onRequest: app.rateLimits.sharing,
     schema: {
       operationId: 'addShare',
       summary: 'Makes a link that shows the session to whoever has it, without a login, until it expires, is revoked, or the session ends',

@@ -23,9 +23,9 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    const session = await oidc.takeLogout(request.body.logout_token).catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
-    const users = app.logins.closeOf(session)
-    const ended = { logins: users.length, links: app.shares.revokeOf(session) }
+    const { users, links } = await oidc.takeLogout(request.body.logout_token, session => ({ users: app.logins.closeOf(session), links: app.shares.revokeOf(session) }))
+      .catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
+    const ended = { logins: users.length, links }
     const [user] = users // it is one person's
     app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', ...(user !== undefined && { target: user }), details: ended })
     request.log.info({ user, ...ended }, 'logged out at the provider')

@@ -19,7 +19,6 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
-    await app.rateLimits.callback(request)
     const { principal, next } = await oidc.finish(request, reply, request.query.state).catch(async err => {
       request.log.warn({ err }, 'not logged in') // the operator reads what the person is not told
       // whoever comes back with a good answer is let in, however many at the same address do not

@@ -17,7 +17,7 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
     const key = app.keys.find(request.body.key)
     if (!key) throw await app.rateLimits.unknownKey(request, reply)
-    await app.rateLimits.login(request, key.id)
+    await app.rateLimits.login(request, reply, key.id)
     app.logins.open(request, reply, key, { keyId: key.id })
     app.auditLog.note({ principal: key, ip: request.ip }, { action: 'login', details: { keyId: key.id } })
     request.log.info({ user: key.user, keyId: key.id }, 'logged in')

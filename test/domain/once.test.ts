@@ -9,6 +9,8 @@ t.test('what may be used once is refused from then on, as long as it could be us
   t.notOk(once.use('a', at(60), at(1)))
   t.ok(once.use('b', at(60), at(1)))
   t.notOk(once.use('a', at(60), at(59)))
+  once.forget('a')
+  t.ok(once.use('a', at(60), at(59)), 'what came to nothing may be used again')
 })
 
 t.test('no more than so many are remembered; the oldest is forgotten', async t => {

@@ -27,6 +27,9 @@ t.test('a user may ask for so many creations a minute, by whichever route, and e
   const far = []
   for (let i = 0; i < 4; i++) far.push((await create(anna, { 'x-forwarded-for': `2001:db8::${i}` })).status)
   t.strictSame(far, [400, 400, 400, 429], 'of IPv6, a network is one address')
+  const shared = []
+  for (let i = 0; i < 4; i++) shared.push((await ask('/sessions/none/shares', { method: 'POST', headers: { 'content-type': 'application/json', ...anna.headers }, body: '{"mode":"view"}' })).status)
+  t.strictSame(shared, [404, 404, 404, 429], 'nor does anybody make links as often as they like')
   t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'other requests are not limited')
 
   const wrong = async (headers: Record<string, string> = {}) => (await fetch(`${server.url}/sessions`, { headers: { authorization: 'Bearer wrong', ...headers } })).status
@@ -41,6 +44,10 @@ t.test('a user may ask for so many creations a minute, by whichever route, and e
   t.equal((await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"key":"wrong"}' })).status, 429, 'wherever it is shown')
   t.equal(await wrong({ 'x-forwarded-for': '203.0.113.7' }), 401, 'another address is not concerned')
   t.equal((await fetch(`${server.url}/sessions`, { headers: anna.headers! })).status, 200, 'a good key is taken all the same')
+
+  const links = []
+  for (let i = 0; i < 6; i++) links.push((await fetch(`${server.url}/share/${'A'.repeat(43)}`, { headers: { 'x-forwarded-for': '203.0.113.10' } })).status)
+  t.strictSame(links, [404, 404, 404, 404, 429, 429], 'wrong links count, too')
 
   const logIn = async (key: string, address = '203.0.113.9') => (await fetch(`${server.url}/login`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-forwarded-for': address }, body: JSON.stringify({ key }) })).status
   const key = await keysCommand(server, 'create', '--user', 'ben')

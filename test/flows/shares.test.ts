@@ -193,6 +193,19 @@ t.test('a link ends by its time and with its session, and not with the server; a
   await assertEndsClean(t, { ...again, headers: admin.headers! })
 })
 
+t.test('a link that was made where nobody had to say who they are is not good where people have to', async t => {
+  const server = await serve(t, { ...socketDisplay(t), EX10_ON_SHUTDOWN: 'keep' })
+  const session = await createSession(server)
+  const link = await share(server, session, 'control')
+  t.equal((await fetch(link.url)).status, 200, 'the control')
+  t.equal(await server.stop(), 0)
+  const again = await next(t, { env: { ...server.env, EX10_AUTH: 'keys', EX10_ON_SHUTDOWN: 'end' } })
+  t.equal((await fetch(link.url.replace(server.url, again.url))).status, 404)
+  const admin = as(again, await keysCommand(again, 'create', '--user', 'ada', '--role', 'admin'))
+  t.strictSame(await listed(admin, session), [])
+  await assertEndsClean(t, admin)
+})
+
 t.test('by a link to look, nothing gets to the display but what looking needs, however it is sent', async t => {
   const server = await serve(t, socketDisplay(t))
   const session = await createSession(server)
