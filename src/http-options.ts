@@ -12,6 +12,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
     forceCloseConnections: true,
     requestTimeout: 120_000, // a push of 20 MiB takes its time on a slow line
     connectionTimeout: 120_000, // nothing comes and nothing goes: nobody reads the answer
+    routerOptions: { maxParamLength: 800 }, // a user's name, of which each character may be escaped
     pluginTimeout: 0, // the start undoes whatever an earlier server left, however much that is
     http: {
       headersTimeout: 10_000,

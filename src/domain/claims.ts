@@ -16,7 +16,7 @@ export interface ClaimRules {
 /** Whom the provider speaks of. @throws {Ex10Error} EX10_NOT_A_USER, of somebody who may not use the server or cannot be named */
 export function principalOf (claims: Claims, { userClaim, roleClaim, userRole, adminRole }: ClaimRules): Principal {
   const user = valueOf(claims, userClaim)
-  if (typeof user !== 'string' || !USER_NAME.test(user) || RESERVED_USERS.includes(user)) throw failure('NOT_A_USER', { message: `The provider's claim "${userClaim}" does not name a user: the operator can choose another one` })
+  if (typeof user !== 'string' || !USER_NAME.test(user) || RESERVED_USERS.includes(user)) throw failure('NOT_A_USER', { message: `The provider's claim "${userClaim}" does not name a user, which takes 1 to 255 ASCII characters without spaces: the operator can choose another one` })
   // many providers let people enter any address
   if (userClaim === 'email' && claims.email_verified !== true) throw failure('NOT_A_USER', { message: 'The provider has not verified that this e-mail address is yours' })
   const has = (role: string) => role !== '' && [valueOf(claims, roleClaim)].flat().includes(role)

@@ -7,8 +7,8 @@ export type Role = typeof ROLES[number]
 export const SCOPES = ['create', 'view', 'push', 'admin'] as const
 export type Scope = typeof SCOPES[number]
 
-/** What can name a user. */
-export const USER_NAME = /^[\w.@+-]{1,128}$/
+/** What can name a user: whatever an OpenID Connect provider calls somebody (`sub`), but no spaces. */
+export const USER_NAME = /^[!-~]{1,255}$/
 
 /** Somebody who has shown who they are. */
 export interface Principal {

@@ -74,9 +74,9 @@ export const StatisticsQuery = Type.Object({
 const Action = Type.Union(AUDITED_ACTIONS.map(action => Type.Literal(action)))
 
 export const AuditLogQuery = Type.Object({
-  user: Type.Optional(Type.String({ maxLength: 128 })),
+  user: Type.Optional(Type.String({ maxLength: 255 })),
   action: Type.Optional(Action),
-  target: Type.Optional(Type.String({ maxLength: 128, description: 'What it was done to: the id of a session or of a key, or a user' })),
+  target: Type.Optional(Type.String({ maxLength: 255, description: 'What it was done to: the id of a session or of a key, or a user' })),
   before: Type.Optional(Type.Integer({ minimum: 1, description: 'Only entries with a lower number: the last one of the page before' })),
   limit: Limit,
   verify: Type.Optional(Type.Boolean({ default: false, description: 'Compute the whole chain anew' }))

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { ROLES, SCOPES, USER_NAME } from '../domain/principal.ts'
 
-export const UserName = Type.String({ pattern: USER_NAME.source, description: 'Names a user: letters, digits and . _ @ + -' })
+export const UserName = Type.String({ pattern: USER_NAME.source, description: 'Names a user: ASCII characters that can be seen, 255 at most' })
 const RoleName = Type.Union(ROLES.map(role => Type.Literal(role)), { description: 'admin: all rights, on all sessions' })
 const Scopes = Type.Array(Type.Union(SCOPES.map(scope => Type.Literal(scope))), { minItems: 1, uniqueItems: true, description: 'What it is good for' })
 const Time = (description: string) => Type.String({ format: 'date-time', description })

@@ -6,7 +6,8 @@ const rules = { userClaim: 'sub', roleClaim: '', userRole: '', adminRole: '' }
 t.test('a claim names the user, if it can', async t => {
   t.strictSame(principalOf({ sub: 'anna' }, rules), { user: 'anna', role: 'user', scopes: ['create', 'view', 'push'] })
   t.equal(principalOf({ sub: 'x', 'https://example.com/name': 'anna' }, { ...rules, userClaim: 'https://example.com/name' }).user, 'anna', 'also one with dots in its name')
-  for (const sub of [undefined, null, '', 7, ['anna'], { anna: 1 }, 'an na', 'a/b', 'a'.repeat(129), 'anna\n']) {
+  for (const sub of ['auth0|507f1f77bcf86cd799439011', 'AAAA/bb+c=', 'https://login.example.com/id/00D/005', '{"x"}', 'a'.repeat(255)]) t.equal(principalOf({ sub }, rules).user, sub, 'as providers call people')
+  for (const sub of [undefined, null, '', 7, ['anna'], { anna: 1 }, 'an na', 'anna\u0000', 'änna', 'a'.repeat(256), 'anna\n']) {
     t.throws(() => principalOf({ sub }, rules), { code: 'EX10_NOT_A_USER' }, JSON.stringify(sub))
   }
   for (const userClaim of ['constructor', '__proto__', 'toString.name', 'sub.length']) t.throws(() => principalOf({ sub: 'anna' }, { ...rules, userClaim }), { code: 'EX10_NOT_A_USER' }, userClaim)
