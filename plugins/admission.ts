@@ -30,7 +30,7 @@ async function admission (app: FastifyInstance): Promise<void> {
   function enter (asker: Asker): Turn | undefined {
     const shortage = places.take(asker)
     if (!shortage) return undefined
-    if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !oldestOf(asker.owner))) throw refusal(shortage)
+    if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !nextOf(asker.owner))) throw refusal(shortage)
     const turn = new Turn(asker)
     if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
     if (whenFull === 'evict-oldest') {
@@ -42,24 +42,26 @@ async function admission (app: FastifyInstance): Promise<void> {
     return turn
   }
 
-  /** Ends sessions of its user, the oldest first, until its turn has come; it is one unless there are more than may be. */
+  /** Ends sessions of its user until its turn has come; it is one unless there are more than may be. */
   async function makeRoom (turn: Turn, shortage: Shortage): Promise<void> {
     while (places.waiting.includes(turn)) {
-      const oldest = oldestOf(turn.owner)
-      if (!oldest) return turn.turnAway(refusal(shortage))
-      await evict(oldest)
+      const next = nextOf(turn.owner)
+      if (!next) return turn.turnAway(refusal(shortage))
+      await evict(next)
       // that place may have gone to one who was before it, and whose own session takes longer to end
       while (places.waiting.includes(turn) && leaving.size > 0) await Promise.race(leaving.values())
     }
   }
 
-  function oldestOf (user: string): Session | undefined {
-    return sessions.list().find(({ id, owner, state }) => owner === user && state === 'ready' && !leaving.has(id))
+  /** The one whose place comes free next: of those that end anyway, else the oldest. */
+  function nextOf (user: string): Session | undefined {
+    const own = sessions.list().filter(({ id, owner }) => owner === user && !leaving.has(id))
+    return own.find(({ state }) => state === 'stopping') ?? own.find(({ state }) => state === 'ready')
   }
 
   async function evict (session: Session): Promise<void> {
-    events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
-    const end = sessions.end(session.id, 'evicted')
+    if (session.state === 'ready') events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
+    const end = sessions.end(session.id, app.registry.find(session.id)?.reason ?? 'evicted')
     leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
     await end
   }
@@ -71,4 +73,4 @@ function refusal (shortage: Shortage): Ex10Error {
   return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS', RETRY_AFTER)
 }
 
-export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'sessions', 'events'] })
+export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'registry', 'sessions', 'events'] })

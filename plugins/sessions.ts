@@ -70,7 +70,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const { facts } = session
     const unsupervise = app.supervision.watch(facts, app.templates.get(facts.template), () => {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
-      endOrLog(facts.id, 'crashed').catch(err => app.log.fatal({ err }, 'not logged'))
+      endOrLog(facts.id, 'crashed').catch(err => app.log.error({ err }, 'not logged'))
     })
     const stopClocks = app.expiry.watch(facts, isNew, reason => endOrLog(facts.id, reason))
     session.unwatch = () => {
@@ -116,10 +116,10 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const state = session.wasReady ? 'ended' : 'failed'
     registry.setState(facts.id, state)
     live.delete(facts.id)
+    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // who counts places counts this one
+    app.events.close(facts)
     app.ports.release(facts.slot.index)
     app.places.release(facts.id)
-    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` })
-    app.events.close(facts)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
     await failpoint('ended', 'after', AbortSignal.timeout(stepMs))
   }

@@ -5,7 +5,7 @@ import { buildApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { ProgressLine } from '../../src/schemas/progress.ts'
 import { auditFromServer, CLEAN } from '../support/audit.ts'
-import { assertEndsClean, beginCreation, listSessions, next, serve, type Creation } from '../support/creation.ts'
+import { assertEndsClean, beginCreation, listSessions, listStates, next, serve, type Creation } from '../support/creation.ts'
 import { heldBrowser } from '../support/held-browser.ts'
 import { lightDisplay } from '../support/light-display.ts'
 import { createSession, endSession, eventually, readLines, testEnv, type Server } from '../support/server.ts'
@@ -170,6 +170,17 @@ t.test('with evict-oldest, a user\'s oldest session is warned and ended for a ne
   const left = (await listSessions(server)).map(({ id }) => id)
   t.notOk(left.includes(newer.id) || left.includes(newest.id))
   t.equal(left.length, 2)
+  await assertEndsClean(t, server)
+})
+
+t.test('with evict-oldest, no session is ended for a new one while another one ends anyway', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'evict-oldest' })
+  const [oldest, newer] = [await createSession(server), await createSession(server)]
+  const ending = endSession(server, newer.id)
+  await eventually('an end that began', async () => (await listSessions(server)).every(({ id, state }) => id !== newer.id || state !== 'ready'))
+  const newest = await createSession(server)
+  t.equal((await ending).status, 200)
+  t.strictSame(await listStates(server), [oldest, newest].map(({ id }) => `${id} ready`))
   await assertEndsClean(t, server)
 })
 
