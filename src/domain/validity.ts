@@ -17,7 +17,7 @@ const TOLD: Partial<Record<EndReason, InvalidReason>> = { idle: 'session_idle', 
 export function validityOf (principal: Principal, record: SessionRecord | undefined, now: Date): Validity {
   if (!record || !knowsOf(principal, record)) return { valid: false, reason: 'session_not_found' }
   if (record.state === 'creating' || record.state === 'ready') return { valid: true }
-  const reason = endToTell(record, now)
+  const reason = record.owner === principal.user ? endToTell(record, now) : undefined // nobody else's business
   return { valid: false, reason: (reason && TOLD[reason]) || 'session_not_found' }
 }
 

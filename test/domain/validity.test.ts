@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LOCAL, type Principal } from '../../src/domain/principal.ts'
+import { LOCAL, SCOPES, type Principal } from '../../src/domain/principal.ts'
 import type { EndReason, SessionRecord, SessionState } from '../../src/domain/session.ts'
 import { validityOf } from '../../src/domain/validity.ts'
 
@@ -42,5 +42,7 @@ t.test('its owner hears that a session lives, or for an hour why it ended', asyn
 t.test('nobody else can tell it from one that never was', async t => {
   t.strictSame(validityOf(OTHER, undefined, NOW), NOT_FOUND)
   for (const state of ['creating', 'ready', 'stopping', 'ended', 'failed'] as const) t.strictSame(validityOf(OTHER, record(state, 'idle', ago(1)), NOW), NOT_FOUND, state)
+  const admin: Principal = { user: 'ada', role: 'admin', scopes: SCOPES }
+  t.strictSame([validityOf(admin, record('ready'), NOW), validityOf(admin, record('ended', 'idle', ago(1)), NOW)], [{ valid: true }, NOT_FOUND], 'an admin knows what lives; why it ended is its owner\'s business')
   t.strictSame(validityOf(LOCAL, record('ready'), NOW), { valid: true }, 'where nobody logs in, everybody is the one local user')
 })
