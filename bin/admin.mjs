@@ -3,7 +3,7 @@
 //   npm run admin -- kill ID [--violation]
 //   npm run admin -- kill --user NAME [--dry-run]
 //   npm run admin -- stats
-//   npm run admin -- log [--user NAME] [--verify]
+//   npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
 // --url says where the server is, if not where its settings say. Where users have to log in, a key is made for the one
 // command: whoever can read the data folder can make one anyway.
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import { openKeys } from '../src/system/key-store.ts'
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
-       npm run admin -- log [--user NAME] [--verify]`
+       npm run admin -- log [--user NAME] [--before NUMBER] [--verify]`
 const TIMEOUT_MS = 600_000 // many sessions take their time to end
 const KEY_SECONDS = 660
 
@@ -39,7 +39,7 @@ function parse () {
   const string = { type: 'string' }
   const boolean = { type: 'boolean' }
   try {
-    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
+    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
   } catch (error) {
     throw new Refused(`${error.message}\n${USAGE}`)
   }
@@ -113,8 +113,8 @@ async function stats (admin) {
   console.log(JSON.stringify(await admin('GET', '/admin/stats'), null, 2))
 }
 
-async function log (admin, { user, verify }) {
-  const { entries, head, intact, firstBroken } = await admin('GET', '/admin/audit-log', { user, verify: verify ? 'true' : undefined })
+async function log (admin, { user, before, verify }) {
+  const { entries, head, intact, firstBroken } = await admin('GET', '/admin/audit-log', { user, before, verify: verify ? 'true' : undefined })
   for (const { seq, at, user, address, action, target, details } of entries.reverse()) {
     console.log([seq, at, [user, address].filter(Boolean).join('@'), action, target, details && JSON.stringify(details)].filter(Boolean).join('  '))
   }

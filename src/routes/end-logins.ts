@@ -15,8 +15,9 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { user } = request.principal
-    app.auditLog.note(request, { action: 'user.end-logins', target: user })
-    return { ended: app.logins.endAll(user, request) }
+    const ended = app.logins.endAll(user, request)
+    if (ended > 0) app.auditLog.note(request, { action: 'user.end-logins', target: user, details: { logins: ended } })
+    return { ended }
   })
 
   app.delete('/admin/users/:user/logins', {

@@ -7,6 +7,9 @@ const SCHEMA = `
   PRAGMA synchronous = NORMAL; -- a creation waits for it: what is lost with the machine's power is the last second
   PRAGMA busy_timeout = 2000;
   CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY CHECK (seq > 0), text TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS by_user ON entries (text ->> 'user', seq);
+  CREATE INDEX IF NOT EXISTS by_action ON entries (text ->> 'action', seq);
+  CREATE INDEX IF NOT EXISTS by_target ON entries (text ->> 'target', seq);
   CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
 `
@@ -33,9 +36,6 @@ export function openAuditLog (file: string) {
   const statements = {
     last: database.prepare('SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1'),
     insert: database.prepare('INSERT INTO entries VALUES (?, ?, ?)'),
-    page: database.prepare(`SELECT * FROM entries WHERE seq < :before
-      AND (:user IS NULL OR text ->> 'user' = :user) AND (:action IS NULL OR text ->> 'action' = :action) AND (:target IS NULL OR text ->> 'target' = :target)
-      ORDER BY seq DESC LIMIT :limit`),
     stray: database.prepare('SELECT 1 FROM entries WHERE seq < 1'), // of a file that was made without the check
     following: database.prepare('SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?')
   }
@@ -61,7 +61,9 @@ export function openAuditLog (file: string) {
       }
     },
     page ({ before = Number.MAX_SAFE_INTEGER, user, action, target, limit }: AuditLogQuery): AuditLogEntry[] {
-      const rows = statements.page.all({ before, user: user ?? null, action: action ?? null, target: target ?? null, limit })
+      const wanted = Object.entries({ user, action, target }).filter((pair): pair is [string, string] => pair[1] !== undefined)
+      const isWanted = wanted.map(([name]) => `AND text ->> '${name}' = :${name}`).join(' ')
+      const rows = database.prepare(`SELECT * FROM entries WHERE seq < :before ${isWanted} ORDER BY seq DESC LIMIT :limit`).all({ before, limit, ...Object.fromEntries(wanted) })
       return rows.map(({ seq, text, hash }) => ({ seq: Number(seq), ...JSON.parse(String(text)) as AuditedDeed & { at: string }, hash: String(hash) }))
     },
     /** The number of the first entry that is not what it was, or that lacks the one before it; undefined when all are. */

@@ -108,6 +108,8 @@ t.test('all of a user\'s sessions are ended at once, also those that are being m
   t.strictSame((await listSessions(ben)).map(({ id }) => id), [others.id], 'nobody else\'s')
   t.strictSame(await kill(''), { dryRun: false, ended: [], failed: [] })
   t.equal((await ask(ada, '/admin/users/a%20b/sessions', { method: 'DELETE' })).status, 400)
+  const odd = 'https://login.example.com/id/' + '/'.repeat(226)
+  t.match(await ask(ada, `/admin/users/${encodeURIComponent(odd)}/sessions`, { method: 'DELETE' }), { status: 200, body: { ended: [] } }, 'whatever a provider calls its people')
   await endSession(ben, others.id)
   await assertEndsClean(t, ada)
 })
@@ -222,6 +224,8 @@ t.test('a terminal lists, kills and counts on a running server, whether or not i
     t.match(await adminCommand(server, 'kill', '--user', user, '--dry-run'), { code: 0, stdout: `would end  ${two.id}\nwould end  ${three.id}\n` })
     t.match(JSON.parse((await adminCommand(server, 'stats')).stdout), { now: { total: 2 }, sinceStart: { created: 3 } })
     t.match(await adminCommand(server, 'kill', '--user', user), { code: 0, stdout: `ended  ${two.id}\nended  ${three.id}\n` })
+    const oldest = (await adminCommand(server, 'log', '--before', '3')).stdout.trim().split('\n')
+    t.strictSame(oldest.map(line => line.split('  ')[0]), ['1', '2'], 'also what is older than the newest entries')
     t.match(await adminCommand(server, 'log', '--verify'), { code: 0, stdout: /session\.end {2}/, stderr: /^intact up to \d+: [0-9a-f]{64}\n$/ })
     for (const words of [[], ['lost'], ['kill'], ['kill', one.id, '--user', user], ['kill', one.id, '--dry-run'], ['kill', '--user', user, '--violation'], ['list', '--lost']]) {
       t.match(await adminCommand(server, ...words), { code: 1, stderr: /usage: npm run admin/ }, words.join(' '))
