@@ -13,7 +13,7 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
       response: { 200: LoggedOut, ...errors(401, 403, 421) }
     }
   }, async (request, reply) => {
-    const login = app.logins.close(request, reply)
+    const login = request.isLoggedIn ? app.logins.close(request, reply) : undefined
     if (login) app.auditLog.note(request, { action: 'logout' })
     request.log.info({ user: request.principal.user }, 'logged out')
     const url = login && 'issuer' in login ? await app.oidc?.logoutUrl() : undefined

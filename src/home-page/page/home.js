@@ -70,6 +70,7 @@ function addLine (status, text) {
 
 async function listSessions () {
   const response = await fetch('/sessions')
+  if (!response.ok) return sessions.replaceChildren((await response.json()).message)
   const list = (await response.json()).sessions
   sessions.replaceChildren(...list.map(toItem))
   if (list.length === 0) sessions.append('None yet.')
