@@ -14,8 +14,9 @@ async function main (): Promise<void> {
   const log = pino({ level: config.logLevel })
   const app = await buildApp(config, log)
   const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: log, skip: [...END_SIGNALS] }, async ({ err }) => {
-    // after an error that nobody caught, sessions stay: the next start decides about them
-    if (err) log.fatal({ err }, 'uncaught error')
+    // after an error that nobody caught, sessions stay: the next start decides about them. It is no "fatal": pino flushes
+    // after that, and sonic-boom's flushSync tries for ever where nobody reads the log any more
+    if (err) log.error({ err }, 'uncaught error')
     else await app.close()
   })
   onFirst(END_SIGNALS, close)

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { STEPS } from '../../src/domain/steps.ts'
 import { auditFromTerminal, CLEAN } from '../support/audit.ts'
@@ -10,6 +9,7 @@ import { assertEndsClean, beginCreation, listSessions, next, serve } from '../su
 import { assertAuditsClean, assertNothingLeft, assertSurvived } from '../support/ending.ts'
 import { heldBrowser } from '../support/held-browser.ts'
 import { lightDisplay } from '../support/light-display.ts'
+import { INSPECTED, inspect } from '../support/inspector.ts'
 import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'
 import { createSession, eventually, type Server } from '../support/server.ts'
@@ -102,18 +102,33 @@ t.test('a server that is told to end while it starts leaves what it found to the
   await creation.until('browser')
   await first.stop('SIGKILL')
   await creation.end().catch(() => {}) // broken off
-  const moments = [200, 500, 800, 1100]
-  for (const ms of moments) {
-    const starting = spawn(process.execPath, ['src/server.ts'], { env: { PATH: process.env.PATH, ...first.env, EX10_ON_SHUTDOWN: 'keep' }, stdio: 'ignore' })
+  const moments = ['', 'session of an earlier server', 'session adopted', 'Ex10 is ready'] // the first: before it says anything
+  for (const words of moments) {
+    const starting = spawn(process.execPath, ['src/server.ts'], { env: { PATH: process.env.PATH, ...first.env, EX10_ON_SHUTDOWN: 'keep' }, stdio: ['ignore', 'pipe', 'ignore'] })
     const exit = once(starting, 'exit')
-    await delay(ms)
+    let said = ''
+    starting.stdout.on('data', chunk => { said += chunk })
+    await eventually(`a server that says “${words}”`, () => said.includes(words), 30_000)
     starting.kill('SIGTERM')
     const how = (await exit).find(how => how !== null)
-    t.ok(how === 0 || how === 'SIGTERM', `told after ${ms} ms: it ended with ${how}`)
+    t.ok(how === 0 || how === 'SIGTERM', `told at “${words}”: it ended with ${how}`)
   }
   const second = await next(t, first)
   t.strictSame((await listSessions(second)).map(({ id }) => id).sort(), ids, 'those that were ready are there')
   await assertSurvived(t, second, moments.length)
+})
+
+t.test('a server whose log nobody reads any more goes on, and after an error that nobody caught it ends, as any other', async t => {
+  const server = await serve(t, { ...lightDisplay(), ...INSPECTED, EX10_LOG_LEVEL: 'error' }) // that error is the first that it has to write
+  const session = await createSession(server)
+  for (const stream of [server.child.stdout, server.child.stderr]) stream!.destroy()
+  t.equal((await fetch(`${server.url}/health`)).status, 200)
+  const exit = once(server.child, 'exit')
+  await inspect(server, 'Runtime.evaluate', { expression: 'setTimeout(() => { throw new Error("of a test") })' })
+  t.strictSame(await exit, [1, null])
+  const second = await next(t, server)
+  t.strictSame((await listSessions(second)).map(({ id }) => id), [session.id], 'its session stays for the next')
+  await assertSurvived(t, second, 1)
 })
 
 t.test('clients that ask for an upgrade, are refused, and never end their side do not hold up the end', async t => {
