@@ -28,7 +28,7 @@ function roomOf (file: string): string {
 }
 
 function importsOf (file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/from '([^']+)'/g)].map(match => match[1] ?? '')
+  return [...readFileSync(file, 'utf8').matchAll(/(?:from |import |import\()'([^']+)'/g)].map(match => match[1] ?? '')
 }
 
 t.test('imports point one way: a room uses only the rooms below it, and no plugin imports another', async t => {

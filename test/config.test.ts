@@ -2,7 +2,8 @@ import t from 'tap'
 import { BadSetting, Config, readConfig, variableName } from '../src/config.ts'
 
 t.test('without any variable the server is private, on 127.0.0.1:3001, with room for 501 sessions', async t => {
-  t.match(readConfig({}), {
+  const config = readConfig({})
+  t.match(config, {
     host: '127.0.0.1',
     port: 3001,
     dataDir: '/var/lib/ex10',
@@ -34,6 +35,7 @@ t.test('without any variable the server is private, on 127.0.0.1:3001, with room
     strict: false,
     failpoint: ''
   })
+  for (const list of ['origins', 'trustProxy', 'sessionPath', 'bindLogin'] as const) t.strictSame(config[list], [], list)
 })
 
 t.test('a variable\'s name follows from the setting\'s', async t => {

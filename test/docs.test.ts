@@ -22,8 +22,17 @@ t.test('the README shows every step of a creation, in order', async t => {
   t.strictSame(shown, shown.slice().sort((a, b) => a - b), 'in order')
 })
 
+/** As links name them. */
+function headingsOf (file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => text.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'))
+}
+
 t.test('the documents link to what exists', async t => {
   for (const file of ['README.md', ...globSync('docs/*.md')]) {
-    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)) t.ok(existsSync(join(dirname(file), target)), `${file}: ${target}`)
+    for (const [, target = '', heading] of readFileSync(file, 'utf8').matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const path = target ? join(dirname(file), target) : file
+      t.ok(existsSync(path), `${file}: ${target}`)
+      if (heading) t.ok(headingsOf(path).includes(heading), `${file}: ${target}#${heading}`)
+    }
   }
 })

@@ -8,6 +8,7 @@ import { enterOwnNetwork } from '../support/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
+const { lockAccounts, mountOwnEtc } = await import('../support/account-lock.ts')
 const { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } = await import('../support/creation.ts')
 const { lightDisplay } = await import('../support/light-display.ts')
 const { listMachine } = await import('../support/machine.ts')
@@ -109,11 +110,11 @@ for (const backend of ['nftables', 'iptables']) {
     const { port } = forbidden.address() as AddressInfo
     const { start } = await inside(t, server, session)
     const holder = start([...pythonArgv('hold-on.py'), String(port)])
-    await delay(500)
-    t.equal(received, 0, 'control: with all rules, it is refused')
+    t.equal(await firstLine(holder), 'refused', 'control: with all rules')
+    t.equal(received, 0)
     if (backend === 'nftables') gate.nft('insert', 'rule', 'inet', server.instance, 'session', 'accept')
     else execFileSync('iptables-legacy', ['-I', `${server.instance}-session`, '1', '-j', 'RETURN'])
-    await firstLine(holder)
+    t.equal(await firstLine(holder), 'connected', 'control: without')
     await eventually('something that is received', () => received > 0)
     await eventually('rules restored', () => count(server, 'firewall restored') > 0, RESTORED_MS)
     const before = received
@@ -146,12 +147,15 @@ t.test('without a working nft the server does not start: one clear line, and not
 })
 
 t.test('when nft fails after a session was admitted, the creation ends with EX10_FIREWALL and nothing is left', async t => {
+  mountOwnEtc(t)
   const gate = gateNft(t)
   const server = await serve(t, lightDisplay())
   const before = await listMachine(server)
   for (const broken of ['adding', 'all', 'running'] as const) {
-    const creation = await beginCreation(server) // admitted, as its answer has begun
+    const unlock = await lockAccounts(t)
+    const creation = await beginCreation(server) // admitted, as its answer has begun, and waits for the lock
     gate.break(broken)
+    unlock()
     t.match((await creation.end()).at(-1), { status: 'error', data: { code: 'EX10_FIREWALL' } })
     t.strictSame(await listSessions(server), [])
     gate.break('nothing')

@@ -8,6 +8,7 @@ import { displayEnv } from '../../src/domain/display.ts'
 import { openDevTools } from '../support/devtools.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, eventually, startServer } from '../support/server.ts'
+import { readMeta } from '../support/socket-display.ts'
 import { launchViewer, openDisplay } from '../support/viewer.ts'
 
 // each of them runs when it is put into a page as HTML, or tries to
@@ -104,7 +105,7 @@ t.test('The display page gives nothing to what is shown in it', async t => {
     t.equal(await attempt(page, 'new Function("return 1")()'), 'EvalError')
     await attempt(page, `document.body.insertAdjacentHTML('beforeend', ${JSON.stringify(HOSTILE.join(''))})`)
     await attempt(page, 'document.body.append(Object.assign(document.createElement("script"), { textContent: "globalThis.ran = 8" }))')
-    await attempt(page, `document.body.append(Object.assign(document.createElement("script"), { src: "${server.url}/display/x/page.js" }))`)
+    await attempt(page, 'document.body.append(Object.assign(document.createElement("script"), { src: "data:text/javascript,globalThis.ran = 9" }))')
     await attempt(page, 'new Promise(resolve => setTimeout(resolve, 300))')
     t.equal(await ran(page), undefined, 'markup and scripts that are put into the page do not run')
   })
@@ -140,7 +141,7 @@ t.test('The display page gives nothing to what is shown in it', async t => {
       await other.goto(`http://${host}:${(foreign.address() as AddressInfo).port}/`)
       await refusedAll(t, other)
       const socket = `new Promise(resolve => {
-        const socket = new WebSocket("${session.url.replace('http', 'ws')}socket?ticket=guessed", "binary")
+        const socket = new WebSocket("${session.url.replace('http', 'ws')}socket?ticket=${await readMeta(session, 'ticket')}", "binary")
         socket.onopen = () => resolve("open")
         socket.onerror = () => resolve("refused")
       })`

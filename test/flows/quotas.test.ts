@@ -66,6 +66,7 @@ t.test('a session that fills whatever it can harms only itself', { timeout: 280_
   await t.test('the CPU that it takes is limited, and of the same weight as its neighbour\'s', async t => {
     const used: number = await a.python('spin.py', 4, 2)
     t.ok(used < CPU * 2 * 1.15, `${used} s of CPU in 2 s`)
+    t.equal(cpusOf(a.groups), CPU, 'also when the machine is busy')
     t.equal(weightOf(a.groups), weightOf(b.groups))
   })
 
@@ -84,15 +85,24 @@ function allocated (home: string): number {
 }
 
 /** What a file of one of the session's groups says, of cgroup v1 or v2. */
-function valueOf (groups: string[], names: string[]): number {
+function textOf (groups: string[], names: string[]): string {
   for (const path of groups.flatMap(group => names.map(name => `${group}/${name}`))) {
     try {
-      return Number(readFileSync(path, 'utf8'))
+      return readFileSync(path, 'utf8').trim()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // another hierarchy's
     }
   }
   throw new Error(`no ${names}`)
+}
+
+function valueOf (groups: string[], names: string[]): number {
+  return Number(textOf(groups, names))
+}
+
+function cpusOf (groups: string[]): number {
+  const [quota, period = textOf(groups, ['cpu.cfs_period_us'])] = textOf(groups, ['cpu.max', 'cpu.cfs_quota_us']).split(' ')
+  return Number(quota) / Number(period)
 }
 
 const memoryOf = (groups: string[]) => valueOf(groups, ['memory.usage_in_bytes', 'memory.current'])

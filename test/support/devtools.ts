@@ -61,14 +61,14 @@ export class DevTools {
     return this.attach(String(targetId))
   }
 
-  /** Opens the extension's popup as a person does: by its button, beside the tab that shows `url`. */
-  async openPopup (url: string): Promise<Tab> {
+  /** Opens the extension's popup as a person does: by its button, beside the tab that shows `url`. It comes within `ms`, or not at all. */
+  async openPopup (url: string, ms = 30_000): Promise<Tab> {
     const tab = await eventually(`the tab of ${url}`, async () => {
       const { targetInfos } = await this.send('Target.getTargets', { filter: [{ type: 'tab' }] }) as { targetInfos: Target[] }
       return targetInfos.find(target => target.url === url)
     }, 30_000)
     await this.send('Extensions.triggerAction', { id: this.extensionId, targetId: tab.targetId })
-    const { targetId } = await eventually('the popup', async () => (await this.targets()).find(({ url }) => url.endsWith('/popup.html')), 30_000)
+    const { targetId } = await eventually('the popup', async () => (await this.targets()).find(({ url }) => url.endsWith('/popup.html')), ms)
     return this.attach(targetId)
   }
 

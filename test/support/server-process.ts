@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Test } from 'tap'
 import { ifGone } from '../../src/system/gone.ts'
 import { debuggerOf, inspect } from './inspector.ts'
 import type { Server } from './server.ts'
@@ -72,16 +71,6 @@ function connectionsTo (url: string): string[] {
 export async function memoryOf (server: Server): Promise<number> {
   await inspect(server, 'HeapProfiler.collectGarbage')
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1])
-}
-
-/** Of a server that has been busy: also when what it gave back to its heap has been given back to the kernel, in KiB. */
-export async function restingMemory (t: Test, server: Server): Promise<number> {
-  for (let round = 0; round < 3; round++) {
-    await inspect(server, 'HeapProfiler.collectGarbage')
-    await delay(1000)
-  }
-  t.comment(`heap: ${JSON.stringify(await inspect(server, 'Runtime.getHeapUsage'))}`)
-  return memoryOf(server)
 }
 
 /** What the server keeps in its heap and its buffers after a collection of its garbage, in KiB: less of it is by chance than of all memory. */

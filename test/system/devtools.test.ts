@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { connectDevTools, extensionId, listTargets } from '../../src/system/devtools.ts'
@@ -29,7 +29,7 @@ t.test('whatever a program sends in the place of DevTools, the command fails and
 t.test('a message that is too long closes the connection before it is held in memory', async t => {
   const port = await impostor(t, { json: VERSION, onCommand: socket => socket.send(Buffer.alloc(8 * 1024 * 1024, 0x20)) })
   const devTools = await connectDevTools(port, within())
-  await t.rejects(devTools.send('Target.getTargets', {}, { signal: within() }))
+  await t.rejects(devTools.send('Target.getTargets', {}, { signal: within() }), { message: 'the DevTools connection failed', cause: { message: 'Max payload size exceeded' } })
 })
 
 t.test('a command and its answer belong together, and events reach who listens', async t => {
@@ -51,12 +51,21 @@ t.test('a command and its answer belong together, and events reach who listens',
 })
 
 t.test('an address that leads elsewhere is not followed', async t => {
-  for (const url of ['ws://127.0.0.1:22/other', 'http://127.0.0.1/devtools/browser/0a', 'ws://x/devtools/browser/../../etc']) {
+  let reached = 0
+  const other = createTcpServer(socket => { reached++; socket.destroy() }).listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const elsewhere = `ws://127.0.0.1:${(other.address() as AddressInfo).port}`
+  for (const url of [`${elsewhere}/other`, 'http://127.0.0.1/devtools/browser/0a', 'ws://x/devtools/browser/../../etc']) {
     const port = await impostor(t, { json: JSON.stringify({ webSocketDebuggerUrl: url }) })
     await t.rejects(connectDevTools(port, within()), url)
   }
-  const port = await impostor(t, { json: ' '.repeat(5 * 1024 * 1024) })
-  await t.rejects(listTargets(port, within()), 'nor is an endless answer read')
+  const good = await impostor(t, { json: JSON.stringify({ webSocketDebuggerUrl: `${elsewhere}/devtools/browser/0a` }) })
+  const devTools = await connectDevTools(good, within())
+  devTools.close()
+  t.equal(reached, 0, 'of a good one, only the path is believed')
+  const port = await impostor(t, { json: '[]' + ' '.repeat(5 * 1024 * 1024) })
+  await t.rejects(listTargets(port, within()), { message: 'the answer is too long' }, 'nor is an endless answer read')
 })
 
 t.test('an unpacked extension has the id that Chromium derives from its path', async t => {
