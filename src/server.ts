@@ -1,9 +1,9 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
-import pino from 'pino'
 import { buildApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { StartRefused } from './errors.ts'
+import { openLog } from './log.ts'
 
 const SHUTDOWN_MS = 300_000 // ending hundreds of sessions takes its time
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
@@ -11,16 +11,21 @@ const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */
 async function main (): Promise<void> {
   const config = readConfig(process.env)
-  const log = pino({ level: config.logLevel })
-  const app = await buildApp(config, log)
-  const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: log, skip: [...END_SIGNALS] }, async ({ err }) => {
-    // after an error that nobody caught, sessions stay: the next start decides about them. It is no "fatal": pino flushes
-    // after that, and sonic-boom's flushSync tries for ever where nobody reads the log any more
-    if (err) log.error({ err }, 'uncaught error')
-    else await app.close()
-  })
-  onFirst(END_SIGNALS, close)
-  printAddress(config, await listen(app, config))
+  const { log, written } = openLog(config.logLevel)
+  try {
+    const app = await buildApp(config, log)
+    const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: log, skip: [...END_SIGNALS] }, async ({ err }) => {
+      // after an error that nobody caught, sessions stay: the next start decides about them
+      if (err) log.fatal({ err }, 'uncaught error')
+      else await app.close()
+      await written()
+    })
+    onFirst(END_SIGNALS, close)
+    printAddress(config, await listen(app, config))
+  } catch (error) {
+    await written()
+    throw error
+  }
 }
 
 /** Ends the server at the first of these signals. Another one meanwhile is nothing new: npm sends what a terminal has sent already. */

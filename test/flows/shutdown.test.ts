@@ -118,18 +118,29 @@ t.test('a server that is told to end while it starts leaves what it found to the
   await assertSurvived(t, second, moments.length)
 })
 
-t.test('a server whose log nobody reads any more goes on, and after an error that nobody caught it ends, as any other', async t => {
-  const server = await serve(t, { ...lightDisplay(), ...INSPECTED, EX10_LOG_LEVEL: 'error' }) // that error is the first that it has to write
-  const session = await createSession(server)
-  for (const stream of [server.child.stdout, server.child.stderr]) stream!.destroy()
-  t.equal((await fetch(`${server.url}/health`)).status, 200)
-  const exit = once(server.child, 'exit')
-  await inspect(server, 'Runtime.evaluate', { expression: 'setTimeout(() => { throw new Error("of a test") })' })
-  t.strictSame(await exit, [1, null])
-  const second = await next(t, server)
-  t.strictSame((await listSessions(second)).map(({ id }) => id), [session.id], 'its session stays for the next')
-  await assertSurvived(t, second, 1)
-})
+for (const [reader, leaves] of [['has stopped', false], ['is gone', true]] as const) {
+  t.test(`a server whose log's reader ${reader} goes on, and ends as any other, also after an error that nobody caught`, async t => {
+    const server = await serve(t, { ...lightDisplay(), ...INSPECTED })
+    const { id } = await createSession(server)
+    const stopReading = async ({ url, child }: Server) => {
+      child.stdout!.pause()
+      for (let i = 0; i < 200; i++) t.equal((await fetch(`${url}/health?${'x'.repeat(8000)}`)).status, 200) // more than the kernel keeps for it
+      if (leaves) child.stdout!.destroy()
+      t.equal((await fetch(`${url}/health`)).status, 200)
+    }
+    const exit = once(server.child, 'exit')
+    await stopReading(server)
+    await inspect(server, 'Runtime.evaluate', { expression: 'setTimeout(() => { throw new Error("of a test") })' })
+    t.strictSame(await exit, [1, null])
+    const second = await next(t, server)
+    t.strictSame((await listSessions(second)).map(({ id }) => id), [id], 'its session stays for the next')
+    const secondExit = once(second.child, 'exit')
+    await stopReading(second)
+    second.child.kill('SIGTERM')
+    t.strictSame(await secondExit, [0, null])
+    await assertNothingLeft(t, second, 1)
+  })
+}
 
 t.test('clients that ask for an upgrade, are refused, and never end their side do not hold up the end', async t => {
   const server = await serve(t, lightDisplay())
