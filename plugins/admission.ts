@@ -35,7 +35,7 @@ async function admission (app: FastifyInstance): Promise<void> {
     if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
     if (whenFull === 'evict-oldest') {
       makeRoom(turn, shortage).catch(err => {
-        log.error({ err }, 'no room made') // more than one session is not ended in vain
+        log.error({ err }, 'no room made')
         turn.turnAway(refusal(shortage))
       })
     }
@@ -44,18 +44,25 @@ async function admission (app: FastifyInstance): Promise<void> {
 
   /** Ends sessions of its user until its turn has come; it is one unless there are more than may be. */
   async function makeRoom (turn: Turn, shortage: Shortage): Promise<void> {
+    const stuck = new Set<string>()
     while (places.waiting.includes(turn)) {
-      const next = nextOf(turn.owner)
+      const next = nextOf(turn.owner, stuck)
       if (!next) return turn.turnAway(refusal(shortage))
-      await evict(next)
+      try {
+        await evict(next)
+      } catch (err) {
+        if (next.state === 'ready') throw err // more than one session is not ended in vain
+        log.warn({ err, sessionId: next.id }, 'no room made by a session that was to end')
+        stuck.add(next.id) // it cannot yet: another one has to
+      }
       // that place may have gone to one who was before it, and whose own session takes longer to end
       while (places.waiting.includes(turn) && leaving.size > 0) await Promise.race(leaving.values())
     }
   }
 
   /** The one whose place comes free next: of those that end anyway, else the oldest. */
-  function nextOf (user: string): Session | undefined {
-    const own = sessions.list().filter(({ id, owner }) => owner === user && !leaving.has(id))
+  function nextOf (user: string, stuck: ReadonlySet<string> = new Set()): Session | undefined {
+    const own = sessions.list().filter(({ id, owner }) => owner === user && !leaving.has(id) && !stuck.has(id))
     return own.find(({ state }) => state === 'stopping') ?? own.find(({ state }) => state === 'ready')
   }
 

@@ -184,6 +184,15 @@ t.test('with evict-oldest, no session is ended for a new one while another one e
   await assertEndsClean(t, server)
 })
 
+t.test('with evict-oldest, a session that could not be ended is ended first, and no other', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_MAX_SESSIONS_PER_USER: '2', EX10_WHEN_FULL: 'evict-oldest', EX10_FAILPOINT: 'undo-firewall:before:throw' })
+  const [oldest, newer] = [await createSession(server), await createSession(server)]
+  t.equal((await endSession(server, newer.id)).status, 500)
+  const newest = await createSession(server)
+  t.strictSame(await listStates(server), [oldest, newest].map(({ id }) => `${id} ready`))
+  await assertEndsClean(t, server)
+})
+
 t.test('with evict-oldest, nobody\'s session is ended for another user', async t => {
   const app = await buildApp(readConfig(testEnv({ ...lightDisplay(), EX10_LOG_LEVEL: 'silent', EX10_MAX_SESSIONS: '1', EX10_WHEN_FULL: 'evict-oldest' })), pino({ level: 'silent' }))
   t.teardown(() => app.close())
