@@ -6,6 +6,7 @@ import { CodeUpdate } from '../src/schemas/code-update.ts'
 import { ErrorReply } from '../src/schemas/common.ts'
 import { KeyView } from '../src/schemas/key.ts'
 import { SessionEvent } from '../src/schemas/event.ts'
+import { Problem } from '../src/schemas/problem.ts'
 import { ProgressLine } from '../src/schemas/progress.ts'
 import { SessionView } from '../src/schemas/session.ts'
 import { ShareView } from '../src/schemas/share.ts'
@@ -13,7 +14,7 @@ import { version } from '../src/version.ts'
 
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
-  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
   app.addHook('onRoute', route => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'everybody' }
   })
