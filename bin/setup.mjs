@@ -1,4 +1,4 @@
-// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dependencies.
+// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dev servers.
 // Needs nothing but Node 20. A second run finds everything there: it does no work and needs no network.
 //   node bin/setup.mjs [--test]     --test: what the tests need as well
 import { spawnSync } from 'node:child_process'
@@ -12,7 +12,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
 const STAMP = '.ex10-setup' // in a node_modules: what it was installed from
 
-const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installTemplates()
+const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installDevServers()
 if (problem) {
   console.error(`ex10: ${problem}`)
   process.exit(1)
@@ -37,37 +37,49 @@ function installModules (folder) {
   writeFileSync(stamp, wanted)
 }
 
-/** Puts each template into its store in the data folder, which sessions see read-only. */
-function installTemplates () {
-  mkdirSync(join(DATA_DIR, 'templates'), { recursive: true, mode: 0o711 })
-  for (const { name } of readdirSync(join(ROOT, 'templates'), { withFileTypes: true }).filter(entry => entry.isDirectory())) {
-    const problem = installTemplate(join(ROOT, 'templates', name), join(DATA_DIR, 'templates', name))
+/** Puts each dev server into its store in the data folder, which sessions see read-only, with builds of its templates. */
+function installDevServers () {
+  const stores = join(DATA_DIR, 'templates')
+  mkdirSync(stores, { recursive: true, mode: 0o711 })
+  const templates = foldersIn(join(ROOT, 'templates')).map(name => {
+    const folder = join(ROOT, 'templates', name)
+    return { name, folder, ...JSON.parse(readFileSync(join(folder, 'template.json'), 'utf8')) }
+  })
+  for (const name of foldersIn(join(ROOT, 'dev-servers'))) {
+    const problem = installDevServer(join(ROOT, 'dev-servers', name), join(stores, name), templates.filter(template => template.devServer === name))
     if (problem) return problem
   }
+  removeOldStores(stores)
 }
 
 /**
- * Copies the template's dev server to a store that is named by its contents, installs its dependencies there and builds
- * the extension once; `link` then leads to it. A store that a live session uses stays as it is.
+ * Copies the dev server to a store that is named by its contents, installs its dependencies there and builds the
+ * templates once; `link` then leads to it. A store that a live session uses stays as it is.
  */
-function installTemplate (template, link) {
-  const store = `${link}-${hashFolder(template).slice(0, 16)}`
-  if (existsSync(join(link, 'built')) && readlinkSync(link) === basename(store)) return
+function installDevServer (devServer, link, templates) {
+  const contents = [devServer, ...templates.map(({ folder }) => folder)].map(hashFolder).join()
+  const store = `${link}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`
+  if (existsSync(link) && readlinkSync(link) === basename(store)) return
   const made = `${store}.new`
   rmSync(made, { recursive: true, force: true })
-  cpSync(join(template, 'dev-server'), made, { recursive: true, filter: path => !path.includes('node_modules') })
-  const problem = installModules(made) ?? build(template, made)
+  cpSync(devServer, made, { recursive: true, filter: path => !path.includes('node_modules') })
+  const problem = existsSync(join(made, 'package-lock.json')) && installModules(made)
   if (problem) return problem
+  for (const template of templates.filter(({ build }) => build)) {
+    const problem = build(template, made)
+    if (problem) return problem
+  }
   rmSync(store, { recursive: true, force: true })
   renameSync(made, store)
   rmSync(`${link}.new`, { force: true })
   symlinkSync(basename(store), `${link}.new`)
   renameSync(`${link}.new`, link)
-  removeOldStores(link, store)
 }
 
-/** Removes the template's other stores, but for those that are mounted in some session's sandbox. */
-function removeOldStores (link, store) {
+/** Removes what no dev server of today leads to, but for stores that are mounted in some session's sandbox. */
+function removeOldStores (stores) {
+  const links = foldersIn(join(ROOT, 'dev-servers'))
+  const kept = [...links, ...links.map(name => readlinkSync(join(stores, name)))]
   const mounts = readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(pid => {
     try {
       return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
@@ -75,18 +87,21 @@ function removeOldStores (link, store) {
       return '' // it ended meanwhile
     }
   })
-  for (const name of readdirSync(dirname(link)).filter(name => name.startsWith(`${basename(link)}-`) && name !== basename(store))) {
-    if (!mounts.some(text => text.includes(`/${name} `))) rmSync(join(dirname(link), name), { recursive: true, force: true })
+  for (const name of readdirSync(stores).filter(name => !kept.includes(name))) {
+    if (!mounts.some(text => text.includes(`/${name} `))) rmSync(join(stores, name), { recursive: true, force: true })
   }
 }
 
-function build (template, store) {
-  const { build: words } = JSON.parse(readFileSync(join(template, 'template.json'), 'utf8'))
-  const folders = { $STORE: store, $SOURCE: join(template, 'extension'), $OUT: join(store, 'built') }
+function build ({ name, folder, build: words }, store) {
+  const folders = { $STORE: store, $SOURCE: join(folder, 'extension'), $OUT: join(store, 'built', name) }
   const argv = words.map(word => word.replace(/\$[A-Z]+/g, name => folders[name] ?? name))
   const env = { ...process.env, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` } // node is the pinned one
   const { status } = spawnSync(argv[0], argv.slice(1), { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) return `the template in ${template} could not be built: see the message above`
+  if (status !== 0) return `the template in ${folder} could not be built: see the message above`
+}
+
+function foldersIn (folder) {
+  return readdirSync(folder, { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
 }
 
 function hashFolder (folder) {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Sandboxes } from '../src/domain/capabilities.ts'
-import type { SessionFacts } from '../src/domain/session.ts'
+import type { SessionFacts, Template } from '../src/domain/session.ts'
 import { portsOf } from '../src/domain/slots.ts'
 import { StartRefused } from '../src/errors.ts'
 import { detectCgroups, removeParents, sessionGroups } from '../src/system/cgroups.ts'
@@ -66,12 +66,12 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
 
   app.decorate('sandboxes', {
     isolation,
-    create: (facts: SessionFacts, signal: AbortSignal) => createSandbox({
+    create: (facts: SessionFacts, template: Template, signal: AbortSignal) => createSandbox({
       id: facts.id,
       dir: dirOf(facts),
       account: facts.account,
       node: process.execPath,
-      template: join(dataDir, 'templates', facts.template),
+      template: join(dataDir, 'templates', template.devServer),
       cgroups,
       limits,
       ports: portsOf(facts.slot)

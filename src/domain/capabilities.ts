@@ -34,8 +34,8 @@ export interface Firewall {
 }
 
 export interface Sandboxes {
-  /** Starts the sandbox's init: namespaces, private mounts, limits; no process of the uid yet. */
-  create (facts: SessionFacts, signal: AbortSignal): Promise<void>
+  /** Starts the sandbox's init: namespaces, private mounts (the template's dev server is one), limits; no process of the uid yet. */
+  create (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
   /** Kills the init and all below it; resolves when no process of the uid is left on the machine. */
   kill (facts: SessionFacts, signal: AbortSignal): Promise<void>
   /** Removes the cgroups of a sandbox that is dead. Its folder tells of the session until all else is undone. */

@@ -75,7 +75,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
     record: () => make.registry.record(facts),
     user: signal => make.linuxUsers.create(facts.account, signal),
     home: signal => make.linuxUsers.createHome(facts.account, signal),
-    sandbox: signal => make.sandboxes.create(facts, signal),
+    sandbox: signal => make.sandboxes.create(facts, template, signal),
     firewall: signal => make.firewall.open(facts, signal),
     template: signal => make.codeUpdates.install(facts, template, signal),
     display: signal => make.xpra.start(facts, signal),

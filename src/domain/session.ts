@@ -28,17 +28,27 @@ export interface Account {
   home: string
 }
 
+export const TEMPLATE_KINDS = ['plain', 'bundled', 'project'] as const
+
+/**
+ * What becomes of the sources: `plain`, Chromium loads them as they are; `bundled`, a bundler of ours makes the extension
+ * from them; `project`, their own build does.
+ */
+export type TemplateKind = typeof TEMPLATE_KINDS[number]
+
 /** A starting extension. The folders are relative to the session's home. */
 export interface Template {
   name: string
   title: string
   description: string
+  kind: TemplateKind
+  /** The dev server's folder in `dev-servers/`; templates may share one. */
+  devServer: string
   /** argv of the dev server, run in the home; `$PORT` stands for its port, `$STORE` for the folder that it was installed in. */
   dev: string[]
   sourceDir: string
+  /** What Chromium loads; the same folder as `sourceDir` when the template is plain. */
   extensionDir: string
-  /** Path on the dev server that answers 2xx when the extension has been built. */
-  ready: string
 }
 
 /** Who asked for a session. */

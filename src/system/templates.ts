@@ -1,8 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Template } from '../domain/session.ts'
+import { TEMPLATE_KINDS, type Template } from '../domain/session.ts'
 import { StartRefused } from '../errors.ts'
 
 const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to the home' })
@@ -11,11 +11,12 @@ const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to 
 const TemplateFile = Type.Object({
   title: Type.String(),
   description: Type.String(),
-  build: Type.Array(Type.String(), { minItems: 1, description: 'argv that builds $SOURCE into $OUT, at set-up: a new session need not' }),
+  kind: Type.Union(TEMPLATE_KINDS.map(kind => Type.Literal(kind))),
+  devServer: Type.String({ pattern: '^[a-z0-9-]+$', description: 'A folder in dev-servers/' }),
+  build: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'argv that builds $SOURCE into $OUT, at set-up: a new session need not' })),
   dev: Type.Array(Type.String(), { minItems: 1, description: 'argv of the dev server, run in the home; $PORT stands for its port, $STORE for the folder that it was installed in' }),
   sourceDir: Folder,
-  extensionDir: Folder,
-  ready: Type.String({ pattern: '^/', description: 'Answers 2xx on the dev server\'s port when the extension has been built' })
+  extensionDir: Folder
 }, { additionalProperties: false })
 
 /** A template with the files that a session begins with, their paths relative to its home. */
@@ -23,11 +24,11 @@ export interface LoadedTemplate extends Template {
   files: { path: string, content: Buffer }[]
 }
 
-/** Where set-up puts the build, in the template's store. */
+/** Where set-up puts the builds of the templates, in the dev server's store. */
 const BUILT = 'built'
 
 /**
- * Reads all templates from their folder. Each must have been installed in its store by the set-up.
+ * Reads all templates from their folder. The set-up must have installed each one's dev server in its store.
  * @throws when a template is not valid, or not installed
  */
 export async function loadTemplates (folder: string, stores: string): Promise<Map<string, LoadedTemplate>> {
@@ -40,12 +41,13 @@ async function loadTemplate (folder: string, stores: string, name: string): Prom
   const settings: unknown = JSON.parse(await readFile(join(folder, name, 'template.json'), 'utf8'))
   const wrong = Value.Errors(TemplateFile, settings).First()
   if (wrong) throw new Error(`templates/${name}/template.json: ${wrong.path} ${wrong.message}`)
-  const { sourceDir, extensionDir, ...template } = Value.Decode(TemplateFile, settings)
+  const { build, ...template } = Value.Decode(TemplateFile, settings)
+  const store = join(stores, template.devServer)
+  const sources = await readFolder(join(folder, name, 'extension'), template.sourceDir)
   try {
-    const [sources, built] = await Promise.all([
-      readFolder(join(folder, name, 'extension'), sourceDir), readFolder(join(stores, name, BUILT), extensionDir)
-    ])
-    return { name, sourceDir, extensionDir, ...template, files: [...sources, ...built] }
+    await access(store)
+    const built = build ? await readFolder(join(store, BUILT, name), template.extensionDir) : []
+    return { name, ...template, files: [...sources, ...built] }
   } catch (cause) {
     throw new StartRefused(`the template ${name} is not installed: run "npm start" as root, which sets it up`, { cause })
   }

@@ -20,7 +20,7 @@ const FACTS: SessionFacts = {
   address: '127.0.0.1',
   isAuthenticated: false
 }
-const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', ready: '/' }
+const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', kind: 'plain', devServer: 'plain' }
 
 /** A machine that notes what is asked of it. `slow` decides when a call ends. */
 function notingMachine (slow: (call: string) => Promise<void> | void = () => {}) {
