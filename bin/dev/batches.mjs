@@ -1,0 +1,39 @@
+// How changes are sent: a request has its limits.
+import { isUtf8 } from 'node:buffer'
+
+const MIB = 1024 * 1024
+/** The server's: 20 MiB and 1000 files a request, 5 MiB a file. */
+const [REQUEST_BYTES, REQUEST_FILES, FILE_BYTES] = [18 * MIB, 1000, 5 * MIB]
+
+/** What is sent together: as many changes as a request may have, or one large file. */
+export class Batch {
+  /** Path, and the new content with its hash; a change without them is a deletion. */
+  changes = []
+  #bytes = 0
+
+  /** Takes the change, unless the batch would be too large with it. */
+  add (change) {
+    const bytes = isLarge(change) ? REQUEST_BYTES : Buffer.byteLength(JSON.stringify(toPushed(change))) + 1
+    if (this.changes.length > 0 && (this.changes.length === REQUEST_FILES || this.#bytes + bytes > REQUEST_BYTES)) return false
+    this.changes.push(change)
+    this.#bytes += bytes
+    return true
+  }
+
+  get paths () { return this.changes.map(({ path }) => path) }
+
+  /** The file that is too large to be one of several in a request, if it is one. */
+  get large () { return this.changes.find(isLarge) }
+
+  /** The changes as a request has them. */
+  get files () { return this.changes.map(toPushed) }
+}
+
+function isLarge ({ content }) {
+  return content !== undefined && content.length > FILE_BYTES
+}
+
+function toPushed ({ path, content }) {
+  if (content === undefined) return { filePath: path, delete: true }
+  return isUtf8(content) ? { filePath: path, content: content.toString() } : { filePath: path, content: content.toString('base64'), encoding: 'base64' }
+}

@@ -1,0 +1,93 @@
+// `ex10 dev`: a session with the person's folder, for as long as the command runs.
+import { setTimeout as delay } from 'node:timers/promises'
+import { createSession } from './creation.mjs'
+import { openDisplay } from './display.mjs'
+import { Folder } from './folder.mjs'
+import { Pushes } from './pushes.mjs'
+import { Refused } from './refused.mjs'
+import { Report } from './report.mjs'
+import { Server, ServerAway } from './server.mjs'
+import { watchFolder } from './watch.mjs'
+
+const BACK_OFF_MS = [250, 500, 1000, 2000, 5000]
+
+/** The person has ended the command. */
+class Interrupted extends Error {}
+
+/** Resolves when the person has ended it, and the session is ended. @throws {Refused} when it cannot begin, or not go on */
+export async function dev ({ root, name, template, server: url, key, opens, keeps }) {
+  const stop = new AbortController()
+  const { signal } = stop
+  const fail = error => stop.abort(error)
+  const report = new Report()
+  const server = new Server(url, key)
+  const folder = new Folder(root)
+  const pushes = new Pushes({ folder, report, fail, signal })
+  hearSignals(fail)
+  const unwatch = await watchFolder(folder, paths => pushes.touch(paths).catch(fail), fail)
+  let session
+  try {
+    report.say(`making a session of ${name} (${template}) at ${url}`)
+    const created = await createSession(server, { folder, template, report, signal })
+    session = created.session
+    report.say(`the session is ready: ${session.url}`)
+    if (opens) openDisplay(session.url, () => report.say('the display could not be opened here: open the address yourself'))
+    pushes.begin(session, created.held)
+    await follow(session, pushes, report, signal)
+  } catch (error) {
+    const why = signal.aborted ? signal.reason : error
+    if (!(why instanceof Interrupted)) throw why
+  } finally {
+    fail(new Interrupted()) // what is under way is given up
+    await unwatch()
+    if (session) await leave(session, keeps, report)
+  }
+}
+
+/** Ctrl-C, a terminal that is closed, and `kill` end the command in order; a second one ends it at once. */
+function hearSignals (end) {
+  let isEnding = false
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(name, () => {
+      if (isEnding) process.exit(130)
+      isEnding = true
+      end(new Interrupted())
+    })
+  }
+}
+
+/** Tells what happens to the session, and comes back to a server that was away. @throws {Refused} when the session has ended */
+async function follow (session, pushes, report, signal) {
+  for (let failures = 0; ;) {
+    try {
+      const { problems } = await session.look(signal)
+      report.problems(problems)
+      if (failures > 0) {
+        report.say('the server is back')
+        await pushes.resync()
+      }
+      failures = 0
+      for await (const event of session.events(signal)) tell(event, pushes, report)
+    } catch (error) {
+      if (!(error instanceof ServerAway) && !error.isPassing) throw error
+      if (failures === 0) report.say(`the server is away (${error.message}): waiting for it`)
+      await delay(BACK_OFF_MS[Math.min(failures++, BACK_OFF_MS.length - 1)], undefined, { signal })
+    }
+  }
+}
+
+function tell (event, pushes, report) {
+  if (event.type === 'reloaded' && !pushes.knows(event)) report.reloaded(event)
+  else if (event.type === 'problem' && !pushes.isBusy) report.problems(event.problems)
+  else report.event(event)
+}
+
+async function leave (session, keeps, report) {
+  if (keeps) return report.say(`the session goes on: ${session.url}`)
+  try {
+    await session.end()
+    report.say('the session is ended')
+  } catch (error) {
+    throw new Refused(`the session could not be ended: ${error.message}. It ends by itself when nobody uses it: ${session.url}`)
+  }
+}

@@ -1,0 +1,64 @@
+// What the person reads in the terminal: one line for each thing that happened.
+import { oneLine } from './server.mjs'
+
+/** Events that are told in the server's words. */
+const TOLD = new Set(['service-given-up', 'degraded', 'recovered', 'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning'])
+
+export class Report {
+  #problems = '[]'
+  #skipped = new Map()
+
+  /** A line with the time of day. */
+  say (text) {
+    console.log(`${new Date().toTimeString().slice(0, 8)} ${text}`)
+  }
+
+  /** A push was taken, and the browser has it or not. */
+  pushed (paths, { loaded, reloadMs, problems = [] }) {
+    const what = paths.length === 1 ? paths[0] : `${paths.length} files`
+    this.say(`${oneLine(what)}: ${howLoaded(loaded, reloadMs, problems)}`)
+    this.problems(problems, true)
+  }
+
+  /** The browser has loaded what came into the session in another way. */
+  reloaded ({ ms }) {
+    this.say(`reloaded in ${Math.round(ms)} ms`)
+  }
+
+  /** Prints the problems, if they are others than before, or `anyway`. */
+  problems (problems = [], anyway = false) {
+    const text = JSON.stringify(problems)
+    if (text === this.#problems && !anyway) return
+    if (problems.length === 0 && this.#problems !== '[]') this.say('all is well again')
+    this.#problems = text
+    for (const problem of problems) console.log(`         ${lineOf(problem)}`)
+  }
+
+  /** A file is left out: said once, until it is another reason. */
+  skipped (path, why) {
+    if (this.#skipped.get(path) === why) return
+    this.#skipped.set(path, why)
+    this.say(`${oneLine(path)} is not pushed: ${oneLine(why)}`)
+  }
+
+  /** The file is pushed: if it is left out again, that is new. */
+  taken (path) {
+    this.#skipped.delete(path)
+  }
+
+  event ({ type, message }) {
+    if (TOLD.has(type)) this.say(oneLine(message))
+  }
+}
+
+function howLoaded (loaded, reloadMs, problems) {
+  if (loaded === undefined) return 'pushed'
+  if (loaded) return reloadMs === undefined || reloadMs === null ? 'loaded' : `reloaded in ${Math.round(reloadMs)} ms`
+  return problems.some(({ kind }) => kind !== 'warning') ? 'not loaded' : 'pushed, and still being built'
+}
+
+/** `error content.js:12:5 what is wrong` */
+function lineOf ({ kind, message, file, line, column }) {
+  const place = file === undefined ? '' : ` ${[file, line, line === undefined ? undefined : column].filter(part => part !== undefined).join(':')}`
+  return oneLine(`${kind === 'warning' ? 'warning' : 'error'}${place} ${message}`)
+}
