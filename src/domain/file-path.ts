@@ -4,15 +4,22 @@ const PATH_MAX = 4096
 const NAME_MAX = 255
 
 /**
- * Checks a file path as a person or program gave it: relative, with forward slashes, and without any way up.
- * Returns it with repeated slashes removed. What only the file system knows (links, folders, devices) is checked by the
- * session's own file writer.
+ * Checks a file path as a person or program gave it: relative, with forward slashes, and without any way up. One `/` or
+ * `./` before it stands for the extension's own folder, as in a manifest.
+ * Returns it without that, and with repeated slashes removed. What only the file system knows (links, folders, devices)
+ * is checked by the session's own file writer.
  * @throws {Ex10Error} EX10_PATH_…, which says what is wrong
  */
 export function checkFilePath (path: string): string {
-  const wrong = problem(path)
+  const inside = /^\.?\/$/.test(path) ? path : path.replace(/^\.?\//, '')
+  const wrong = problem(inside)
   if (wrong) throw failure(wrong, { details: { filePath: path.slice(0, 200) } })
-  return path.split('/').filter(Boolean).join('/')
+  return inside.split('/').filter(Boolean).join('/')
+}
+
+/** All that a checked path may be read as: two paths that have a reading in common may name one file to somebody. */
+export function readingsOf (path: string): Set<string> {
+  return new Set([...readings(path)].map(reading => reading.normalize('NFKC')))
 }
 
 function problem (path: string): ErrorName | undefined {
