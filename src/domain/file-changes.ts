@@ -1,11 +1,14 @@
 import { failure } from '../errors.ts'
 import { checkFilePath } from './file-path.ts'
 
-/** A file to write, or to delete when it has no content. */
-export interface FileChange { path: string, content?: Buffer }
+/** A file to write, or to delete. What it is to hold may be a file that a transfer has put in its folder. */
+export type FileChange = Conditions & ({ path: string, content: Buffer } | { path: string, staged: string } | { path: string, delete: true, ifExists?: boolean })
+
+/** When to change a file: if its content's SHA-256 is one, or none, of these; `*` is that of any file that is there. */
+export interface Conditions { ifMatch?: '*' | string[], ifNoneMatch?: '*' | string[] }
 
 /** A file as a client pushes it. */
-interface Pushed { filePath: string, content?: string, encoding?: 'utf8' | 'base64', delete?: boolean }
+interface Pushed { filePath: string, content?: string, encoding?: 'utf8' | 'base64', delete?: boolean, ifExists?: boolean }
 
 const FILE_BYTES = 5 * 1024 * 1024
 
@@ -28,8 +31,9 @@ function toChange (file: Pushed): FileChange {
   const details = { filePath: path }
   if (file.delete) {
     if (file.content !== undefined) throw failure('BAD_REQUEST', { message: 'A file is either written or deleted: give content or delete', details })
-    return { path }
+    return { path, delete: true, ifExists: file.ifExists === true }
   }
+  if (file.ifExists) throw failure('BAD_REQUEST', { message: 'ifExists goes with delete', details })
   if (file.content === undefined) throw failure('BAD_REQUEST', { message: 'The content is missing', details })
   // Buffer passes over what is not base64; a person who sends something else should hear of it
   const isBase64 = file.encoding === 'base64'

@@ -2,28 +2,24 @@
 
 One JSON request a line on standard input, one JSON answer a line on standard output:
   {"base": "extension", "files": [{"path": "a/b.js", "content": "<base64>"}, {"path": "c.js", "delete": true}]}
-  {"ok": true}   or   {"error": "PATH_SYMLINK", "path": "a/b.js"}
+  {"ok": true, "made": 1, "written": 1, "deleted": 1}   or   {"error": "PATH_SYMLINK", "path": "a/b.js"}
+`made` counts those of the written files that were not there. Of a file, there may also be
+  "staged": its content is the file of that name in the folder of a file transfer (file-transfer.py), which the
+    request's "transfer" names
+  "ifExists": deleting it is no error when it is not there
+  "ifMatch", "ifNoneMatch": its content's hash must be one, or none, of these; "*" is any file
+With "sync": true, what is below the base and not among the files is deleted, except what is called as "keep" says;
+files that have the content already are left alone.
 A request is done as a whole or not at all, even when this program is killed half-way: what it is about to replace is
 linked into a staging folder and listed in a journal first, and whoever starts next goes back by that journal.
-No path is followed through a symbolic link. Ends when its standard input does.
+No path is followed through a symbolic link. A folder that a deletion has emptied goes, too, but never the base. Ends
+when its standard input does. file-paths.py goes before this text.
 """
 import base64
-import errno
-import json
-import os
-import stat
-import sys
 
 STAGING = '.ex10-push'
+TRANSFERS = '.ex10-transfer'
 JOURNAL = 'journal'
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-ERRORS = {errno.ENOSPC: 'DISK_FULL', errno.EDQUOT: 'DISK_FULL', errno.ENAMETOOLONG: 'PATH_TOO_LONG',
-          errno.ENOTDIR: 'PATH_NOT_DIRECTORY', errno.EEXIST: 'PATH_NOT_DIRECTORY', errno.EISDIR: 'PATH_IS_DIRECTORY',
-          errno.ENOTEMPTY: 'PATH_IS_DIRECTORY', errno.ELOOP: 'PATH_SYMLINK'}
-
-
-class Refused(Exception):
-    """This push cannot be done; its first argument says why."""
 
 
 def main():
@@ -36,170 +32,209 @@ def main():
 
 def answer(home, staging, line):
     path = ''
+    transfer = None
     try:
         request = json.loads(line)
         base = request['base'].split('/') if request['base'] else []
-        parts = [(base + file['path'].split('/'), file) for file in request['files']]
-        for path_parts, file in parts:
-            path = file['path']
-            check(home, path_parts, file)
-        path = ''  # what goes wrong from here on concerns the push as a whole
-        push(home, staging, parts)
-        return {'ok': True}
+        files = [{**file, 'parts': base + file['path'].split('/')} for file in request['files']]
+        if 'transfer' in request:
+            transfer = open_parent(home, [TRANSFERS, request['transfer'], ''])
+            if transfer is None:
+                raise Refused('WRITER_FAILED')
+        if request.get('sync'):
+            deletes, folders = others(home, base, files, request['keep'])
+            writes = [file for file in files if not has_already(home, file, transfer)]
+        else:
+            deletes, writes = [], []
+            for file in files:
+                path = file['path']
+                is_there = check(home, file)
+                if is_there or not file.get('delete'):
+                    (deletes if file.get('delete') else writes).append(file)
+            path = ''  # what goes wrong from here on concerns the push as a whole
+            folders = folders_of(home, base, deletes)
+        needed = {tuple(file['parts'][:depth]) for file in files if not file.get('delete') for depth in range(len(file['parts']))}
+        folders = [folder for folder in folders if tuple(folder[0]) not in needed]
+        return push(home, staging, transfer, deletes, writes, folders)
     except Refused as refused:
         return {'error': refused.args[0], 'path': path}
     except OSError as error:
         return {'error': ERRORS.get(error.errno, 'WRITER_FAILED'), 'path': path}
+    finally:
+        if transfer is not None:
+            os.close(transfer)
 
 
-def check(home, parts, file):
-    """Refuses what can be seen to be wrong before anything is written."""
-    parent = open_parent(home, parts, make=False)
-    target = None
-    if parent is not None:
-        try:
-            target = lstat(parts[-1], parent)
-        finally:
-            os.close(parent)
-    if target is None:
-        if file.get('delete'):
-            raise Refused('PATH_NOT_FOUND')
-    elif stat.S_ISLNK(target.st_mode):
-        raise Refused('PATH_SYMLINK')
-    elif stat.S_ISDIR(target.st_mode):
-        raise Refused('PATH_IS_DIRECTORY')
-    elif not stat.S_ISREG(target.st_mode):
-        raise Refused('PATH_NOT_REGULAR')
-
-
-def push(home, staging, parts):
+def check(home, file):
+    """Refuses what can be seen to be wrong before anything is written. Returns whether there is such a file."""
+    may_miss = file.get('delete') and file.get('ifExists')
     try:
-        for index, (path_parts, file) in enumerate(parts):
-            if not file.get('delete'):
+        with parent_of(home, file['parts']) as parent:
+            found = None if parent is None else lstat(file['parts'][-1], parent)
+            if found is not None:
+                check_regular(found)
+            check_conditions(file, None if found is None else parent)
+    except Refused as refused:
+        if may_miss and refused.args[0] == 'PATH_NOT_DIRECTORY':
+            return False
+        raise
+    if found is None and file.get('delete') and not may_miss:
+        raise Refused('PATH_NOT_FOUND')
+    return found is not None
+
+
+def check_conditions(file, parent):
+    """`parent` is the folder that it is in, if it is there."""
+    match, none_match = file.get('ifMatch'), file.get('ifNoneMatch')
+    if parent is None:
+        is_met = match is None
+    elif match in (None, '*') and none_match in (None, '*'):
+        is_met = none_match is None
+    else:
+        with open_regular(file['parts'][-1], parent) as content:
+            found, _ = hash_of(content)
+        is_met = match in (None, '*') or found in match
+        is_met = is_met and none_match != '*' and found not in (none_match or [])
+    if not is_met:
+        raise Refused('PRECONDITION_FAILED')
+
+
+def others(home, base, files, keep):
+    """All files below the base that are not named, and all folders there, with their permissions."""
+    named = {tuple(file['parts']) for file in files}
+    deletes, folders = [], []
+    for parts, found, _ in walk(home, base, keep):
+        if stat.S_ISDIR(found.st_mode):
+            folders.append([parts, stat.S_IMODE(found.st_mode)])
+        elif tuple(parts) not in named:
+            deletes.append({'parts': parts})
+    return deletes, folders
+
+
+def has_already(home, file, transfer):
+    """Whether what stands at the path is what would be written there."""
+    with parent_of(home, file['parts'], refuses=False) as parent:
+        found = None if parent is None else lstat(file['parts'][-1], parent)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return False
+        with open_regular(file['parts'][-1], parent) as old:
+            if 'content' in file:
+                content = base64.b64decode(file['content'])
+                return found.st_size == len(content) and old.read(len(content) + 1) == content
+            with open_regular(file['staged'], transfer) as new:
+                return found.st_size == os.fstat(new.fileno()).st_size and hash_of(old) == hash_of(new)
+
+
+def folders_of(home, base, deletes):
+    """The folders below the base that the deletions might empty, with their permissions."""
+    paths = {tuple(file['parts'][:depth]) for file in deletes for depth in range(len(base) + 1, len(file['parts']))}
+    return [[path, permissions(home, path)] for path in sorted(paths, key=len)]
+
+
+def push(home, staging, transfer, deletes, writes, folders):
+    try:
+        for index, file in enumerate(writes):
+            if 'content' in file:
                 stage(staging, f'new-{index}', base64.b64decode(file['content']))
-        journal = [{'parts': path_parts, 'had': keep_old(home, staging, path_parts, f'old-{index}')}
-                   for index, (path_parts, _) in enumerate(parts)]
-        made = sorted({'/'.join(path_parts[:depth]) for path_parts, _ in parts for depth in range(1, len(path_parts))
-                       if not exists(home, path_parts[:depth])}, key=len)
-        stage(staging, 'journal.new', json.dumps({'files': journal, 'made': made}).encode())
+        journal = [{'parts': file['parts'], 'had': keep_old(home, staging, file['parts'], f'old-{index}'), 'delete': index < len(deletes)}
+                   for index, file in enumerate(deletes + writes)]
+        made = {tuple(file['parts'][:depth]) for file in writes for depth in range(1, len(file['parts']))}
+        made = [path for path in sorted(made, key=len) if permissions(home, path) is None]
+        stage(staging, 'journal.new', json.dumps({'files': journal, 'made': made, 'folders': folders}).encode())
         os.rename('journal.new', JOURNAL, src_dir_fd=staging, dst_dir_fd=staging)
-        for index, (path_parts, file) in enumerate(parts):
-            apply(home, staging, path_parts, file, index)
+        for file in deletes:
+            unlink(home, file['parts'])
+        for path, _ in reversed(folders):
+            remove_folder(home, path)
+        for index, file in enumerate(writes):
+            put(home, file['parts'], *((staging, f'new-{index}') if 'content' in file else (transfer, file['staged'])))
         os.unlink(JOURNAL, dir_fd=staging)
+        return {'ok': True, 'made': sum(not entry['had'] for entry in journal), 'written': len(writes), 'deleted': len(deletes)}
     finally:
         roll_back(home, staging)
 
 
-def apply(home, staging, parts, file, index):
-    parent = open_parent(home, parts, make=True)
-    try:
+def put(home, parts, source, staged):
+    with parent_of(home, parts, make=True) as parent:
+        check_regular(os.stat(staged, dir_fd=source, follow_symlinks=False))
         old = lstat(parts[-1], parent)
-        if file.get('delete'):
-            os.unlink(parts[-1], dir_fd=parent)
-            return
-        if old is not None:
-            os.chmod(f'new-{index}', stat.S_IMODE(old.st_mode) & 0o777, dir_fd=staging)
-        os.rename(f'new-{index}', parts[-1], src_dir_fd=staging, dst_dir_fd=parent)
-    finally:
-        os.close(parent)
+        if old is not None and stat.S_ISREG(old.st_mode):
+            os.chmod(staged, stat.S_IMODE(old.st_mode) & 0o777, dir_fd=source)
+        os.rename(staged, parts[-1], src_dir_fd=source, dst_dir_fd=parent)
 
 
 def roll_back(home, staging):
     """Undoes a push that did not come to its end, as the journal tells, and empties the staging folder."""
-    if exists(staging, [JOURNAL]):
+    if lstat(JOURNAL, staging) is not None:
         with os.fdopen(os.open(JOURNAL, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=staging)) as file:
             journal = json.load(file)
-        for index, entry in enumerate(journal['files']):
-            put_back(home, staging, entry, f'old-{index}')
+        entries = list(enumerate(journal['files']))
+        for index, entry in entries:
+            if not entry['delete']:
+                put_back(home, staging, entry, f'old-{index}')
         for path in reversed(journal['made']):
-            remove_folder(home, path.split('/'))
+            remove_folder(home, path)
+        for path, mode in journal['folders']:
+            make_folder(home, path, mode)
+        for index, entry in entries:
+            if entry['delete']:
+                put_back(home, staging, entry, f'old-{index}')
     # the journal goes first: without it, what is left in the folder means nothing
     for name in sorted(os.listdir(staging), key=lambda name: name != JOURNAL):
         os.unlink(name, dir_fd=staging)
 
 
 def put_back(home, staging, entry, old):
-    parent = open_parent(home, entry['parts'], make=False)
-    if parent is None:
-        return
-    try:
-        if entry['had']:
-            if lstat(old, staging) is None:
-                return  # it is back already: an earlier roll-back was killed half-way
-            os.rename(old, entry['parts'][-1], src_dir_fd=staging, dst_dir_fd=parent)
-        elif lstat(entry['parts'][-1], parent) is not None:
-            os.unlink(entry['parts'][-1], dir_fd=parent)
-    finally:
-        os.close(parent)
+    if not entry['had']:
+        unlink(home, entry['parts'])
+    elif lstat(old, staging) is not None:  # it may be back already: an earlier roll-back was killed half-way
+        with parent_of(home, entry['parts'], refuses=False) as parent:
+            if parent is not None:
+                os.rename(old, entry['parts'][-1], src_dir_fd=staging, dst_dir_fd=parent)
+
+
+def unlink(home, parts):
+    """Removes what stands at the path, unless that is a folder."""
+    with parent_of(home, parts, refuses=False) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        if found is not None and not stat.S_ISDIR(found.st_mode):
+            os.unlink(parts[-1], dir_fd=parent)
 
 
 def remove_folder(home, parts):
-    try:
-        parent = open_parent(home, parts, make=False)
-        if parent is None:
-            return
+    """Removes the folder, if it is there and empty."""
+    with parent_of(home, parts, refuses=False) as parent:
         try:
-            os.rmdir(parts[-1], dir_fd=parent)
-        finally:
-            os.close(parent)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
-            raise
+            if parent is not None:
+                os.rmdir(parts[-1], dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+
+
+def make_folder(home, parts, mode):
+    """Makes the folder again that was removed."""
+    with parent_of(home, parts, refuses=False) as parent:
+        if parent is not None and lstat(parts[-1], parent) is None:
+            os.mkdir(parts[-1], dir_fd=parent)
+            os.chmod(parts[-1], mode, dir_fd=parent)
 
 
 def keep_old(home, staging, parts, name):
-    """Links what stands at the path into the staging folder; False where nothing does."""
-    parent = open_parent(home, parts, make=False)
-    if parent is None:
-        return False
-    try:
-        if lstat(parts[-1], parent) is None:
+    """Links what stands at the path into the staging folder; False where nothing does that a file could replace."""
+    with parent_of(home, parts, refuses=False) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        if found is None or stat.S_ISDIR(found.st_mode):
             return False
         os.link(parts[-1], name, src_dir_fd=parent, dst_dir_fd=staging, follow_symlinks=False)
         return True
-    finally:
-        os.close(parent)
 
 
-def open_parent(home, parts, make):
-    """A descriptor of the folder that holds the path's last part; None where it is missing and not to be made."""
-    folder = os.dup(home)
-    try:
-        for part in parts[:-1]:
-            found = lstat(part, folder)
-            if found is None:
-                if not make:
-                    return None
-                os.mkdir(part, 0o755, dir_fd=folder)
-            elif stat.S_ISLNK(found.st_mode):
-                raise Refused('PATH_SYMLINK')
-            elif not stat.S_ISDIR(found.st_mode):
-                raise Refused('PATH_NOT_DIRECTORY')
-            inner = os.open(part, FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        result, folder = folder, None
-        return result
-    finally:
-        if folder is not None:
-            os.close(folder)
-
-
-def exists(home, parts):
-    parent = open_parent(home, parts, make=False)
-    if parent is None:
-        return False
-    try:
-        return lstat(parts[-1], parent) is not None
-    finally:
-        os.close(parent)
-
-
-def lstat(name, folder):
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
+def permissions(home, parts):
+    """Those of the folder at the path; None where there is none."""
+    with parent_of(home, parts, refuses=False) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        return stat.S_IMODE(found.st_mode) if found is not None and stat.S_ISDIR(found.st_mode) else None
 
 
 def stage(staging, name, content):

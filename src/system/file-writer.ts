@@ -1,30 +1,38 @@
-import { readFileSync } from 'node:fs'
-import type { ChildProcessByStdio } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { Type } from '@sinclair/typebox'
+import type { Readable } from 'node:stream'
+import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '../errors.ts'
 import type { FileChange } from '../domain/file-changes.ts'
 import { newQueue } from '../domain/queue.ts'
 import type { Account } from '../domain/session.ts'
-import { childrenOf, kill, until } from './processes.ts'
-import { enterSandbox } from './sandbox.ts'
+import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
 
-type Child = ChildProcessByStdio<Writable, Readable, null>
+/** What goes for a push as a whole. */
+export interface PushOptions {
+  /** The transfer in whose folder the staged files are. */
+  transfer?: string
+  /** Deletes what is below the base and not among the changes, except what is called so. */
+  keepOnly?: readonly string[]
+}
 
-const PROGRAM = readFileSync(fileURLToPath(new URL('./file-writer.py', import.meta.url)), 'utf8')
+const PROGRAM = programText('file-paths.py', 'file-writer.py')
 const ANSWER_BYTES = 16_384
 const ANSWER_MS = 10_000
-const KILL_MS = 1000
+const ANSWER_MS_EACH = 3
 /** Whoever starts goes back by the journal of the one before; asked for nothing, it does nothing else. */
 const NOTHING = '{"base":"","files":[]}\n'
 
-/** The writer runs as the session's user: the session may kill it or answer in its place, so its word is checked. */
-const Answer = Type.Union([
-  Type.Object({ ok: Type.Literal(true) }),
-  Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })
-])
+const Pushed = Type.Object({
+  ok: Type.Literal(true),
+  made: Type.Integer({ minimum: 0, description: 'Files written that were not there' }),
+  written: Type.Integer({ minimum: 0 }),
+  deleted: Type.Integer({ minimum: 0 })
+})
+/** How many files a push changed. */
+export type Pushed = Omit<Static<typeof Pushed>, 'ok'>
+
+/** The session may answer in the writer's place, so its word is checked. */
+const Answer = Type.Union([Pushed, Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })])
 
 /**
  * Writes files into one session's home, as its user and inside its sandbox; see file-writer.py. Its process is
@@ -33,7 +41,7 @@ const Answer = Type.Union([
 export class FileWriter {
   readonly #dir: string
   readonly #account: Account
-  #child: Child | undefined
+  #program: SessionProgram | undefined
   readonly #inTurn = newQueue()
   #isStopped = false
 
@@ -45,76 +53,76 @@ export class FileWriter {
 
   /**
    * Makes all of the changes or none. Their paths are relative to `base`, and that to the home, which is ''.
-   * @throws {Ex10Error} EX10_PATH_…, EX10_DISK_FULL, or EX10_WRITER_FAILED when it did not answer in 10 s
+   * @throws {Ex10Error} EX10_PATH_…, EX10_PRECONDITION_FAILED, EX10_DISK_FULL, EX10_TOO_MANY_FILES, or
+   * EX10_WRITER_FAILED when it did not answer in 10 s and 3 ms a file
    */
-  push (base: string, changes: FileChange[]): Promise<void> {
-    return this.#inTurn(() => this.#push(base, changes))
+  push (base: string, changes: FileChange[], options: PushOptions = {}): Promise<Pushed> {
+    return this.#inTurn(() => this.#push(base, changes, options))
   }
 
-  /**
-   * Ends the process, by closing its input. It is not killed: what could be killed from here is the nsenter that waits
-   * for it, and without that, the machine's init would have to reap it before the sandbox could be seen dead.
-   */
+  /** Resolves when what was to be written before the call has been, or could not be. */
+  async written (): Promise<void> {
+    await this.#inTurn(async () => {})
+  }
+
+  /** Ends the process. */
   stop (): void {
     this.#isStopped = true
-    this.#letGo()
+    if (this.#program) letGo(this.#program)
+    this.#program = undefined
   }
 
-  #letGo (): void {
-    this.#child?.stdin.destroy()
-    this.#child?.stdout.destroy()
-    this.#child?.kill('SIGCONT') // it stopped when the session stopped the writer
-    this.#child = undefined
-  }
-
-  async #push (base: string, changes: FileChange[]): Promise<void> {
-    const files = changes.map(({ path, content }) => content ? { path, content: content.toString('base64') } : { path, delete: true })
-    const answer = await this.#askOrGoBack(JSON.stringify({ base, files }) + '\n')
-    if ('ok' in answer) return
+  async #push (base: string, changes: FileChange[], { transfer, keepOnly }: PushOptions): Promise<Pushed> {
+    const request = { base, files: changes.map(toFile), transfer, ...(keepOnly && { sync: true, keep: keepOnly }) }
+    const answer = await this.#askOrGoBack(JSON.stringify(request) + '\n', ANSWER_MS + ANSWER_MS_EACH * changes.length)
+    if ('ok' in answer) return { made: answer.made, written: answer.written, deleted: answer.deleted }
     const details = { filePath: changes.find(change => change.path === answer.path)?.path }
-    if (answer.error === 'DISK_FULL') throw failure('DISK_FULL', { details })
-    if (isPathError(answer.error)) throw failure(answer.error, { details })
+    const { error } = answer
+    if (isPathError(error) || error === 'DISK_FULL' || error === 'PRECONDITION_FAILED' || error === 'TOO_MANY_FILES') throw failure(error, { details })
     throw failure('WRITER_FAILED', { details })
   }
 
   /** A writer that was killed half-way, or does not answer, is replaced by one that undoes what it had begun. */
-  async #askOrGoBack (request: string) {
+  async #askOrGoBack (request: string, ms: number) {
     try {
-      return await this.#ask(request)
+      return await this.#ask(request, ms)
     } catch (cause) {
       await this.#kill()
-      await this.#ask(NOTHING).catch(() => this.#kill()) // if it cannot now, the next push's writer does
+      await this.#ask(NOTHING, ANSWER_MS).catch(() => this.#kill()) // if it cannot now, the next push's writer does
       throw failure('WRITER_FAILED', { cause })
     }
   }
 
-  async #ask (request: string) {
-    const child = await this.#running()
-    child.stdin.write(request)
-    const answer: unknown = JSON.parse(await readLine(child.stdout, AbortSignal.timeout(ANSWER_MS)))
+  async #ask (request: string, ms: number) {
+    const program = await this.#running()
+    program.stdin.write(request)
+    const answer: unknown = JSON.parse(await readLine(program.stdout, AbortSignal.timeout(ms)))
     if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
     return answer
   }
 
-  /** Kills the process for good: one that was only stopped would go on later, beside its successor. */
   async #kill (): Promise<void> {
-    const child = this.#child
-    this.#letGo()
-    if (!child?.pid) return
-    for (const pid of await childrenOf(child.pid)) kill(pid) // its nsenter reaps it
-    await until(() => child.exitCode !== null || child.signalCode !== null, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
+    const program = this.#program
+    this.#program = undefined
+    if (program) await killProgram(program)
   }
 
-  async #running (): Promise<Child> {
+  async #running (): Promise<SessionProgram> {
     if (this.#isStopped) throw new Error('the session is ending')
-    if (this.#child?.exitCode === null && this.#child.signalCode === null && !this.#child.stdout.destroyed) return this.#child
-    const child = await enterSandbox(this.#dir, this.#account, ['python3', '-I', '-S', '-c', PROGRAM])
-    child.on('error', () => {}) // not started: reading its answer fails, which is handled
-    child.stdin.on('error', () => {}) // died while being written to: likewise
-    child.unref()
-    this.#child = child
-    return child
+    if (this.#program && isRunning(this.#program) && !this.#program.stdout.destroyed) return this.#program
+    const program = await startProgram(this.#dir, this.#account, PROGRAM)
+    this.#program = program
+    return program
   }
+}
+
+/** The change as the program takes it. */
+function toFile (change: FileChange) {
+  const { path, ifMatch, ifNoneMatch } = change
+  const asked = { path, ifMatch, ifNoneMatch }
+  if ('staged' in change) return { ...asked, staged: change.staged }
+  if ('content' in change) return { ...asked, content: change.content.toString('base64') }
+  return { ...asked, delete: true, ifExists: change.ifExists }
 }
 
 /** Reads one line of at most 16 KiB. */

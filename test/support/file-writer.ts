@@ -1,25 +1,25 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { programText } from '../../src/system/session-program.ts'
 import { TEST_DATA } from './server.ts'
 import { start } from './sandbox.ts'
 
-const PROGRAM = readFileSync(fileURLToPath(new URL('../../src/system/file-writer.py', import.meta.url)), 'utf8')
+const PROGRAM = programText('file-paths.py', 'file-writer.py')
 
 /** A uid that has no account and no other use. */
 export const UID = 64124
 
 /** A change as the program takes it: with `content` as text. */
-export interface Change { path: string, content?: string | Buffer, delete?: true }
+export interface Change { path: string, content?: string | Buffer, staged?: string, delete?: true, ifExists?: true, ifMatch?: string | string[], ifNoneMatch?: string | string[] }
 
 /** One run of the program. */
 export interface Writer {
   pid: number
   /** Sends one request, as it stands, and resolves with the answer, or with undefined when the program ended instead. */
   ask (line: string): Promise<{ ok?: true, error?: string, path?: string } | undefined>
-  push (changes: Change[]): Promise<{ ok?: true, error?: string, path?: string } | undefined>
+  push (changes: Change[], options?: object): Promise<{ ok?: true, error?: string, path?: string } | undefined>
   kill (): void
   ended: Promise<void>
 }
@@ -53,17 +53,17 @@ export function startWriter (t: Test, home: string, prefix: string[] = []): Writ
     const answer = await lines.next()
     return answer.done ? undefined : JSON.parse(answer.value)
   }
-  return { pid: child.pid!, ask, push: changes => ask(request(changes)), kill: () => { child.kill('SIGKILL') }, ended }
+  return { pid: child.pid!, ask, push: (changes, options) => ask(request(changes, options)), kill: () => { child.kill('SIGKILL') }, ended }
 }
 
 /** The program's request for these changes. */
-export function request (changes: Change[]): string {
-  return JSON.stringify({ base: 'extension', files: changes.map(({ content, ...change }) => content === undefined ? change : { ...change, content: Buffer.from(content).toString('base64') }) })
+export function request (changes: Change[], options: object = {}): string {
+  return JSON.stringify({ ...options, base: 'extension', files: changes.map(({ content, ...change }) => content === undefined ? change : { ...change, content: Buffer.from(content).toString('base64') }) })
 }
 
 /** All that is in the home, a line each: path, mode, content. What stands in the staging folder counts, the folder itself does not. */
 export function listHome (home: string): string[] {
-  return (readdirSync(home, { recursive: true }) as string[]).filter(name => name !== '.ex10-push').map(name => {
+  return (readdirSync(home, { recursive: true }) as string[]).filter(name => name !== '.ex10-push' && name !== '.ex10-transfer').map(name => {
     const path = `${home}/${name}`
     const stat = lstatSync(path)
     const content = stat.isFile() ? readFileSync(path, 'latin1') : stat.isSymbolicLink() ? readlinkSync(path) : ''

@@ -1,0 +1,127 @@
+"""Paths below a session's home, for the programs that run there as its user: this text goes before theirs.
+
+A path is a list of names, from the home on. Each is opened in the folder before it, and none is followed if it is a
+symbolic link.
+"""
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import stat
+import sys
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+ERRORS = {errno.ENOSPC: 'DISK_FULL', errno.EDQUOT: 'DISK_FULL', errno.ENAMETOOLONG: 'PATH_TOO_LONG',
+          errno.ENOTDIR: 'PATH_NOT_DIRECTORY', errno.EEXIST: 'PATH_NOT_DIRECTORY', errno.EISDIR: 'PATH_IS_DIRECTORY',
+          errno.ENOTEMPTY: 'PATH_IS_DIRECTORY', errno.ELOOP: 'PATH_SYMLINK'}
+CHUNK = 1 << 16
+FILE_BYTES = 100 << 20  # what a file has at most that is read or written
+WALKED = 200_000
+DEPTH = 256
+
+
+class Refused(Exception):
+    """This cannot be done; its arguments say why, and maybe to which path."""
+
+
+def open_parent(home, parts, make=False):
+    """A descriptor of the folder that holds the path's last part; None where it is missing and not to be made."""
+    folder = os.dup(home)
+    try:
+        for part in parts[:-1]:
+            found = lstat(part, folder)
+            if found is None:
+                if not make:
+                    return None
+                os.mkdir(part, 0o755, dir_fd=folder)
+            elif stat.S_ISLNK(found.st_mode):
+                raise Refused('PATH_SYMLINK')
+            elif not stat.S_ISDIR(found.st_mode):
+                raise Refused('PATH_NOT_DIRECTORY')
+            inner = os.open(part, FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        result, folder = folder, None
+        return result
+    finally:
+        if folder is not None:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def parent_of(home, parts, make=False, refuses=True):
+    """The same, for a `with`; unless it refuses, None also where a link or a file is in the way."""
+    try:
+        parent = open_parent(home, parts, make)
+    except Refused:
+        if refuses:
+            raise
+        parent = None
+    try:
+        yield parent
+    finally:
+        if parent is not None:
+            os.close(parent)
+
+
+def lstat(name, folder):
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def check_regular(found):
+    if stat.S_ISLNK(found.st_mode):
+        raise Refused('PATH_SYMLINK')
+    if stat.S_ISDIR(found.st_mode):
+        raise Refused('PATH_IS_DIRECTORY')
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused('PATH_NOT_REGULAR')
+
+
+def open_regular(name, folder):
+    """Opens a file for reading that may have been replaced by anything since it was looked at."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    file = os.fdopen(descriptor, 'rb')
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise Refused('PATH_NOT_REGULAR')
+    return file
+
+
+def hash_of(file):
+    """The SHA-256 of a file's content from where it stands, as hex, and how many bytes that were."""
+    digest, size = hashlib.sha256(), 0
+    while piece := file.read(CHUNK):
+        digest.update(piece)
+        size += len(piece)
+        if size > FILE_BYTES:
+            raise Refused('FILE_TOO_LARGE')
+    return digest.hexdigest(), size
+
+
+def walk(home, base, skip):
+    """Yields all below the folder, which need not be there: path, status, and a descriptor of its folder.
+
+    A folder comes before what is in it, and names in their order. What is called as `skip` says is left out.
+    """
+    walked, stack = 0, [base]
+    while stack:
+        parts = stack.pop()
+        inner = []
+        with parent_of(home, [*parts, '']) as folder:
+            for name in sorted(os.listdir(folder) if folder is not None else []):
+                found = None if name in skip else lstat(name, folder)
+                if found is None:
+                    continue
+                walked += 1
+                if walked > WALKED or len(parts) > DEPTH:
+                    raise Refused('TOO_MANY_FILES')
+                yield [*parts, name], found, folder
+                if stat.S_ISDIR(found.st_mode):
+                    inner.append([*parts, name])
+        stack += reversed(inner)
+
+
