@@ -44,9 +44,10 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
   }
 }
 
-/** Ctrl-C, a terminal that is closed, and `kill` end the command in order; a second one ends it at once. */
+/** Ctrl-C, a terminal that is closed, `kill`, and a reader of what it prints that has gone end the command in order; a second signal ends it at once. */
 function hearSignals (end) {
   let isEnding = false
+  process.stdout.on('error', () => end(new Interrupted()))
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(name, () => {
       if (isEnding) process.exit(130)

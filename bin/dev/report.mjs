@@ -4,8 +4,12 @@ import { oneLine } from './server.mjs'
 /** Events that are told in the server's words. */
 const TOLD = new Set(['service-given-up', 'degraded', 'recovered', 'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning'])
 
+/** A reload forgets what went wrong, and the same may go wrong again at once. */
+const HEALED_MS = 700
+
 export class Report {
   #problems = '[]'
+  #healed
   #skipped = new Map()
 
   /** A line with the time of day. */
@@ -14,10 +18,10 @@ export class Report {
   }
 
   /** A push was taken, and the browser has it or not. */
-  pushed (paths, { loaded, reloadMs, problems = [] }) {
+  pushed (paths, { loaded, reloadMs, problems }) {
     const what = paths.length === 1 ? paths[0] : `${paths.length} files`
     this.say(`${oneLine(what)}: ${howLoaded(loaded, reloadMs, problems)}`)
-    this.problems(problems, true)
+    if (problems) this.#print(problems)
   }
 
   /** The browser has loaded what came into the session in another way. */
@@ -25,10 +29,17 @@ export class Report {
     this.say(`reloaded in ${Math.round(ms)} ms`)
   }
 
-  /** Prints the problems, if they are others than before, or `anyway`. */
-  problems (problems = [], anyway = false) {
+  /** The problems are others than before, or may be. */
+  problems (problems = []) {
+    clearTimeout(this.#healed)
+    if (JSON.stringify(problems) === this.#problems) return
+    if (problems.length > 0) this.#print(problems)
+    else this.#healed = setTimeout(() => this.#print(problems), HEALED_MS).unref()
+  }
+
+  #print (problems) {
+    clearTimeout(this.#healed)
     const text = JSON.stringify(problems)
-    if (text === this.#problems && !anyway) return
     if (problems.length === 0 && this.#problems !== '[]') this.say('all is well again')
     this.#problems = text
     for (const problem of problems) console.log(`         ${lineOf(problem)}`)
@@ -54,7 +65,7 @@ export class Report {
 function howLoaded (loaded, reloadMs, problems) {
   if (loaded === undefined) return 'pushed'
   if (loaded) return reloadMs === undefined || reloadMs === null ? 'loaded' : `reloaded in ${Math.round(reloadMs)} ms`
-  return problems.some(({ kind }) => kind !== 'warning') ? 'not loaded' : 'pushed, and still being built'
+  return problems?.some(({ kind }) => kind !== 'warning') ? 'not loaded' : 'pushed, and still being built'
 }
 
 /** `error content.js:12:5 what is wrong` */
