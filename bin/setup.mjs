@@ -57,12 +57,14 @@ function installDevServers () {
  * templates once; `link` then leads to it. A store that a live session uses stays as it is.
  */
 function installDevServer (devServer, link, templates) {
-  const contents = [devServer, ...templates.map(({ folder }) => folder)].map(hashFolder).join()
+  const startPage = join(ROOT, 'dev-servers', 'start.html') // the page that a session begins with, whatever its template
+  const contents = [devServer, ...templates.map(({ folder }) => folder)].map(hashFolder).join() + readFileSync(startPage)
   const store = `${link}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`
   if (existsSync(link) && readlinkSync(link) === basename(store)) return
   const made = `${store}.new`
   rmSync(made, { recursive: true, force: true })
-  cpSync(devServer, made, { recursive: true, filter: path => !path.includes('node_modules') })
+  cpSync(devServer, made, { recursive: true, filter: path => !path.includes('node_modules') && !path.includes('__pycache__') })
+  cpSync(startPage, join(made, 'start.html'))
   const problem = existsSync(join(made, 'package-lock.json')) && installModules(made)
   if (problem) return problem
   for (const template of templates.filter(({ build }) => build)) {

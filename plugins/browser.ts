@@ -3,8 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Browser } from '../src/domain/capabilities.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
 import { displayEnv, PROFILE_DIR } from '../src/domain/display.ts'
-import { extensionId, waitForServiceWorker } from '../src/system/devtools.ts'
-import { reloadExtension, type Reload } from '../src/system/extension-reload.ts'
+import { BrowserChannel } from '../src/system/browser-channel.ts'
 import { answersHttp, waitForHttp } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
@@ -14,11 +13,8 @@ declare module 'fastify' {
       /** Starts Chromium again if it is down, on the same profile; resolves when DevTools answers. */
       raise (facts: SessionFacts, signal: AbortSignal): Promise<void>
       answers (facts: SessionFacts, signal: AbortSignal): Promise<boolean>
-      /**
-       * Makes the open browser use the extension as it was built last. False when its service worker did not start.
-       * @throws {ExtensionRefused} when Chromium does not take it
-       */
-      reload (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal): Promise<boolean>
+      /** A way to speak with the browser. `changed` hears the id of each extension whose state or errors change meanwhile. End it with the session. */
+      channel (facts: SessionFacts, changed: (id: string) => void): BrowserChannel
     }
   }
 }
@@ -28,7 +24,7 @@ const VERSION = '/json/version'
 async function browser (app: FastifyInstance): Promise<void> {
   app.decorate('browser', {
     async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      await app.sandboxes.startService(facts, { name: 'browser', argv: chromiumArgv(facts, template), env: displayEnv(facts), cwd: facts.account.home }, signal)
+      await app.sandboxes.startService(facts, { name: 'browser', argv: chromiumArgv(facts), env: displayEnv(facts), cwd: facts.account.home }, signal)
       await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
     },
     async raise (facts: SessionFacts, signal: AbortSignal) {
@@ -36,29 +32,22 @@ async function browser (app: FastifyInstance): Promise<void> {
       await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
     },
     answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devToolsPort, VERSION, signal),
-    waitForExtension: (facts: SessionFacts, template: Template, signal: AbortSignal) =>
-      waitForServiceWorker(facts.slot.devToolsPort, extensionId(extensionPath(facts, template)), signal),
-    reload: (facts: SessionFacts, template: Template, what: Reload, signal: AbortSignal) =>
-      reloadExtension(facts.slot.devToolsPort, extensionPath(facts, template), what, signal),
+    channel: (facts: SessionFacts, changed: (id: string) => void) => new BrowserChannel(facts.slot.devToolsPort, changed),
     // quietly: asked to end, Chromium would first write to disk a profile that is about to be deleted
     stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'browser', signal, true)
   })
 }
 
-function extensionPath ({ account }: SessionFacts, { extensionDir }: Template): string {
-  return `${account.home}/${extensionDir}`
-}
-
-function chromiumArgv (facts: SessionFacts, template: Template): string[] {
+function chromiumArgv (facts: SessionFacts): string[] {
   const { account, slot, width, height } = facts
-  return ['chromium', `--user-data-dir=${account.home}/${PROFILE_DIR}`, `--load-extension=${extensionPath(facts, template)}`,
+  return ['chromium', `--user-data-dir=${account.home}/${PROFILE_DIR}`,
     `--remote-debugging-port=${slot.devToolsPort}`, '--no-first-run', '--no-default-browser-check', '--hide-crash-restore-bubble',
     '--window-position=0,0', `--window-size=${width},${height}`,
     '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--disable-breakpad',
     // a third of the memory, on a display without GL
     '--disable-gpu', '--in-process-gpu', '--enable-features=NetworkServiceInProcess2', '--renderer-process-limit=1',
     '--disable-features=PreloadTopChromeWebUI,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate',
-    'about:blank']
+    `http://localhost:${slot.devServerPort}/`] // the start page
 }
 
 export default fp(browser, { name: 'browser', dependencies: ['sandboxes'] })

@@ -1,15 +1,24 @@
+import { join } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { CodeUpdates } from '../src/domain/capabilities.ts'
 import { coalesce } from '../src/domain/coalesce.ts'
+import { CodePipeline, type Kept, type Outcome, type Running, type Stations } from '../src/domain/code-pipeline.ts'
 import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
+import { problemsOf } from '../src/domain/extension-problems.ts'
 import { toChanges } from '../src/domain/file-changes.ts'
-import { plainText } from '../src/domain/plain-text.ts'
-import type { SessionFacts, Template } from '../src/domain/session.ts'
+import { parseManifest } from '../src/domain/manifest.ts'
+import type { SessionFacts, Template, TemplateKind } from '../src/domain/session.ts'
 import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
-import { ExtensionRefused } from '../src/system/extension-reload.ts'
+import type { Problem } from '../src/schemas/problem.ts'
+import type { BrowserChannel } from '../src/system/browser-channel.ts'
+import { extensionId } from '../src/system/devtools.ts'
+import { reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
 import type { FileWriter } from '../src/system/file-writer.ts'
+import { keepExtension, keptExtension } from '../src/system/session-folder.ts'
 import { xAuthority } from '../src/system/x-authority.ts'
 
 declare module 'fastify' {
@@ -17,115 +26,160 @@ declare module 'fastify' {
     codeUpdates: CodeUpdates & {
       /**
        * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
-       * this one. Then, in the background, they are built and the browser reloads what is concerned.
+       * this one. Then, in the background, the browser reloads what is concerned.
        * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
       push (facts: SessionFacts, files: PushedFile[]): Promise<number>
-      /** What is wrong with the code that was pushed last, if anything. */
-      problem (facts: SessionFacts): string | undefined
+      /**
+       * Has `work` change the session's sourceDir by its writer, and goes on as after a push.
+       * @throws what `work` throws; EX10_BUSY
+       */
+      change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number>
+      /** Resolves when the browser runs what was pushed last, or cannot. */
+      settled (facts: SessionFacts): Promise<Outcome>
+      /** All that is wrong with the extension, errors first. */
+      problems (facts: SessionFacts): Problem[]
+      /** Reloads from now on what changes in sourceDir in any way; with `kept`, in a session of an earlier server. */
+      follow (facts: SessionFacts, isAdopted: boolean): void
     }
   }
 }
 
 /** A session's way from pushed files to the reloaded browser. */
-interface Pipeline {
+interface Updates {
   writer: FileWriter
   /** Pushes that the writer has not written yet. */
   waiting: number
-  /** Builds and reloads; several pushes at a time share it. */
-  sync: () => Promise<void>
-  /** The build that the browser has. */
-  loaded: number
-  /** The dev server was lost meanwhile: what it says has not changed may have. */
-  unsure: boolean
-  problem?: string | undefined
-  ended: AbortController
+  pipeline: CodePipeline
+  channel: BrowserChannel
 }
 
-const MAX_WAITING = 16
-const SYNC_MS = 40_000
-const BUILD_MS = 25_000
-const PROBLEM_BYTES = 8192
+const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
+const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running) })
 
-/** Developer mode must be on before Chromium starts: dev tools lose the extension at its first reload otherwise. */
-const PREFERENCES = JSON.stringify({ extensions: { ui: { developer_mode: true } } })
+const MAX_WAITING = 10
+const OPEN_MS = 10_000
+/** How long a build and the reload may take together: a project installs its dependencies first. */
+const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, project: 20 * 60_000 }
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
-  const pipelines = new Map<string, Pipeline>()
+  const all = new Map<string, Updates>()
+  const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
+  const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
 
-  function pipelineOf (facts: SessionFacts): Pipeline {
-    const known = pipelines.get(facts.id)
+  function updatesOf (facts: SessionFacts): Updates {
+    const known = all.get(facts.id)
     if (known) return known
-    const pipeline: Pipeline = {
-      writer: app.sandboxes.fileWriter(facts), waiting: 0, sync: coalesce(() => sync(facts, pipeline)), loaded: 0, unsure: false, ended: new AbortController()
+    const log = (err: unknown) => app.log.warn({ err, sessionId: facts.id }, 'extension not observed')
+    const channel = app.browser.channel(facts, id => { hear(id).catch(log) })
+    const writer = app.sandboxes.fileWriter(facts)
+    const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[app.templates.get(facts.template).kind])
+    let heard = ''
+    const read = coalesce(() => pipeline.heard(heard))
+    const hear = (id: string) => {
+      heard = id
+      return read()
     }
-    pipelines.set(facts.id, pipeline)
-    return pipeline
+    const updates = { writer, waiting: 0, pipeline, channel }
+    all.set(facts.id, updates)
+    return updates
   }
 
-  async function sync (facts: SessionFacts, pipeline: Pipeline): Promise<void> {
-    const signal = AbortSignal.any([pipeline.ended.signal, AbortSignal.timeout(SYNC_MS)])
+  function stationsOf (facts: SessionFacts, writer: FileWriter, channel: BrowserChannel): Stations {
+    const path = pathOf(facts)
+    let kept: Kept
+    const keep = coalesce(() => keepExtension(dirOf(facts), kept))
+    return {
+      version: () => app.registry.get(facts.id)?.version ?? 0,
+      written: () => writer.written(),
+      revive: () => app.supervision.retry(facts.id),
+      changes: (after, waitMs, signal) => app.devServer.changes(facts, after, waitMs, signal),
+      async reload ({ manifest, before, pagesOnly }, signal) {
+        const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
+        const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
+        if (extension && extension.id !== before?.id && extension.id !== extensionId(path)) await (await channel.page(signal)).pin(extension.id, signal)
+        return { ...reloaded, extension }
+      },
+      forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),
+      errors: async (id, signal) => problemsOf(await (await channel.page(signal)).info(id, signal)),
+      workerSettled: (id, signal) => workerSettled(channel, id, signal),
+      keep (state) {
+        kept = state
+        keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'what the browser runs was not kept'))
+      },
+      tell: event => app.events.publish(facts, event),
+      warn: (err, message) => app.log.warn({ err, sessionId: facts.id }, message)
+    }
+  }
+
+  async function change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number> {
+    const updates = updatesOf(facts)
+    // each holds its files in memory, and a session can keep its writer from writing
+    if (updates.waiting >= MAX_WAITING) throw failure('BUSY', { retryAfterSeconds: 1 })
+    updates.waiting++
+    updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // needed when it is written; what is wrong with it is found then
     try {
-      const problem = await buildAndReload(facts, pipeline, signal)
-      pipeline.problem = problem && plainText(problem, PROBLEM_BYTES)
-    } catch (err) {
-      if (pipeline.ended.signal.aborted) return
-      pipeline.unsure = true
-      pipeline.problem = err instanceof ExtensionRefused ? plainText(err.message, PROBLEM_BYTES) : 'The code was written, but could not be built or reloaded: push again'
-      app.log.warn({ err, sessionId: facts.id }, 'code not reloaded')
+      await work(updates.writer, app.templates.get(facts.template).sourceDir)
+    } finally {
+      updates.waiting--
     }
+    const version = app.registry.addVersion(facts.id)
+    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version })
+    app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
+    return version
   }
 
-  /** Returns what is wrong with the person's code, if anything. */
-  async function buildAndReload (facts: SessionFacts, pipeline: Pipeline, signal: AbortSignal): Promise<string | undefined> {
-    await app.supervision.retry(facts.id) // the code may be what it died of
-    const { version, ok, error, worker = false, changed } = await app.devServer.build(facts, pipeline.loaded, AbortSignal.any([signal, AbortSignal.timeout(BUILD_MS)]))
-    if (!ok) return error ?? 'The build failed'
-    let started = true
-    // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
-    const isUnsure = pipeline.unsure || version < pipeline.loaded
-    if (changed.length > 0 || isUnsure) {
-      const pagesOnly = !isUnsure && changed.every(part => part === 'pages')
-      started = await app.browser.reload(facts, app.templates.get(facts.template), { pagesOnly, worker }, signal)
-    }
-    pipeline.loaded = version
-    pipeline.unsure = false
-    return started ? undefined : 'The service worker did not start'
-  }
-
-  app.audit.own('pipeline', () => pipelines.keys())
+  app.events.observe((facts, { type, service }) => {
+    if (type !== 'service-restarted' || (service !== 'browser' && service !== 'xvfb')) return
+    const updates = all.get(facts.id)
+    updates?.channel.release()
+    updates?.pipeline.lost().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension not loaded again'))
+  })
+  app.audit.own('pipeline', () => all.keys())
   app.decorate('codeUpdates', {
     async install (facts: SessionFacts, template: Template) {
-      await pipelineOf(facts).writer.push('', [
+      await updatesOf(facts).writer.push('', [
         { path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) },
-        { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(PREFERENCES) },
+        { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(preferences(pathOf(facts))) },
         ...app.templates.get(template.name).files
       ])
     },
+    async begin (facts: SessionFacts, template: Template, signal: AbortSignal) {
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal) // its first build may take minutes
+    },
     push: (facts: SessionFacts, files: PushedFile[]) => app.expiry.during(facts.id, async () => {
-      const { sourceDir } = app.templates.get(facts.template)
-      const pipeline = pipelineOf(facts)
       const changes = toChanges(files)
-      // each holds its files in memory, and a session can keep its writer from writing
-      if (pipeline.waiting >= MAX_WAITING) throw failure('BUSY', { retryAfterSeconds: 1 })
-      pipeline.waiting++
-      try {
-        await pipeline.writer.push(sourceDir, changes)
-      } finally {
-        pipeline.waiting--
-      }
-      const version = app.registry.addVersion(facts.id)
-      app.expiry.during(facts.id, pipeline.sync).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
-      return version
+      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes) })
     }),
-    problem: (facts: SessionFacts) => pipelines.get(facts.id)?.problem,
+    change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
+    settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
+    problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
+    follow (facts: SessionFacts, isAdopted: boolean) {
+      const { pipeline } = updatesOf(facts)
+      const begin = async () => {
+        const kept = isAdopted ? await keptExtension(dirOf(facts)) : undefined
+        if (Value.Check(Kept, kept)) pipeline.resume(kept)
+        pipeline.follow()
+      }
+      begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
+    },
     stop (facts: SessionFacts) {
-      const pipeline = pipelines.get(facts.id)
-      pipeline?.ended.abort()
-      pipeline?.writer.stop()
-      pipelines.delete(facts.id)
+      const updates = all.get(facts.id)
+      updates?.pipeline.end()
+      updates?.channel.end()
+      updates?.writer.stop()
+      all.delete(facts.id)
     }
   })
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'expiry', 'supervision'] })
+function read (manifest: string | undefined) {
+  return manifest === undefined ? undefined : parseManifest(manifest)
+}
+
+/** What Chromium starts with: dev tools lose the extension at its first reload without the developer mode. The icon is in the toolbar. */
+function preferences (path: string): string {
+  return JSON.stringify({ extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId(path)] } })
+}
+
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'config', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })

@@ -4,34 +4,42 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { DevServer } from '../src/domain/capabilities.ts'
 import type { SessionFacts, Template } from '../src/domain/session.ts'
+import { Problem } from '../src/schemas/problem.ts'
 import { loopbackJson } from '../src/system/loopback-json.ts'
 import { IN_SANDBOX } from '../src/system/sandbox.ts'
 import { answersHttp, waitForHttp } from '../src/system/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The template's dev server, which builds what Chromium loads, and again when code is pushed. */
+    /** The template's dev server, which makes of the sources what Chromium loads, and tells what has changed. */
     devServer: DevServer & {
       /** Starts the dev server again if it is down; resolves when it answers. */
       raise (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-      answers (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<boolean>
-      /** Has everything built that was written before the call, and tells what changed since build `after`. */
-      build (facts: SessionFacts, after: number, signal: AbortSignal): Promise<Build>
+      answers (facts: SessionFacts, signal: AbortSignal): Promise<boolean>
+      /**
+       * Has everything built that was written before the call, and tells what changed since version `after`. With `waitMs`,
+       * it answers when there is a later version, or when that time is over.
+       */
+      changes (facts: SessionFacts, after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
     }
   }
 }
 
-/** What a dev server says of its last build. */
-const Build = Type.Object({
-  version: Type.Number({ description: 'Grows with every build' }),
-  ok: Type.Boolean(),
-  error: Type.Optional(Type.String({ maxLength: 2000, description: 'For the person: what is wrong with the sources' })),
-  worker: Type.Optional(Type.Boolean({ description: 'The extension has a service worker' })),
-  changed: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16, description: 'manifest, scripts, pages, assets: what the builds since `after` changed' })
+/** What a dev server says of the extension; docs/templates.md says the same to those who write one. */
+const Changes = Type.Object({
+  version: Type.Integer({ minimum: 0, description: 'Grows with every change' }),
+  ok: Type.Boolean({ description: 'What Chromium is to load is made of the sources as they are' }),
+  changed: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16, description: 'loaded, pages: what changed since `after`' }),
+  manifest: Type.Optional(Type.String({ description: 'The text of the manifest that Chromium is to load' })),
+  building: Type.Optional(Type.Boolean()),
+  problems: Type.Array(Problem, { maxItems: 50 })
 })
-export type Build = Static<typeof Build>
+export type Changes = Static<typeof Changes>
 
-const BUILD_BYTES = 8192
+const READY = '/'
+const ANSWER_BYTES = 2 * 1024 * 1024
+/** How much longer than it was asked to wait a dev server may take to answer. */
+const LATE_MS = 10_000
 
 async function devServer (app: FastifyInstance): Promise<void> {
   app.decorate('devServer', {
@@ -44,16 +52,17 @@ async function devServer (app: FastifyInstance): Promise<void> {
         cwd: facts.account.home,
         once: true
       }, signal)
-      await waitForHttp(port, template.ready, signal)
+      await waitForHttp(port, READY, signal)
     },
     async raise (facts: SessionFacts, template: Template, signal: AbortSignal) {
       await app.sandboxes.raiseService(facts, 'dev-server', signal)
-      await waitForHttp(facts.slot.devServerPort, template.ready, signal)
+      await waitForHttp(facts.slot.devServerPort, READY, signal)
     },
-    answers: (facts: SessionFacts, template: Template, signal: AbortSignal) => answersHttp(facts.slot.devServerPort, template.ready, signal),
-    async build (facts: SessionFacts, after: number, signal: AbortSignal) {
-      const answer = await loopbackJson(facts.slot.devServerPort, `/build?after=${after}`, { method: 'POST', maxBytes: BUILD_BYTES, signal })
-      return Value.Decode(Build, answer)
+    answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devServerPort, READY, signal),
+    async changes (facts: SessionFacts, after: number, waitMs: number, outer: AbortSignal) {
+      const signal = waitMs > 0 ? AbortSignal.any([outer, AbortSignal.timeout(waitMs + LATE_MS)]) : outer
+      const answer = await loopbackJson(facts.slot.devServerPort, `/changes?after=${after}&wait=${waitMs}`, { maxBytes: ANSWER_BYTES, signal })
+      return Value.Decode(Changes, answer)
     },
     stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'dev-server', signal)
   })

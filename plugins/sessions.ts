@@ -72,6 +72,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
       endOrLog(facts.id, 'crashed').catch(err => app.log.fatal({ err }, 'not logged'))
     })
+    app.codeUpdates.follow(facts, !isNew)
     const stopClocks = app.expiry.watch(facts, isNew, reason => endOrLog(facts.id, reason))
     session.unwatch = () => {
       unsupervise()

@@ -36,7 +36,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
       xvfb: async () => true, // what it serves is its windows: whether those answer is asked of Xpra
       xpra: signal => xpra.answers(facts, signal),
       browser: signal => browser.answers(facts, signal),
-      'dev-server': signal => devServer.answers(facts, template, signal)
+      'dev-server': signal => devServer.answers(facts, signal)
     }
     return {
       isAlive: () => sandbox.isAlive(),

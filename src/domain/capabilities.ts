@@ -51,8 +51,6 @@ export interface Xpra {
 export interface Browser {
   /** Resolves when DevTools answers. The display and the built extension must exist. */
   start (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-  /** Resolves when the extension's service worker runs. */
-  waitForExtension (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
   stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
 }
 
@@ -65,7 +63,9 @@ export interface DevServer {
 export interface CodeUpdates {
   /** Copies the template's files into the session, as the session's user. */
   install (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-  /** Ends the session's file writer. */
+  /** Has the browser load the extension for the first time. */
+  begin (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  /** Ends the session's file writer, and lets its browser go. */
   stop (facts: SessionFacts): void
 }
 

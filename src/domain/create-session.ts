@@ -81,7 +81,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
     display: signal => make.xpra.start(facts, signal),
     browser: signal => make.browser.start(facts, template, signal),
     'dev-server': signal => make.devServer.start(facts, template, signal),
-    ready: signal => make.browser.waitForExtension(facts, template, signal)
+    ready: signal => make.codeUpdates.begin(facts, template, signal)
   }
 }
 

@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
+import type { Problem } from '../schemas/problem.ts'
 import type { ExpiryCause } from './session-clocks.ts'
 
 /** What happens to a session, as its people and operators read it. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'pushed', 'reloaded', 'problem', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -23,6 +24,16 @@ export interface SessionEvent {
   /** When the session ends if nothing happens, and which clock is over then. */
   expiresAt?: string
   expiresBecause?: ExpiryCause
+  /** How many pushes there were, with what this is about. */
+  version?: number
+  /** How long a reload took, from when the change was noticed, and how many tabs it reloaded. */
+  ms?: number
+  tabs?: number
+  /** Pages of the extension that Chromium has closed, and ids of extensions that another one replaced. */
+  closed?: string[]
+  replaced?: string[]
+  /** All that is wrong with the extension. */
+  problems?: Problem[]
   /** Which line of the supervisor's own file the event came from. */
   line?: number
 }

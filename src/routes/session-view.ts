@@ -4,7 +4,6 @@ import type { SessionView } from '../schemas/session.ts'
 
 /** The session as clients see it: nothing of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
-  const problem = app.codeUpdates.problem(session)
   const health = session.state === 'ready' ? await app.supervision.health(session.id) : 'ok'
   // behind the wait: what follows is of now
   const { idleMs, expiry } = app.expiry.show(session.id) ?? {}
@@ -16,7 +15,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     owner: session.owner,
     template: session.template,
     version: session.version,
-    ...(problem !== undefined && { problem }),
+    problems: app.codeUpdates.problems(session),
     createdAt: session.createdAt.toISOString(),
     ...(idleMs !== undefined && { idleMs }),
     ...(expiry && { expiresAt: new Date(Date.now() + expiry.inMs).toISOString(), expiresBecause: expiry.because })

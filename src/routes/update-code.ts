@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { CodeUpdate, CodeUpdated, type PushedFile } from '../schemas/code-update.ts'
+import { CodeUpdate, CodeUpdated, UpdateQuery, type PushedFile } from '../schemas/code-update.ts'
 import { errors } from '../schemas/common.ts'
 
 const REQUEST_BYTES = 20 * 1024 * 1024
@@ -13,6 +13,7 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
       summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
       tags: ['code'],
       body: CodeUpdate,
+      querystring: UpdateQuery,
       response: { 200: CodeUpdated, ...errors(400, 401, 403, 404, 409, 413, 421, 502, 503, 507) }
     }
   }, async request => {
@@ -20,7 +21,8 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
     app.auditLog.noteForeign(request, 'session.pushed', session)
     const version = await app.codeUpdates.push(session, toFiles(request.body))
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined
-    return { success: true as const, message: 'Code updated', version, ...(finished !== undefined && { file_finished: finished }) }
+    const outcome = request.body.wait || request.query.wait ? await app.codeUpdates.settled(session) : undefined
+    return { success: true as const, message: 'Code updated', version, ...outcome, ...(finished !== undefined && { file_finished: finished }) }
   })
 }
 

@@ -1,12 +1,18 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { SessionId } from './common.ts'
+import { Problems } from './problem.ts'
 
 const FilePath = Type.String({ description: 'Relative to the extension, with forward slashes' })
+
+const Wait = Type.Optional(Type.Boolean({ description: 'Answer when the browser runs what was pushed, or cannot' }))
+
+export const UpdateQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 
 const OneFile = Type.Object({
   sessionId: SessionId,
   filePath: FilePath,
-  content: Type.String()
+  content: Type.String(),
+  wait: Wait
 }, { additionalProperties: false, title: 'OneFile' })
 
 /** What an existing front end sends. */
@@ -16,7 +22,8 @@ const EditorFile = Type.Object({
     file_path: FilePath,
     file_content: Type.String(),
     file_finished: Type.Optional(Type.Boolean())
-  })
+  }),
+  wait: Wait
 }, { additionalProperties: false, title: 'EditorFile' })
 
 export const PushedFile = Type.Object({
@@ -29,7 +36,8 @@ export type PushedFile = Static<typeof PushedFile>
 
 const ManyFiles = Type.Object({
   sessionId: SessionId,
-  files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' })
+  files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' }),
+  wait: Wait
 }, { additionalProperties: false, title: 'ManyFiles' })
 
 export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { $id: 'CodeUpdate' })
@@ -39,6 +47,9 @@ export const CodeUpdated = Type.Object({
   success: Type.Literal(true),
   message: Type.String(),
   version: Type.Integer({ description: 'How many pushes the session has taken, with this one' }),
+  loaded: Type.Optional(Type.Boolean({ description: 'With wait: the browser runs it, and its service worker has started' })),
+  reloadMs: Type.Optional(Type.Integer({ description: 'With wait: how long the build and the reload took' })),
+  problems: Type.Optional(Problems),
   file_finished: Type.Optional(Type.Boolean({ description: 'As it was sent' }))
 })
 export type CodeUpdated = Static<typeof CodeUpdated>

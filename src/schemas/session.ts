@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { SessionId } from './common.ts'
+import { Problems } from './problem.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
 export const CreateSessionOptions = Type.Object({
@@ -17,7 +18,7 @@ export const SessionView = Type.Object({
   owner: Type.String({ description: 'The user whose it is' }),
   template: Type.String(),
   version: Type.Integer({ description: 'How many pushes of code it has taken' }),
-  problem: Type.Optional(Type.String({ description: 'What is wrong with the code that was pushed last, in the words of its build or of Chromium' })),
+  problems: Problems,
   createdAt: Type.String({ format: 'date-time' }),
   idleMs: Type.Optional(Type.Integer({ description: 'How long nobody has done anything' })),
   expiresAt: Type.Optional(ExpiresAt),

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto'
-import { Type, type Static } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import WebSocket from 'ws'
 import { loopbackJson } from './loopback-json.ts'
-import { until } from './processes.ts'
 
-const Target = Type.Object({ id: Type.String(), type: Type.String(), url: Type.String() })
-const Targets = Type.Array(Target)
 const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
 const MAX_BYTES = 4 * 1024 * 1024
 
@@ -14,16 +11,6 @@ const MAX_BYTES = 4 * 1024 * 1024
 export function extensionId (extensionDir: string): string {
   return createHash('sha256').update(extensionDir).digest('hex').slice(0, 32)
     .replace(/./g, digit => String.fromCharCode(97 + parseInt(digit, 16)))
-}
-
-/** The targets of the browser whose DevTools listens on `port`. The answer is the session's word: it is bounded and checked. */
-export async function listTargets (port: number, signal: AbortSignal): Promise<Static<typeof Targets>> {
-  return Value.Decode(Targets, await loopbackJson(port, '/json/list', { maxBytes: MAX_BYTES, signal }))
-}
-
-/** Resolves when the extension's service worker runs. */
-export async function waitForServiceWorker (port: number, id: string, signal: AbortSignal): Promise<void> {
-  await until(async () => (await listTargets(port, signal)).some(({ type, url }) => type === 'service_worker' && url.startsWith(`chrome-extension://${id}/`)), signal, 20)
 }
 
 /** Opens a DevTools connection to the browser. */
@@ -44,16 +31,18 @@ export async function connectDevTools (port: number, signal: AbortSignal): Promi
   return new DevTools(socket)
 }
 
-export interface DevToolsEvent { method?: string, params?: { targetInfo?: { type?: string, url?: string } } }
+/** What DevTools says of its own accord; `sessionId` names the attached target that it concerns. */
+export interface DevToolsEvent { method: string, params: Record<string, unknown>, sessionId?: string }
 
-interface Message extends DevToolsEvent { id?: number, result?: Record<string, unknown>, error?: { message?: string } }
+interface Message { id?: number, method?: unknown, params?: unknown, sessionId?: string, result?: Record<string, unknown>, error?: { message?: string } }
+interface Waiting extends PromiseWithResolvers<Record<string, unknown>> { sessionId: string | undefined }
 
 /** A DevTools connection: commands, their answers, and events. */
 export class DevTools {
   readonly #socket: WebSocket
-  readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>()
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #listeners = new Set<(event: DevToolsEvent) => void>()
   #lastId = 0
-  #hear: (event: DevToolsEvent) => void = () => {}
 
   constructor (socket: WebSocket) {
     this.#socket = socket
@@ -62,11 +51,16 @@ export class DevTools {
     socket.on('error', cause => this.#fail(new Error('the DevTools connection failed', { cause })))
   }
 
+  get isOpen (): boolean {
+    return this.#socket.readyState === WebSocket.OPEN
+  }
+
   /** Sends a command, to the browser or to an attached target, and resolves with its result. */
   async send (method: string, params: object, { sessionId, signal }: { sessionId?: string, signal: AbortSignal }): Promise<Record<string, unknown>> {
     signal.throwIfAborted()
+    if (!this.isOpen) throw new Error('the DevTools connection is closed')
     const id = ++this.#lastId
-    const answer = Promise.withResolvers<Record<string, unknown>>()
+    const answer = { ...Promise.withResolvers<Record<string, unknown>>(), sessionId }
     this.#waiting.set(id, answer)
     const abort = () => answer.reject(signal.reason)
     signal.addEventListener('abort', abort)
@@ -79,9 +73,10 @@ export class DevTools {
     }
   }
 
-  /** Has `hear` called with every event from now on. */
-  listen (hear: (event: DevToolsEvent) => void): void {
-    this.#hear = hear
+  /** Calls `hear` with every event until the returned function is called. */
+  listen (hear: (event: DevToolsEvent) => void): () => void {
+    this.#listeners.add(hear)
+    return () => { this.#listeners.delete(hear) }
   }
 
   close (): void {
@@ -94,19 +89,30 @@ export class DevTools {
       this.#fail(new Error('what DevTools sent makes no sense'))
       return this.#socket.terminate()
     }
-    if (message.id === undefined) return this.#hear(message)
+    if (message.id === undefined) return this.#tell(message)
     const answer = this.#waiting.get(message.id)
     if (!answer) return // nobody waits for it any more
-    if (message.error) answer.reject(new Error(`DevTools: ${String(message.error.message).slice(0, 200)}`))
+    if (message.error) answer.reject(new Error(`DevTools: ${String(message.error.message).slice(0, 1000)}`))
     else answer.resolve(message.result ?? {})
   }
 
-  #fail (error: Error): void {
-    for (const answer of this.#waiting.values()) answer.reject(error)
+  #tell ({ method, params, sessionId }: Message): void {
+    if (typeof method !== 'string') return
+    const event = { method, params: typeof params === 'object' && params !== null ? params as Record<string, unknown> : {}, ...(sessionId !== undefined && { sessionId }) }
+    // what is asked of a target that has gone is not answered
+    if (method === 'Target.detachedFromTarget') this.#fail(new Error('the target has gone'), String(event.params.sessionId))
+    for (const hear of this.#listeners) hear(event)
+  }
+
+  /** Rejects what waits for an answer, of the whole browser or of one attached target. */
+  #fail (error: Error, sessionId?: string): void {
+    for (const answer of this.#waiting.values()) {
+      if (sessionId === undefined || answer.sessionId === sessionId) answer.reject(error)
+    }
   }
 }
 
-/** A message of the protocol; undefined when it is none: whoever listens on the port may send anything. */
+/** A message of the protocol; undefined when it is none: any program of the session may listen on the port. */
 function parseMessage (text: string): Message | undefined {
   try {
     const message: unknown = JSON.parse(text)

@@ -1,85 +1,115 @@
-import { Type, type Static } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { connectDevTools, type DevTools } from './devtools.ts'
+import type { Manifest } from '../domain/manifest.ts'
+import { problemOfRefusal } from '../domain/extension-problems.ts'
+import type { Problem } from '../schemas/problem.ts'
+import { attach, concernedTabs, listTargets, reloadOwnPages, reloadTabs } from './browser-tabs.ts'
+import type { BrowserChannel } from './browser-channel.ts'
+import type { DevTools } from './devtools.ts'
+import { parkOwnPages } from './own-pages.ts'
+import { until } from './processes.ts'
 
-/** What a build changed, and so what has to be reloaded. */
+/** An extension that a browser runs, and what it was loaded with. */
+export interface LoadedExtension { id: string, manifest: Manifest | undefined }
+
 export interface Reload {
-  /** Only the extension's own pages: Chromium reads them from disk each time, so the extension itself can stay. */
+  /** The folder that Chromium loads. */
+  path: string
+  /** What its manifest says now; not known where it cannot be read. */
+  manifest: Manifest | undefined
+  /** What is loaded now, where that is known. */
+  before: LoadedExtension | undefined
+  /** Only the extension's own pages have changed: Chromium reads them from disk each time, so the extension itself can stay. */
   pagesOnly: boolean
-  /** The extension has a service worker. */
-  worker: boolean
 }
 
-/** Chromium refuses the extension: its words, which are about the person's manifest. */
-export class ExtensionRefused extends Error {
-  override readonly name = 'ExtensionRefused'
+export interface Reloaded {
+  /** What the browser runs now. */
+  extension: LoadedExtension | undefined
+  /** How many tabs were reloaded. */
+  tabs: number
+  /** Resolves when they have loaded, or did not in time. */
+  settled: Promise<void>
+  /** The ids of extensions from the same folder that had other keys: they are gone. */
+  replaced: string[]
+  /** The extension's pages that Chromium has closed and that could not be opened again. */
+  closed: string[]
+  /** Chromium's refusal: the extension of before runs on. */
+  refusal?: Problem
 }
 
 const Loaded = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }) })
-const TargetInfo = Type.Object({ targetId: Type.String(), type: Type.String(), url: Type.String() })
-const Targets = Type.Object({ targetInfos: Type.Array(TargetInfo) })
-const Attached = Type.Object({ sessionId: Type.String() })
+const Extensions = Type.Object({ extensions: Type.Array(Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), path: Type.String() }), { maxItems: 500 }) })
 
-const LOAD_MS = 5000
-/** More than these, of 256 characters each, are not a browser's words. */
-const MAX_WORKERS = 100
-const WORKER_MS = 1000
-const TAB_MS = 2000
+const LOAD_MS = 10_000
+const WORKER_MS = 5000
 
-/**
- * Makes the running browser use what was built: loads the extension again in place, then reloads the open tabs. Returns
- * false when the extension's service worker did not start.
- * @throws {ExtensionRefused}
- */
-export async function reloadExtension (port: number, extensionDir: string, { pagesOnly, worker }: Reload, signal: AbortSignal): Promise<boolean> {
-  const devTools = await connectDevTools(port, signal)
-  try {
-    const started = pagesOnly || await load(devTools, extensionDir, worker, signal)
-    await reloadTabs(devTools, pagesOnly ? /^chrome-extension:/ : /^(https?|file|chrome-extension):/, signal)
-    return started
-  } finally {
-    devTools.close()
+/** Makes the running browser use the files as they are: loads the extension again in place, and reloads what is concerned. */
+export async function reloadExtension (channel: BrowserChannel, reload: Reload, signal: AbortSignal): Promise<Reloaded> {
+  const devTools = await channel.devTools(signal)
+  const targets = await listTargets(devTools, signal)
+  const { path, manifest, before, pagesOnly } = reload
+  if (pagesOnly && before) {
+    return { extension: before, ...await reloadOwnPages(devTools, targets, before.id, signal), replaced: [], closed: [] }
   }
-}
-
-/** `Extensions.loadUnpacked` on a path that is loaded already replaces the extension. */
-async function load (devTools: DevTools, path: string, worker: boolean, signal: AbortSignal): Promise<boolean> {
-  const workers: string[] = []
-  const born = Promise.withResolvers<void>()
-  await devTools.send('Target.setDiscoverTargets', { discover: true }, { signal })
-  // from here on, a new service worker is one that this load started
-  devTools.listen(({ method, params }) => {
-    if (method !== 'Target.targetCreated' || params?.targetInfo?.type !== 'service_worker') return
-    if (workers.length < MAX_WORKERS) workers.push(String(params.targetInfo.url).slice(0, 256))
-    born.resolve()
-  })
+  const tabs = await concernedTabs(devTools, targets, before ? [before.manifest, manifest] : [undefined], signal)
+  const own = await parkOwnPages(channel, targets, before?.id, Boolean(before?.manifest?.hasDevToolsPage), signal)
   let id: string
   try {
-    id = Value.Decode(Loaded, await devTools.send('Extensions.loadUnpacked', { path }, { signal: within(LOAD_MS, signal) })).id
-  } catch (cause) {
-    throw new ExtensionRefused((cause as Error).message, { cause })
+    id = await load(devTools, path, signal)
+  } catch (error) {
+    if (before) await own.restore(before.id)
+    const refusal = problemOfRefusal((error as Error).message.replace(/^DevTools: /, ''), path)
+    return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], refusal }
   }
-  if (!worker) return true
-  // a tab reloaded earlier would send its messages to nobody
-  const timeout = AbortSignal.timeout(WORKER_MS)
-  timeout.addEventListener('abort', () => born.resolve())
-  await born.promise
-  return workers.some(url => url.startsWith(`chrome-extension://${id}/`))
+  const [reloaded, closed, replaced] = await Promise.all([
+    reloadTabs(devTools, tabs, signal), own.restore(id), before?.id === id ? [] : uninstallOthers(devTools, path, id, signal)
+  ])
+  return { extension: { id, manifest }, ...reloaded, replaced, closed }
 }
 
-async function reloadTabs (devTools: DevTools, which: RegExp, signal: AbortSignal): Promise<void> {
-  const { targetInfos } = Value.Decode(Targets, await devTools.send('Target.getTargets', {}, { signal }))
-  const tabs = targetInfos.filter(({ type, url }) => type === 'page' && which.test(url))
-  // a tab that closes meanwhile, or shows a dialog, does not keep the others from being reloaded
-  await Promise.allSettled(tabs.map(tab => reloadTab(devTools, tab, within(TAB_MS, signal))))
+/** `Extensions.loadUnpacked` on a path that is loaded already replaces the extension. @throws with Chromium's words */
+async function load (devTools: DevTools, path: string, signal: AbortSignal): Promise<string> {
+  const answer = await devTools.send('Extensions.loadUnpacked', { path }, { signal: AbortSignal.any([signal, AbortSignal.timeout(LOAD_MS)]) })
+  return Value.Decode(Loaded, answer).id
 }
 
-async function reloadTab (devTools: DevTools, { targetId }: Static<typeof TargetInfo>, signal: AbortSignal): Promise<void> {
-  const { sessionId } = Value.Decode(Attached, await devTools.send('Target.attachToTarget', { targetId, flatten: true }, { signal }))
-  await devTools.send('Page.reload', {}, { sessionId, signal })
-  await devTools.send('Target.detachFromTarget', { sessionId }, { signal })
+/** With another `key` it is another extension at the same path: the one of before would run beside it. */
+async function uninstallOthers (devTools: DevTools, path: string, id: string, signal: AbortSignal): Promise<string[]> {
+  const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
+  const others = extensions.filter(extension => extension.id !== id && extension.path === path)
+  await Promise.all(others.map(other => devTools.send('Extensions.uninstall', { id: other.id }, { signal })))
+  return others.map(other => other.id)
 }
 
-function within (ms: number, signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ms)])
+/** Resolves when the extension's service worker has started, or has failed to, or after 5 s. */
+export async function workerSettled (channel: BrowserChannel, id: string, outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(WORKER_MS)])
+  const devTools = await channel.devTools(signal)
+  const page = await channel.page(signal)
+  let outcome: 'started' | 'failed' | undefined
+  try {
+    await until(async () => {
+      const worker = (await listTargets(devTools, signal)).find(({ type, url }) => type === 'service_worker' && url.startsWith(`chrome-extension://${id}/`))
+      if (worker && await isActive(devTools, worker, signal)) outcome = 'started'
+      else if ((await page.info(id, signal)).manifestErrors.some(({ manifestKey }) => manifestKey === 'background')) outcome = 'failed'
+      return outcome !== undefined
+    }, signal, 20)
+  } catch (error) {
+    if (outer.aborted || !signal.aborted) throw error
+  }
+  return outcome ?? 'slow'
+}
+
+/** A worker is activated when its script has run to its end. */
+async function isActive (devTools: DevTools, worker: Parameters<typeof attach>[1], signal: AbortSignal): Promise<boolean> {
+  try {
+    const sessionId = await attach(devTools, worker, signal)
+    const answer = await devTools.send('Runtime.evaluate', { expression: 'self.serviceWorker.state', returnByValue: true }, { sessionId, signal })
+    await devTools.send('Target.detachFromTarget', { sessionId }, { signal })
+    return (answer as { result?: { value?: unknown } }).result?.value === 'activated'
+  } catch (error) {
+    if (signal.aborted) throw error
+    return false // it has ended meanwhile
+  }
 }

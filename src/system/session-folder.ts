@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFacts, type SessionFacts, type SessionState } from '../domain/session.ts'
 
@@ -7,6 +8,7 @@ import { parseFacts, type SessionFacts, type SessionState } from '../domain/sess
 
 const FACTS = 'facts.json'
 const READY = 'ready'
+const EXTENSION = 'extension.json'
 
 /** Makes the session's folder, root's own, and writes the facts into it. */
 export function makeSessionFolder (dir: string, facts: SessionFacts): void {
@@ -18,6 +20,21 @@ export function makeSessionFolder (dir: string, facts: SessionFacts): void {
 /** Notes that the creation came to its end. */
 export function markReady (dir: string): void {
   writeFileSync(join(dir, READY), '', { mode: 0o600 })
+}
+
+/** Keeps what the session's browser runs, for the server after this one. */
+export async function keepExtension (dir: string, extension: object): Promise<void> {
+  await writeFile(join(dir, `${EXTENSION}.new`), JSON.stringify(extension), { mode: 0o600 })
+  await rename(join(dir, `${EXTENSION}.new`), join(dir, EXTENSION))
+}
+
+/** What was kept last; undefined where nothing was, or it cannot be read. */
+export async function keptExtension (dir: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(join(dir, EXTENSION), 'utf8'))
+  } catch {
+    return undefined // the extension is loaded again
+  }
 }
 
 export function removeSessionFolder (dir: string): void {

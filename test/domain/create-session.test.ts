@@ -39,9 +39,9 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
     firewall: { open: note('firewall'), close: note('-firewall') },
     sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox') },
     xpra: { start: note('display'), stop: note('-display') },
-    browser: { start: note('browser'), waitForExtension: note('extension'), stop: note('-browser') },
+    browser: { start: note('browser'), stop: note('-browser') },
     devServer: { start: note('dev-server'), stop: note('-dev-server') },
-    codeUpdates: { install: note('template'), stop: sync('-writer') },
+    codeUpdates: { install: note('template'), begin: note('extension'), stop: sync('-writer') },
     registry: { record: sync('record'), forget: sync('-record') }
   }
   const begun = () => calls.filter(call => !call.endsWith(' done'))

@@ -56,6 +56,15 @@ async function sees (t: Test, bench: Bench, part: string, said: string): Promise
   }
 }
 
+async function hasProblem (t: Test, bench: Bench, wanted: object): Promise<void> {
+  await eventually('a problem', async () => (await view(bench)).problems.length > 0, 30_000)
+  t.strictSame((await view(bench)).problems, [wanted])
+}
+
+async function hasNoProblem (bench: Bench): Promise<void> {
+  await eventually('no problem any more', async () => (await view(bench)).problems.length === 0, 30_000)
+}
+
 /** Opens the popup as a person does, by the extension's button, and reads it; undefined while the extension is being reloaded. */
 async function readPopup ({ devTools }: Bench): Promise<unknown> {
   try {
@@ -133,28 +142,25 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     await sees(t, bench, 'addition', again)
   })
 
-  await edit('a syntax error: the session says where, the page keeps what it had; the fix needs nothing else', async t => {
-    const before = await read(bench, 'content')
-    await push(t, bench, { 'content-script.js': 'const = broken' })
-    const problem = await eventually('a problem', async () => (await view(bench)).problem, 30_000)
-    t.match(problem, /content-script\.js/, 'the file is named')
-    t.equal(await read(bench, 'content'), before, 'the open page runs the old script')
-    await tab.send('Page.reload')
-    await sees(t, bench, 'content', String(before))
+  await edit('a syntax error: the session says where, and the fix needs nothing else', async t => {
+    await push(t, bench, { 'content-script.js': '\nconst = broken' })
+    await hasProblem(t, bench, { kind: 'syntax-error', message: "Uncaught SyntaxError: Unexpected token '='", file: 'content-script.js', line: 2, column: 1, context: 'content-script' })
     const said = token()
     await push(t, bench, { 'content-script.js': contentScript(said) })
     await sees(t, bench, 'content', said)
-    await eventually('no problem any more', async () => !('problem' in await view(bench)), 30_000)
+    await hasNoProblem(bench)
   })
 
   await edit('a manifest that is no JSON, or that Chromium refuses: the session says so, and the fix works', async t => {
-    for (const [broken, words] of [['{ "name": ', /manifest\.json/], [manifest({ minimum_chrome_version: '9999' }), /9999/]] as const) {
+    for (const [broken, words] of [['{ "name": ', /Manifest is not valid JSON/], [manifest({ minimum_chrome_version: '9999' }), /9999/]] as const) {
+      const before = await read(bench, 'content')
       await push(t, bench, { 'manifest.json': broken })
-      t.match(await eventually('a problem', async () => (await view(bench)).problem, 30_000), words)
+      t.match(await eventually('a problem', async () => (await view(bench)).problems[0], 30_000), { kind: 'manifest-error', message: words, file: 'manifest.json' })
+      t.equal(await read(bench, 'content'), before, 'the open page runs the old script')
       const said = token()
       await push(t, bench, { 'manifest.json': twoScripts, 'parts/addition.js': addition(said) })
       await sees(t, bench, 'addition', said)
-      await eventually('no problem any more', async () => !('problem' in await view(bench)), 30_000)
+      await hasNoProblem(bench)
     }
   })
 
@@ -172,7 +178,7 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     const { facts, run } = await inside(t, server, session)
     await push(t, bench, { 'manifest.json': manifest({}), 'parts/addition.js': null })
     await eventually('the page without the addition', async () => await read(bench, 'content') && await read(bench, 'addition') === undefined, 30_000)
-    const { stdout } = await run(['/usr/bin/find', `${facts.account.home}/extension`, `${facts.account.home}/extension-build`])
+    const { stdout } = await run(['/usr/bin/find', `${facts.account.home}/extension`])
     t.match(stdout, /content-script/)
     t.notMatch(stdout, /addition/)
   })
@@ -186,7 +192,7 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
       await sees(t, bench, 'content', said)
     }
     t.equal((await view(bench)).health, 'ok', 'before')
-    endProcess(facts, /dev-server\.mjs --port/)
+    endProcess(facts, /watch\.py --port/)
     await eventually('an event', async () => /dev-server 256 9\n/.test(await events()), 30_000)
     await eventually('a new dev server', async () => (await fetch(`http://127.0.0.1:${facts.slot.devServerPort}/`).catch(() => undefined))?.ok, 30_000)
     await pushAndSee()
@@ -197,7 +203,7 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     let isTaken = false
     firstLine(squatter).then(() => { isTaken = true }, () => {})
     await eventually('the port is taken', () => {
-      if (!isTaken) endProcess(facts, /dev-server\.mjs --port/)
+      if (!isTaken) endProcess(facts, /watch\.py --port/)
       return isTaken
     }, 30_000)
     await eventually('degraded', async () => (await view(bench)).health === 'degraded', 30_000)

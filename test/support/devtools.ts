@@ -142,8 +142,8 @@ export class Tab {
   }
 }
 
-/** Connects to the DevTools of the session's browser. */
-export async function openDevTools (t: Test, server: Server, session: CreatedSession): Promise<DevTools> {
+/** Connects to the DevTools of the session's browser; `folder` is what it loads, below the home. */
+export async function openDevTools (t: Test, server: Server, session: CreatedSession, folder = 'extension'): Promise<DevTools> {
   const { slot: { devToolsPort }, account } = (await inside(t, server, session)).facts
   const { webSocketDebuggerUrl } = await (await fetch(`http://127.0.0.1:${devToolsPort}/json/version`)).json() as { webSocketDebuggerUrl: string }
   const socket = new WebSocket(webSocketDebuggerUrl)
@@ -151,7 +151,7 @@ export async function openDevTools (t: Test, server: Server, session: CreatedSes
   socket.addEventListener('open', () => resolve())
   socket.addEventListener('error', () => reject(new Error('DevTools refused the connection')))
   await promise
-  const devTools = new DevTools(socket, extensionId(`${account.home}/extension-build`))
+  const devTools = new DevTools(socket, extensionId(`${account.home}/${folder}`))
   t.teardown(() => devTools.close())
   return devTools
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { connectDevTools, extensionId, listTargets } from '../../src/system/devtools.ts'
+import { connectDevTools, extensionId } from '../../src/system/devtools.ts'
 
 /** A program that listens where DevTools should, and answers as it likes. */
 async function impostor (t: Test, answers: { json: string, onCommand?: (socket: WebSocket, command: string) => void }): Promise<number> {
@@ -65,7 +65,7 @@ t.test('an address that leads elsewhere is not followed', async t => {
   devTools.close()
   t.equal(reached, 0, 'of a good one, only the path is believed')
   const port = await impostor(t, { json: '[]' + ' '.repeat(5 * 1024 * 1024) })
-  await t.rejects(listTargets(port, within()), { message: 'the answer is too long' }, 'nor is an endless answer read')
+  await t.rejects(connectDevTools(port, within()), { message: 'the answer is too long' }, 'nor is an endless answer read')
 })
 
 t.test('an unpacked extension has the id that Chromium derives from its path', async t => {

@@ -1,0 +1,276 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Problem } from '../schemas/problem.ts'
+import { coalesce } from './coalesce.ts'
+import { firstOfEach } from './extension-problems.ts'
+import { parseManifest } from './manifest.ts'
+import type { SessionEvent } from './session-event.ts'
+
+/** What a dev server says of the extension; see docs/templates.md. */
+export interface Changes {
+  version: number
+  ok: boolean
+  changed: string[]
+  manifest?: string | undefined
+  problems: Problem[]
+}
+
+/** An extension as a browser runs it: its id, and its manifest's text, where that is known. */
+export interface Running { id: string, manifest?: string | undefined }
+
+export interface Reloading { manifest: string | undefined, before: Running | undefined, pagesOnly: boolean }
+
+export interface Reloaded {
+  extension: Running | undefined
+  tabs: number
+  /** Ids of extensions from the same folder that are gone. */
+  replaced: string[]
+  /** Pages of the extension that could not be opened again. */
+  closed: string[]
+  refusal?: Problem | undefined
+  /** Resolves when the reloaded tabs have loaded, or did not in time. */
+  settled: Promise<void>
+}
+
+/** What a pipeline can ask and do of one session. */
+export interface Stations {
+  /** How many pushes have been written. */
+  version (): number
+  /** Resolves when no push is being written. */
+  written (): Promise<void>
+  /** Starts programs again that were given up: the code may be what they died of. */
+  revive (): Promise<void>
+  /** What has changed since `after`; waits up to `waitMs` for a change. */
+  changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
+  reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
+  forgetErrors (id: string, signal: AbortSignal): Promise<void>
+  errors (id: string, signal: AbortSignal): Promise<Problem[]>
+  workerSettled (id: string, signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
+  /** Keeps what the browser runs, for the server after this one. */
+  keep (state: Kept): void
+  tell (event: Omit<SessionEvent, 'at'>): void
+  warn (err: unknown, message: string): void
+}
+
+/** What the browser runs: the dev server's version, and the extension. */
+export interface Kept { loaded: number, extension?: Running | undefined }
+
+/** What has become of a push. */
+export interface Outcome {
+  /** The browser runs what was pushed, and the extension's worker has started. */
+  loaded: boolean
+  reloadMs: number
+  problems: Problem[]
+}
+
+const WAIT_MS = 20_000
+const AGAIN_MS = 1000
+const OBSERVE_MS = 8000
+const NOT_RELOADED: Problem = { kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }
+const NO_WORKER: Problem = { kind: 'uncaught-exception', message: 'The service worker did not start', context: 'worker' }
+const SLOW_WORKER: Problem = { kind: 'warning', message: 'The service worker has not started yet: its script runs for more than 5 s', context: 'worker' }
+
+/** One session's way from files that changed to the browser that runs them. */
+export class CodePipeline {
+  readonly #stations: Stations
+  readonly #syncMs: number
+  readonly #ended = new AbortController()
+  /** Builds and reloads; pushes that come at the same time share it. */
+  readonly #inTurn: () => Promise<void>
+  /** The dev server's version that the browser has, and the last one that was heard of. */
+  #loaded = 0
+  #seen = 0
+  /** The browser or the dev server was lost meanwhile: what is said not to have changed may have. */
+  #isUnsure = false
+  #extension: Running | undefined
+  #wrong: { build: Problem[], load: Problem[], run: Problem[] } = { build: [], load: [], run: [] }
+  #told = '[]'
+  #observation = new AbortController()
+  /** What has become of the last load, and of what was written last: a build that failed is not loaded. */
+  #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, problems: [] })
+  #outcome: Promise<Outcome> = this.#ran
+  #isObserved = true
+  #requested: Promise<void> = Promise.resolve()
+
+  /** `syncMs`: how long a build and the reload may take together. */
+  constructor (stations: Stations, syncMs: number) {
+    this.#stations = stations
+    this.#syncMs = syncMs
+    this.#inTurn = coalesce(() => this.#sync())
+  }
+
+  get problems (): Problem[] {
+    return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run])
+  }
+
+  /** Loads what is there for the first time. @throws when the browser or the dev server cannot be reached */
+  async begin (signal: AbortSignal): Promise<void> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    try {
+      signal.throwIfAborted()
+      await Promise.race([this.sync(), aborted])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+    if (this.#wrong.load.includes(NOT_RELOADED)) throw new Error(NOT_RELOADED.message)
+  }
+
+  /** Goes on with what a server before this one had loaded. */
+  resume ({ loaded, extension }: Kept): void {
+    this.#loaded = this.#seen = loaded
+    this.#extension = extension
+  }
+
+  /** From now on, reloads what changes in any way. */
+  follow (): void {
+    this.#follow().catch(err => this.#stations.warn(err, 'changes not followed'))
+  }
+
+  /** Builds and reloads what was written before the call. */
+  sync (): Promise<void> {
+    this.#requested = this.#inTurn()
+    return this.#requested
+  }
+
+  /** What has become of what was written before the last call of `sync`. */
+  async settled (): Promise<Outcome> {
+    await this.#requested
+    for (;;) {
+      const outcome = this.#outcome
+      const result = await outcome
+      if (outcome === this.#outcome) return result
+    }
+  }
+
+  /** The browser was started again: it may not have the extension. */
+  async lost (): Promise<void> {
+    this.#isUnsure = true
+    await this.sync()
+  }
+
+  /** Chromium has noted something about the extension. */
+  async heard (id: string): Promise<void> {
+    if (id !== this.#extension?.id || !this.#isObserved || this.#ended.signal.aborted) return // a load reads it anyway
+    const signal = AbortSignal.any([this.#ended.signal, this.#observation.signal, AbortSignal.timeout(OBSERVE_MS)])
+    const run = await this.#stations.errors(id, signal)
+    signal.throwIfAborted()
+    this.#wrong.run = run
+    this.#tellProblems()
+  }
+
+  end (): void {
+    this.#ended.abort(new Error('the session is ending'))
+  }
+
+  async #sync (): Promise<void> {
+    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(this.#syncMs)])
+    const startedAt = performance.now()
+    const elapsedMs = () => Math.round(performance.now() - startedAt)
+    try {
+      await this.#stations.written()
+      const version = this.#stations.version()
+      await this.#stations.revive()
+      const changes = await this.#stations.changes(this.#loaded, 0, signal)
+      this.#seen = changes.version
+      this.#wrong.build = changes.problems
+      // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
+      if (changes.version < this.#loaded) this.#isUnsure = true
+      if (changes.ok && (changes.changed.length > 0 || this.#isUnsure)) {
+        this.#observation.abort()
+        const reloaded = await this.#reload(changes, signal)
+        if (!reloaded.refusal) this.#tellReloaded(reloaded, version, elapsedMs())
+        this.#ran = this.#observe(elapsedMs(), reloaded)
+      }
+      this.#outcome = changes.ok
+        ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
+        : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), problems: this.problems })
+    } catch (err) {
+      if (this.#ended.signal.aborted) return
+      this.#isUnsure = true
+      this.#wrong.load = [NOT_RELOADED]
+      this.#stations.warn(err, 'code not reloaded')
+      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), problems: this.problems })
+    }
+    this.#tellProblems()
+  }
+
+  async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded> {
+    const pagesOnly = !this.#isUnsure && changes.changed.every(part => part === 'pages')
+    const before = this.#extension
+    if (before && !pagesOnly) await this.#stations.forgetErrors(before.id, signal)
+    const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
+    this.#loaded = changes.version
+    this.#isUnsure = false
+    this.#extension = reloaded.extension
+    this.#wrong.load = reloaded.refusal ? [reloaded.refusal] : []
+    if (!pagesOnly) this.#wrong.run = []
+    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension })
+    return reloaded
+  }
+
+  #tellReloaded ({ tabs, closed, replaced }: Reloaded, version: number, ms: number): void {
+    const message = [
+      `The extension was reloaded, and ${tabs === 1 ? 'one tab' : `${tabs} tabs`}`,
+      ...closed.map(page => `${page} was closed`),
+      ...replaced.map(id => `the extension ${id} of the same folder is gone`)
+    ].join('; ')
+    this.#stations.tell({ type: 'reloaded', message, version, ms, tabs, ...(closed.length > 0 && { closed }), ...(replaced.length > 0 && { replaced }) })
+  }
+
+  /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
+  async #observe (reloadMs: number, { extension, refusal, settled }: Reloaded): Promise<Outcome> {
+    this.#isObserved = false
+    this.#observation = new AbortController()
+    const { signal: newer } = this.#observation
+    const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
+    let loaded = !refusal && extension !== undefined
+    try {
+      if (extension) {
+        const [worker] = await Promise.all([this.#worker(extension, signal), settled])
+        const run = await this.#stations.errors(extension.id, signal)
+        signal.throwIfAborted()
+        const hasWords = run.some(({ context, kind }) => context === 'worker' && kind !== 'warning')
+        if (worker === 'failed' && !hasWords) run.unshift(NO_WORKER)
+        if (worker === 'slow') run.push(SLOW_WORKER)
+        this.#wrong.run = run
+        loaded &&= worker === 'started' || worker === 'none'
+      }
+    } catch (err) {
+      if (!newer.aborted && !this.#ended.signal.aborted) this.#stations.warn(err, 'extension not observed')
+    }
+    if (!newer.aborted) {
+      this.#isObserved = true
+      this.#tellProblems()
+    }
+    return { loaded, reloadMs, problems: this.problems }
+  }
+
+  async #worker ({ id, manifest }: Running, signal: AbortSignal): Promise<'none' | 'started' | 'failed' | 'slow'> {
+    if (manifest === undefined || !parseManifest(manifest).hasWorker) return 'none'
+    return await this.#stations.workerSettled(id, signal)
+  }
+
+  async #follow (): Promise<void> {
+    const { signal } = this.#ended
+    while (!signal.aborted) {
+      try {
+        const { version, problems } = await this.#stations.changes(this.#seen, WAIT_MS, signal)
+        const isNews = version !== this.#seen || JSON.stringify(problems) !== JSON.stringify(this.#wrong.build)
+        if (isNews) await this.sync()
+      } catch {
+        await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {}) // the supervision tells of a dev server that is down
+      }
+    }
+  }
+
+  #tellProblems (): void {
+    const { problems } = this
+    const text = JSON.stringify(problems)
+    if (text === this.#told || this.#ended.signal.aborted) return
+    this.#told = text
+    const first = problems[0]
+    this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems any more', problems })
+  }
+}

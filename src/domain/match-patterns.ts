@@ -1,0 +1,68 @@
+/**
+ * Match patterns and globs of a manifest, as Chromium reads them (developer.chrome.com/docs/extensions/develop/concepts/match-patterns).
+ * Patterns come from sessions: no regular expression is made of them, and matching costs steps of a budget.
+ */
+
+/** How many steps all matching for one purpose may still take. */
+export interface Budget { steps: number }
+
+/** The budget is spent: what was to be known is not. */
+export class BudgetSpent extends Error {
+  override readonly name = 'BudgetSpent'
+}
+
+/** Schemes of `<all_urls>`, and of `*`. */
+const ALL_SCHEMES = ['http', 'https', 'file', 'ftp', 'ws', 'wss']
+const STAR_SCHEMES = ['http', 'https']
+
+/**
+ * Whether the pattern matches the address; a pattern that Chromium would not take matches nothing.
+ * @throws {BudgetSpent}
+ */
+export function matchesPattern (pattern: string, address: string, budget: Budget): boolean {
+  budget.steps -= address.length
+  const url = URL.parse(address)
+  if (!url) return false
+  const scheme = url.protocol.slice(0, -1)
+  if (pattern === '<all_urls>') return ALL_SCHEMES.includes(scheme)
+  const [, wantedScheme = '', authority = '', path] = /^([a-z*]+):\/\/([^/]*)(\/.*)$/s.exec(pattern) ?? []
+  if (path === undefined) return false
+  if (wantedScheme === '*' ? !STAR_SCHEMES.includes(scheme) : wantedScheme !== scheme) return false
+  if (scheme !== 'file' && !matchesAuthority(authority, url)) return false
+  return matchesGlob(path, url.pathname + url.search, budget, '*')
+}
+
+function matchesAuthority (authority: string, url: URL): boolean {
+  const [, host = '', port = '*'] = /^(.*?)(?::(\*|\d+))?$/s.exec(authority) ?? []
+  if (port !== '*' && port !== portOf(url)) return false
+  if (host === '*') return true
+  if (host.startsWith('*.')) return url.hostname === host.slice(2) || url.hostname.endsWith(host.slice(1))
+  return url.hostname === host.toLowerCase()
+}
+
+function portOf ({ port, protocol }: URL): string {
+  return port || (protocol === 'https:' ? '443' : '80')
+}
+
+/** Whether the glob matches all of the text: `*` stands for any characters, and unless `wildcards` leaves it out, `?` for one. @throws {BudgetSpent} */
+export function matchesGlob (glob: string, text: string, budget: Budget, wildcards = '*?'): boolean {
+  let at = 0
+  let star = -1 // where the last star stands in the glob,
+  let resumeAt = 0 // and where in the text it is tried next
+  let position = 0
+  while (position < text.length) {
+    if (budget.steps-- <= 0) throw new BudgetSpent('the match patterns take too long')
+    if (glob[at] === '*') {
+      star = at++
+      resumeAt = position
+    } else if (at < glob.length && (glob[at] === text[position] || (glob[at] === '?' && wildcards.includes('?')))) {
+      at++
+      position++
+    } else if (star !== -1) {
+      at = star + 1
+      position = ++resumeAt
+    } else return false
+  }
+  while (glob[at] === '*') at++
+  return at === glob.length
+}

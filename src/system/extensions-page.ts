@@ -1,0 +1,88 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { ExtensionInfo } from '../domain/extension-problems.ts'
+import type { DevTools, DevToolsEvent } from './devtools.ts'
+import { until } from './processes.ts'
+
+/** Has the API of chrome://extensions, and none of its weight. */
+const ADDRESS = 'chrome://extensions/strings.m.js'
+const BINDING = 'ex10Note'
+const OPEN_MS = 5000
+const ASK_MS = 2000
+
+const Created = Type.Object({ targetId: Type.String() })
+const Attached = Type.Object({ sessionId: Type.String() })
+const Evaluated = Type.Object({ result: Type.Object({ value: Type.Optional(Type.Unknown()) }) })
+const Note = Type.Object({ name: Type.Literal(BINDING), payload: Type.String({ maxLength: 200 }) })
+const Infos = Type.Array(ExtensionInfo, { maxItems: 200 })
+
+/**
+ * A hidden page of the browser that may use chrome.developerPrivate (developer.chrome.com has no documentation of it; its
+ * definition is chrome/common/extensions/api/developer_private.idl). It lives as long as its DevTools connection.
+ */
+export class ExtensionsPage {
+  readonly #devTools: DevTools
+  readonly #sessionId: string
+  #isOpen = true
+
+  /** Opens the page; `changed` is called with the id of an extension whenever something of its state or errors changes. */
+  static async open (devTools: DevTools, changed: (id: string) => void, outer: AbortSignal): Promise<ExtensionsPage> {
+    const signal = AbortSignal.any([outer, AbortSignal.timeout(OPEN_MS)])
+    const { targetId } = Value.Decode(Created, await devTools.send('Target.createTarget', { url: ADDRESS, hidden: true }, { signal }))
+    const { sessionId } = Value.Decode(Attached, await devTools.send('Target.attachToTarget', { targetId, flatten: true }, { signal }))
+    const page = new ExtensionsPage(devTools, sessionId)
+    devTools.listen(event => {
+      const note = noteOf(event, sessionId)
+      if (note !== undefined) changed(note)
+      if (event.method === 'Target.detachedFromTarget' && event.params.sessionId === sessionId) page.#isOpen = false
+      if (event.method === 'Inspector.targetCrashed' && event.sessionId === sessionId) page.#isOpen = false
+    })
+    await devTools.send('Runtime.addBinding', { name: BINDING }, { sessionId, signal })
+    await until(async () => await page.#evaluate(`location.href === '${ADDRESS}' && Boolean(chrome.developerPrivate)`, signal).catch(() => false) === true, signal, 5)
+    await page.#evaluate(`chrome.developerPrivate.onItemStateChanged.addListener(event => ${BINDING}(event.item_id))`, signal)
+    return page
+  }
+
+  /** Whether the page is there: it goes with its connection, and with a renderer that dies. */
+  get isOpen (): boolean {
+    return this.#isOpen && this.#devTools.isOpen
+  }
+
+  private constructor (devTools: DevTools, sessionId: string) {
+    this.#devTools = devTools
+    this.#sessionId = sessionId
+  }
+
+  /** All extensions that are loaded, the browser's own left out. */
+  async list (signal: AbortSignal): Promise<ExtensionInfo[]> {
+    const text = await this.#evaluate('chrome.developerPrivate.getExtensionsInfo({ includeDisabled: true, includeTerminated: true }).then(all => JSON.stringify(all.filter(({ location }) => location === "UNPACKED")))', signal)
+    return Value.Decode(Infos, Value.Clean(Infos, JSON.parse(String(text))))
+  }
+
+  /** What Chromium knows of the extension. */
+  async info (id: string, signal: AbortSignal): Promise<ExtensionInfo> {
+    const text = await this.#evaluate(`chrome.developerPrivate.getExtensionInfo('${id}').then(info => JSON.stringify({ ...info, iconUrl: undefined }))`, signal)
+    return Value.Decode(ExtensionInfo, Value.Clean(ExtensionInfo, JSON.parse(String(text))))
+  }
+
+  /** Makes Chromium forget the errors that it has noted of the extension. */
+  async clearErrors (id: string, signal: AbortSignal): Promise<void> {
+    await this.#evaluate(`chrome.developerPrivate.deleteExtensionErrors({ extensionId: '${id}' })`, signal)
+  }
+
+  /** Shows the extension's icon in the toolbar. */
+  async pin (id: string, signal: AbortSignal): Promise<void> {
+    await this.#evaluate(`chrome.developerPrivate.updateExtensionConfiguration({ extensionId: '${id}', pinnedToToolbar: true })`, signal)
+  }
+
+  async #evaluate (expression: string, outer: AbortSignal): Promise<unknown> {
+    const signal = AbortSignal.any([outer, AbortSignal.timeout(ASK_MS)])
+    const answer = await this.#devTools.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true }, { sessionId: this.#sessionId, signal })
+    return Value.Decode(Evaluated, answer).result.value
+  }
+}
+
+function noteOf ({ method, params, sessionId }: DevToolsEvent, own: string): string | undefined {
+  if (method !== 'Runtime.bindingCalled' || sessionId !== own || !Value.Check(Note, params)) return undefined
+  return params.payload
+}
