@@ -28,6 +28,7 @@ import pageTokens from '../plugins/page-tokens.ts'
 import pages from '../plugins/pages.ts'
 import places from '../plugins/places.ts'
 import ports from '../plugins/ports.ts'
+import problemNews from '../plugins/problem-news.ts'
 import rateLimits from '../plugins/rate-limits.ts'
 import reconciler from '../plugins/reconciler.ts'
 import registry from '../plugins/registry.ts'
@@ -60,7 +61,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 const plugins = [
   errorReplies, connections, origins, bodies,
   registry, audit, rateLimits, keys, logins, oidc, shares, credentials, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
-  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, sessions, rights, admission, creations, reconciler,
+  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, problemNews, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs
 ]

@@ -51,7 +51,7 @@ export const CLIENT_FILES: readonly string[] = [
 ]
 
 // Modules; the first one is the entry and imports the others.
-const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js']
+const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js', 'problems.js']
 
 /**
  * Every file the page loads: nothing else has to be served, and no folder as a whole. The client's files are one answer
@@ -105,6 +105,12 @@ ${preloads.join('\n')}
 <textarea id="pasteboard" aria-label="Keyboard input of the remote browser" autocapitalize="off" autocomplete="off" spellcheck="false"></textarea>
 <div id="status" role="status" aria-live="polite" data-look="cover">Connecting…</div>
 <div id="view-only">View only</div>
+<section id="problems" aria-label="Problems of the extension" hidden>
+<div><div role="alert"></div><div role="status"></div></div>
+<button type="button" aria-expanded="false" aria-controls="other-problems" hidden></button>
+<button type="button" aria-label="Close" title="Close (Ctrl+F6 leads here from the picture, and back)" aria-keyshortcuts="Control+F6">×</button>
+<ul id="other-problems" hidden></ul>
+</section>
 <div id="expiry" role="alert" hidden><span></span> <button type="button">Keep the session</button></div>
 <noscript>The live browser needs JavaScript.</noscript>
 </body>

@@ -12,6 +12,7 @@ import endOidcLogins from './end-oidc-logins.ts'
 import finishOidcLogin from './finish-oidc-login.ts'
 import getAudit from './get-audit.ts'
 import getDisplayFile from './get-display-file.ts'
+import getDisplayProblems from './get-display-problems.ts'
 import getDisplayState from './get-display-state.ts'
 import getEvents from './get-events.ts'
 import getLogs from './get-logs.ts'
@@ -41,7 +42,7 @@ import viewShare from './view-share.ts'
 /** Every route of the API. */
 export const routes = [
   createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents, updateCode,
-  viewHome, viewSession, getDisplayFile, getDisplayState, keepSession, getAudit, health, ready,
+  viewHome, viewSession, getDisplayFile, getDisplayState, getDisplayProblems, keepSession, getAudit, health, ready,
   listAllSessions, endUserSessions, getStatistics, getAuditLog,
   logIn, beginOidcLogin, finishOidcLogin, logOut, getMe, listLogins, endLogin, endLogins, addKey, listKeys, revokeKey, endOidcLogins, addShare, listShares, revokeShare, viewShare
 ]

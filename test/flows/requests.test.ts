@@ -123,7 +123,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
 
   await t.test('an id that is unknown or malformed gets the same 404 on every route', async t => {
     const routes = (id: string): [string, string, string?][] => [
-      ['GET', `/session/${id}`], ['GET', `/session/${id}/`], ['GET', `/session/${id}/index.html`], ['GET', `/session/${id}/js/x.js`], ['GET', `/session/${id}/state`],
+      ['GET', `/session/${id}`], ['GET', `/session/${id}/`], ['GET', `/session/${id}/index.html`], ['GET', `/session/${id}/js/x.js`], ['GET', `/session/${id}/state`], ['GET', `/session/${id}/problems`],
       ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['DELETE', `/sessions/${id}`], ['GET', `/sessions/${id}/logs?source=xpra`],
       ['POST', `/sessions/${id}/touch`], ['POST', `/sessions/${id}/refresh`], ['POST', `/session/${id}/keep`],
       ['POST', '/updateCode', JSON.stringify({ sessionId: decodeURIComponent(id.replace(/%(ff|E0%A4%A)/g, '')), filePath: 'x.js', content: '' })]
@@ -211,7 +211,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
 
   await t.test('an ended session is as if it had never been', async t => {
     t.match(await (await endSession(server, id)).json(), { success: true, message: String })
-    for (const [method, path] of [['GET', `/session/${id}/index.html`], ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['GET', `/session/${id}/state`]] as const) {
+    for (const [method, path] of [['GET', `/session/${id}/index.html`], ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['GET', `/session/${id}/state`], ['GET', `/session/${id}/problems`]] as const) {
       const answer = await ask(server, method, path)
       t.match({ status: answer.status, body: JSON.parse(answer.body) }, { status: 404, body: { code: 'EX10_SESSION_NOT_FOUND', message: 'No such session' } }, `${method} ${path}`)
     }

@@ -15,4 +15,5 @@ export const canAct = take('mode') === 'control'
 export const token = take('token')
 export const keepUrl = `${base}keep`
 export const stateUrl = `${base}state?token=${token}`
+export const problemsUrl = `${base}problems?token=${token}`
 export const socketUrl = new URL(`${base}socket?ticket=${encodeURIComponent(ticket)}`, document.baseURI)

@@ -5,6 +5,7 @@ import { watchConnection } from './connection.js'
 import { warnOfEnd } from './expiry.js'
 import { routeInput } from './input.js'
 import { checkPacket } from './packets.js'
+import { showProblems } from './problems.js'
 import { placeWindows } from './windows.js'
 
 const status = document.getElementById('status')
@@ -152,6 +153,7 @@ function start () {
   }
   pauseWhenHidden(client)
   warnOfEnd(client)
+  showProblems()
   open(client)
 }
 

@@ -68,15 +68,24 @@ function addLine (status, text) {
   progress.append(item)
 }
 
+/** What the list shows. */
+let listed = ''
+
 async function listSessions () {
   const response = await fetch('/sessions')
-  if (!response.ok) return sessions.replaceChildren((await response.json()).message)
+  if (!response.ok) {
+    listed = ''
+    return sessions.replaceChildren((await response.json()).message)
+  }
   const list = (await response.json()).sessions
+  const news = JSON.stringify(list.map(({ id, state, health, problems }) => [id, state, health, problems]))
+  if (news === listed) return // a button that is being pressed stays where it is
+  listed = news
   sessions.replaceChildren(...list.map(toItem))
   if (list.length === 0) sessions.append('None yet.')
 }
 
-function toItem ({ id, url, state, health, createdAt }) {
+function toItem ({ id, url, state, health, createdAt, problems }) {
   const link = document.createElement('a')
   link.href = url
   link.textContent = id.slice(0, 8)
@@ -86,12 +95,32 @@ function toItem ({ id, url, state, health, createdAt }) {
     end.disabled = true
     const response = await fetch(`/session/${id}`, { method: 'DELETE', ...changing })
     if (!response.ok) addLine('error', (await response.json()).message)
+    end.disabled = false
     await listSessions()
   })
   const item = document.createElement('li')
   const since = new Date(createdAt).toLocaleTimeString()
-  item.append(link, ` ${state}${health === 'ok' ? '' : `, ${health}`}, since ${since} `, end)
+  item.append(link, ` ${state}${health === 'ok' ? '' : `, ${health}`}, since ${since} `, end, ...toProblem(problems))
   return item
+}
+
+/** The first error, else the first warning, and how many others there are. The session's words: as text. */
+function toProblem (problems) {
+  const first = problems.find(({ kind }) => kind !== 'warning') ?? problems[0]
+  if (!first) return []
+  const paragraph = document.createElement('p')
+  paragraph.className = first.kind === 'warning' ? 'warning' : 'error'
+  const place = document.createElement('b')
+  place.textContent = [first.file, first.line].filter(part => part !== undefined).join(':')
+  paragraph.append(place, ` ${first.message}`, problems.length > 1 ? ` (and ${problems.length - 1} more)` : '')
+  return [paragraph]
+}
+
+/** Whoever comes back to the page sees what is so now. To ask now and then would keep a login that nobody uses. */
+function listWhenSeen () {
+  const list = () => { if (!document.hidden) listSessions().catch(() => {}) } // a server that is away: what is shown stays
+  document.addEventListener('visibilitychange', list)
+  addEventListener('focus', list)
 }
 
 /** Shows the login, or the person's sessions. */
@@ -109,6 +138,7 @@ async function begin () {
   }
   desk.hidden = false
   await listSessions()
+  listWhenSeen()
 }
 
 await begin()

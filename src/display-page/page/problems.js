@@ -1,0 +1,138 @@
+// A bar over the picture that says what is wrong with the extension. The server answers when that changes. The texts are
+// the session's words: they are shown as text only.
+
+import { canAct, problemsUrl } from './about.js'
+
+const ANSWER = 40_000 // the server answers after 25 s at the latest
+const RETRY = 2_000
+const HEALED = 700 // a reload forgets what went wrong, and the same may go wrong again at once
+
+const bar = document.getElementById('problems')
+const [alert, status] = bar.querySelectorAll('[role]')
+const [more, close] = bar.querySelectorAll('button')
+const others = document.getElementById('other-problems')
+
+/** Shows the session's problems, as they come and go. Who only looks is told of none. */
+export function showProblems () {
+  if (!canAct) return
+  let closed = new Set()
+  let shown = []
+  let timer
+
+  function take (problems) {
+    clearTimeout(timer)
+    const hasNew = problems.some(problem => !shown.includes(JSON.stringify(problem)))
+    if (hasNew) show(problems)
+    else timer = setTimeout(show, HEALED, problems)
+  }
+
+  function show (problems) {
+    shown = problems.map(problem => JSON.stringify(problem))
+    closed = closed.intersection(new Set(shown)) // one that comes back is shown again
+    bar.hidden = shown.every(text => closed.has(text))
+    const [first, ...rest] = problems.toSorted((a, b) => isWarning(a) - isWarning(b))
+    const isQuiet = first === undefined || isWarning(first)
+    bar.dataset.look = isQuiet ? 'warning' : 'error'
+    const region = bar.hidden ? undefined : isQuiet ? status : alert
+    for (const element of [alert, status]) say(element, element === region && first)
+    others.replaceChildren(...rest.map(problem => say(document.createElement('li'), problem)))
+    more.hidden = rest.length === 0
+    expand(!others.hidden && rest.length > 0)
+  }
+
+  function expand (isOpen) {
+    others.hidden = !isOpen
+    more.setAttribute('aria-expanded', String(isOpen))
+    more.textContent = isOpen ? 'Show one' : `and ${others.childElementCount} more`
+  }
+
+  more.addEventListener('click', () => expand(others.hidden))
+  close.addEventListener('click', () => {
+    closed = new Set(shown)
+    bar.hidden = true
+    returnToPicture()
+  })
+  keepFocusOnPicture()
+  keepKeysInBar()
+  watch(take)
+}
+
+const isWarning = ({ kind }) => kind === 'warning'
+
+/** Puts a problem into an element, which is left alone if it says that already: it would be read aloud again. */
+function say (element, problem) {
+  const place = problem?.file === undefined ? '' : [problem.file, problem.line].filter(part => part !== undefined).join(':')
+  const texts = problem ? [place, problem.message] : []
+  if (texts.join('\n') === [...element.children].map(child => child.textContent).join('\n')) return element
+  element.replaceChildren(...texts.map((text, index) => {
+    const part = document.createElement(index === 0 ? 'b' : 'span')
+    part.textContent = text
+    return part
+  }))
+  return element
+}
+
+/** Calls `take` with the problems whenever they have changed. A page that nobody sees asks for nothing. */
+async function watch (take) {
+  let known = ''
+  for (;;) {
+    await seen()
+    const { tag, problems, isOver } = await ask(known)
+    if (isOver) return
+    if (tag === undefined) {
+      await new Promise(resolve => setTimeout(resolve, RETRY))
+    } else if (tag !== known) {
+      known = tag
+      take(problems)
+    }
+  }
+}
+
+/** The problems, once they are others than those that are known, or after a while. */
+async function ask (known) {
+  const hidden = new AbortController()
+  const giveUp = () => { if (document.hidden) hidden.abort() }
+  document.addEventListener('visibilitychange', giveUp)
+  try {
+    const signal = AbortSignal.any([hidden.signal, AbortSignal.timeout(ANSWER)])
+    const response = await fetch(`${problemsUrl}&known=${known}`, { cache: 'no-store', credentials: 'omit', signal })
+    if (response.ok) return await response.json()
+    return { isOver: [401, 403, 404].includes(response.status) } // the page says what has become of the session
+  } catch {
+    return {} // not reached
+  } finally {
+    document.removeEventListener('visibilitychange', giveUp)
+  }
+}
+
+function seen () {
+  if (!document.hidden) return
+  return new Promise(resolve => document.addEventListener('visibilitychange', resolve, { once: true }))
+}
+
+const returnToPicture = () => document.getElementById('pasteboard').focus({ preventScroll: true })
+
+/** A click on the bar leaves the keyboard with the picture. */
+function keepFocusOnPicture () {
+  bar.addEventListener('pointerdown', event => event.preventDefault())
+  bar.addEventListener('mousedown', event => event.preventDefault())
+}
+
+/** Ctrl+F6 leads from the picture to the bar, and back, as Escape does. Keys that are pressed in the bar do not reach the session. */
+function keepKeysInBar () {
+  const held = new Set()
+  addEventListener('keydown', event => {
+    const isWithin = bar.contains(event.target)
+    const isSwitch = event.ctrlKey && event.key === 'F6' && !bar.hidden
+    if (!isWithin && !isSwitch) return
+    event.stopImmediatePropagation()
+    held.add(event.code)
+    if (!isSwitch && event.key !== 'Escape') return
+    event.preventDefault()
+    if (isWithin) returnToPicture()
+    else close.focus()
+  }, true)
+  addEventListener('keyup', event => {
+    if (held.delete(event.code)) event.stopImmediatePropagation()
+  }, true)
+}
