@@ -88,6 +88,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   function stationsOf (facts: SessionFacts, writer: FileWriter, channel: BrowserChannel): Stations {
     const path = pathOf(facts)
     let kept: Kept
+    const pin = async (id: string, signal: AbortSignal) => (await channel.page(signal)).pin(id, signal)
     const keep = coalesce(() => keepExtension(dirOf(facts), kept))
     return {
       version: () => app.registry.get(facts.id)?.version ?? 0,
@@ -97,7 +98,8 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       async reload ({ manifest, before, pagesOnly }, signal) {
         const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
         const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
-        if (extension && extension.id !== before?.id && extension.id !== extensionId(path)) await (await channel.page(signal)).pin(extension.id, signal)
+        const isOther = extension && extension.id !== before?.id && extension.id !== extensionId(path) // the first one's icon is there from the start
+        if (isOther) await pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
         return { ...reloaded, extension }
       },
       forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),

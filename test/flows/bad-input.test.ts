@@ -178,5 +178,5 @@ async function ownFiles (within: Inside): Promise<string[]> {
 /** Everything that a person could have written, anywhere in the home: paths only, without what the browser and the build keep for themselves. */
 async function listHome (within: Inside): Promise<string[]> {
   const { stdout } = await within.run(['find', within.facts.account.home, '-printf', '%P\\0'])
-  return stdout.split('\0').filter(path => path && !/^(profile|extension-build|\.cache|\.config|\.local|\.pki|\.dbus|\.xpra|\.fakexinerama|\.ex10-)/.test(path)).sort()
+  return stdout.split('\0').filter(path => path && !/^(profile|\.cache|\.config|\.local|\.pki|\.dbus|\.xpra|\.fakexinerama|\.ex10-)/.test(path)).sort()
 }

@@ -31,7 +31,7 @@ t.test('when the clock on the wall is set an hour forward or back, no session en
 
   const assertHour = async (hours: number) => {
     const { headers } = await fetch(`${server.url}/health`)
-    const { version } = await loopbackJson(slot.devServerPort, '/build?after=0', { method: 'POST', maxBytes: 8192, signal: AbortSignal.timeout(20_000) }) as { version: number }
+    const { version } = await loopbackJson(slot.devServerPort, '/changes?after=0&wait=0', { maxBytes: 65536, signal: AbortSignal.timeout(20_000) }) as { version: number }
     for (const [whose, time] of [['server', Date.parse(headers.get('date') ?? '')], ['dev server', version]] as const) {
       t.ok(Math.abs(time - Date.now() - hours * HOUR_MS) < 2 * MINUTE_MS, `control: by the ${whose}'s clock it is ${hours} h off`)
     }

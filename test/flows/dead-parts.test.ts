@@ -3,6 +3,7 @@ import { renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
+import type { SessionView } from '../../src/schemas/session.ts'
 import { listMachine } from '../support/machine.ts'
 import { inside, readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, launch, pushCode, startServer, testEnv } from '../support/server.ts'
@@ -49,8 +50,9 @@ t.test('a session whose parts are dead or lie harms nobody but itself', async t 
     execFileSync('s6-svc', ['-k', `${services}/browser`])
     const pushed = await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.token = 1' })
     t.equal(pushed.status, 200)
-    const problem = await eventually('the problem', async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { problem?: string }).problem, 60_000)
-    t.equal(problem, 'The code was written, but could not be built or reloaded: push again')
+    const problems = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).problems
+    await eventually('the problem', async () => (await problems()).length > 0, 60_000)
+    t.strictSame(await problems(), [{ kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }])
   })
 
   t.equal((await endSession(server, session.id)).status, 200)

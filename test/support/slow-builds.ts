@@ -9,8 +9,8 @@ export function slowBuilds (t: Test, seconds: number): Record<string, string> {
   const folder = mkdtempSync(`${TEST_DATA}/slow-builds-`)
   t.teardown(() => rmSync(folder, { recursive: true }))
   cpSync(EX10_SESSION_PATH, folder, { recursive: true })
-  const source = readFileSync(`${folder}/node`, 'utf8')
-  writeFileSync(`${folder}/node`, source.replace('my ($path) = @_;', `$& sleep ${seconds} if $path =~ m{^/build};`))
+  const source = readFileSync(`${folder}/python3`, 'utf8')
+  writeFileSync(`${folder}/python3`, source.replace('my ($path) = @_;', `$& sleep ${seconds} if $path =~ m{after=[1-9].*wait=0$};`))
   chmodSync(folder, 0o755)
   return { EX10_SESSION_PATH: folder }
 }

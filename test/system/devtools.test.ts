@@ -69,6 +69,6 @@ t.test('an address that leads elsewhere is not followed', async t => {
 })
 
 t.test('an unpacked extension has the id that Chromium derives from its path', async t => {
-  t.match(extensionId('/var/lib/ex10/homes/ex10_user_0a1b2c3d/extension-build'), /^[a-p]{32}$/)
+  t.match(extensionId('/var/lib/ex10/homes/ex10_user_0a1b2c3d/extension'), /^[a-p]{32}$/)
   t.not(extensionId('/a'), extensionId('/b'))
 })
