@@ -50,7 +50,6 @@ t.test('What is wrong with the extension is said over its picture, and on the ho
     t.equal(await hasFocus(page), 'pasteboard')
     await page.keyboard.type('ab')
     await eventually('the keys in the picture', async () => await typed() === 'ab')
-    await page.screenshot({ path: process.env.SCREENSHOT ?? '/dev/null', type: 'png' })
   })
 
   await t.test('it is closed by a click that leaves the keyboard with the picture; another problem brings it back, the same one does not', async t => {
