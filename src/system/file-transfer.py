@@ -1,0 +1,260 @@
+"""One transfer of files into a session or out of it, as the session's own user, inside its sandbox.
+
+The argument is a JSON request, standard output the answer: JSON lines, and after them maybe bytes. A line
+{"error": "PATH_SYMLINK", "path": "a.js"} ends it.
+  {"do": "list", "base": "extension", "skip": [".git"]}
+      a line a file: {"path", "size", "modified": <ms>, "hash": <SHA-256, where it could be read>}; {"truncated": false}
+  {"do": "read", "base": "extension", "path": "a.js"}      {"size", "modified", "hash"}, the bytes
+  {"do": "stage", "transfer": "<id>"}                      {"size", "hash"}
+  {"do": "unpack", "transfer": "<id>"}                     a line an entry: {"name", "folder": true} or {"name", "size"}; {"done": true}
+  {"do": "export", "transfer": "<id>", "base": "extension", "skip": [".map"]}      {"size"}, the bytes
+For `stage` and `unpack`, the content comes on standard input in frames: its length in four bytes, then as many; the
+last frame has none. It is put into a folder of that id, each file with a number for its name, counted from 0 in the
+order of the files; there the file writer takes it from. The folder goes when standard input ends, for whatever reason.
+file-paths.py and archive-reader.py go before this text.
+"""
+import fcntl
+import resource
+import select
+
+TRANSFERS = '.ex10-transfer'
+LISTED, LISTED_BYTES, HASHED_BYTES = 20_000, 4 << 20, 1 << 30
+MEMORY_BYTES = 1 << 30
+
+
+class Cut(Exception):
+    """Nobody waits for this any more."""
+
+
+def main():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    request = json.loads(sys.argv[1])
+    home = os.open(os.environ['HOME'], FOLDER)
+    try:
+        {'list': list_files, 'read': read, 'stage': stage, 'unpack': unpack, 'export': export, 'sweep': sweep}[request['do']](home, request)
+        sys.stdout.flush()
+    except (Cut, BrokenPipeError):
+        os._exit(0)
+    except Refused as refused:
+        fail(*refused.args)
+    except OSError as error:
+        fail(ERRORS.get(error.errno, 'TRANSFER_FAILED'))
+    except MemoryError:
+        fail('TRANSFER_FAILED')
+
+
+def say(answer):
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b'\n')
+
+
+def fail(error, path=''):
+    say({'error': error, 'path': path})
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def list_files(home, request):
+    base = request['base'].split('/')
+    files = path_bytes = hashed = 0
+    is_truncated = False
+    try:
+        for parts, found, folder in walk(home, base, request['skip']):
+            path = '/'.join(parts[len(base):])
+            if not stat.S_ISREG(found.st_mode) or not is_text(path):
+                continue
+            files, path_bytes = files + 1, path_bytes + len(path.encode())
+            if files > LISTED or path_bytes > LISTED_BYTES or hashed > HASHED_BYTES:
+                raise Refused('TOO_MANY_FILES')
+            check_cut()
+            try:
+                with open_regular(parts[-1], folder) as file:
+                    digest, size = hash_of(file)
+                hashed += size
+                say({'path': path, 'size': size, 'modified': modified(found), 'hash': digest})
+            except (Refused, PermissionError):
+                say({'path': path, 'size': found.st_size, 'modified': modified(found)})
+            except FileNotFoundError:
+                pass
+    except Refused as refused:
+        if refused.args[0] != 'TOO_MANY_FILES':
+            raise
+        is_truncated = True
+    say({'truncated': is_truncated})
+
+
+def is_text(path):
+    try:
+        return bool(path.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def modified(found):
+    return max(0, min(found.st_mtime_ns // 1_000_000, 8_640_000_000_000_000))
+
+
+def read(home, request):
+    parts = [*request['base'].split('/'), *request['path'].split('/')]
+    with parent_of(home, parts) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        if found is None:
+            raise Refused('PATH_NOT_FOUND')
+        check_regular(found)
+        with open_regular(parts[-1], parent) as file:
+            digest, size = hash_of(file)
+            file.seek(0)
+            say({'size': size, 'modified': modified(os.fstat(file.fileno())), 'hash': digest})
+            send(file, size, digest)
+
+
+def send(file, size, digest=None):
+    """Sends as many bytes. If their hash is not this one any more, the last of them are missing."""
+    again = hashlib.sha256()
+    while size > 0:
+        piece = file.read(min(CHUNK, size))
+        size -= len(piece)
+        again.update(piece)
+        if not piece or size == 0 and digest not in (None, again.hexdigest()):
+            raise Cut
+        sys.stdout.buffer.write(piece)
+
+
+def stage(home, request):
+    with transfer_folder(home, request['transfer']) as folder:
+        with create('0', folder) as file:
+            digest, size = hashlib.sha256(), 0
+            for piece in frames():
+                digest.update(piece)
+                size += len(piece)
+                file.write(piece)
+        say({'size': size, 'hash': digest.hexdigest()})
+        wait()
+
+
+def unpack(home, request):
+    with transfer_folder(home, request['transfer']) as folder:
+        with create('archive', folder) as archive:
+            os.unlink('archive', dir_fd=folder)
+            for piece in frames():
+                archive.write(piece)
+            number = 0
+            for name, content in entries_of(archive):
+                if content is None:
+                    say({'name': name, 'folder': True})
+                    continue
+                size = 0
+                with create(str(number), folder) as file:
+                    for piece in content:
+                        size += len(piece)
+                        file.write(piece)
+                        check_cut()
+                say({'name': name, 'size': size})
+                number += 1
+        say({'done': True})
+        wait()
+
+
+def export(home, request):
+    base = request['base'].split('/')
+    paths = []
+    for parts, found, _ in walk(home, base, []):
+        path = '/'.join(parts[len(base):])
+        is_hidden = any(part.startswith('.') for part in parts[len(base):])
+        if stat.S_ISREG(found.st_mode) and not is_hidden and not path.endswith(tuple(request['skip'])) and is_text(path):
+            paths.append(path)
+    if 'manifest.json' not in paths:
+        raise Refused('NOTHING_TO_EXPORT')
+    with transfer_folder(home, request['transfer']) as folder:
+        with create('archive', folder) as archive:
+            os.unlink('archive', dir_fd=folder)
+            write_zip(archive, while_waited_for((path, base + path.split('/')) for path in sorted(paths)), home)
+            size = archive.seek(0, os.SEEK_END)
+            archive.seek(0)
+            say({'size': size})
+            send(archive, size)
+
+
+def frames():
+    """What comes on standard input, in pieces; it is cut when that ends before its last frame."""
+    while True:
+        head = sys.stdin.buffer.read(4)
+        size = int.from_bytes(head, 'big')
+        if len(head) == 4 and size == 0:
+            return
+        piece = sys.stdin.buffer.read(size)
+        if len(head) < 4 or len(piece) < size:
+            raise Cut
+        yield piece
+
+
+def check_cut():
+    """Behind the last frame, or where none is asked for, nothing comes but the end."""
+    if select.select([0], [], [], 0)[0]:
+        raise Cut
+
+
+def while_waited_for(items):
+    for item in items:
+        check_cut()
+        yield item
+
+
+def wait():
+    sys.stdout.flush()
+    sys.stdin.buffer.read(1)
+
+
+def create(name, folder):
+    return os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder), 'w+b')
+
+
+@contextlib.contextmanager
+def transfer_folder(home, name):
+    """A folder for the files of this transfer, as long as it goes on. What was left by others that were killed goes."""
+    every = open_transfers(home)
+    fcntl.flock(every, fcntl.LOCK_EX)
+    remove_left(every)
+    os.mkdir(name, 0o700, dir_fd=every)
+    folder = os.open(name, FOLDER, dir_fd=every)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    fcntl.flock(every, fcntl.LOCK_UN)
+    try:
+        yield folder
+    finally:
+        remove(every, name, folder)
+
+
+def sweep(home, request):
+    every = open_transfers(home)
+    fcntl.flock(every, fcntl.LOCK_EX)
+    remove_left(every)
+
+
+def open_transfers(home):
+    try:
+        os.mkdir(TRANSFERS, 0o700, dir_fd=home)
+    except FileExistsError:
+        pass
+    return os.open(TRANSFERS, FOLDER, dir_fd=home)
+
+
+def remove_left(every):
+    """Whoever still works in a folder has locked it."""
+    for name in os.listdir(every):
+        with contextlib.suppress(OSError):
+            folder = os.open(name, FOLDER, dir_fd=every)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(every, name, folder)
+            finally:
+                os.close(folder)
+
+
+def remove(every, name, folder):
+    for inner in os.listdir(folder):
+        os.unlink(inner, dir_fd=folder)
+    os.rmdir(name, dir_fd=every)
+
+
+if __name__ == '__main__':
+    main()
