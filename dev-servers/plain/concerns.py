@@ -10,8 +10,9 @@ IDLE = ('.md', '.txt', '.map', '.license')
 SCANNED_BYTES = 4 * 1024 * 1024
 MAX_PROBLEMS = 40
 LITERAL = re.compile(r'''["'`]([^"'`\n\\]{1,255})["'`]|url\(\s*([^"')\s]{1,255})\s*\)|(?:src|href)\s*=\s*([^"'\s>]{1,255})''')
-REFERENCE = re.compile(r'''<(?:script|link)\b[^>]*?\s(?:src|href)\s*=\s*["']?([^"'\s>]+)''', re.I)
-BARE_IMPORT = re.compile(r'''^\s*(?:import|export)\b[^'"\n;]*?(?:\bfrom\s*)?["']([@A-Za-z][^"'\n]*)["']''', re.M)
+REFERENCE = re.compile(r'''<(?:script|link)\b[^>]*?\s(?:src|href)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^"'\s>]+))''', re.I)
+BARE_IMPORT = re.compile(r'''^[ \t]*(?:import|export)\b(?:[\w\s{},*$]*?\bfrom)?\s*["']([@A-Za-z][^"'\n:]*)["']''', re.M)
+ESCAPED = re.compile(r'(?:%[0-9a-fA-F]{2})+')
 COMMENT = re.compile(r'''"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/''', re.S)
 PAGE_KEYS = [('action', 'default_popup'), ('options_page',), ('options_ui', 'page'), ('side_panel', 'default_path'), ('devtools_page',),
              ('chrome_url_overrides', 'newtab'), ('chrome_url_overrides', 'history'), ('chrome_url_overrides', 'bookmarks')]
@@ -90,7 +91,7 @@ class Concerns:
                 found.append(problem('missing-file', f'manifest.json names {page} as {".".join(key)}, and there is no such file', 'manifest.json', 'manifest'))
         for path in sorted(path for path in self.tree.files if path.endswith(PAGES)):
             text = re.sub(r'<!--.*?-->', '', self.tree.text(path, SCANNED_BYTES) or '', flags=re.S)
-            for name in sorted(set(REFERENCE.findall(text))):
+            for name in sorted({''.join(match).strip().replace('&amp;', '&') for match in REFERENCE.findall(text)}):
                 if not re.match(r'[a-z][a-z0-9+.-]*:|//', name, re.I) and not self.has(name, os.path.dirname(path)):
                     found.append(problem('missing-file', f'{path} refers to {name}, and there is no such file', path, 'page'))
         return found[:MAX_PROBLEMS]
@@ -99,8 +100,11 @@ class Concerns:
         name = name.split('?')[0].split('#')[0]
         if name in ('', '/'):
             return True
-        path = os.path.normpath(name.lstrip('/') if name.startswith('/') else os.path.join(here, name))
-        return path.startswith('..') or path in self.tree.files
+        for spelling in (name, ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace('%', '')).decode('utf-8', 'replace'), name)):
+            path = os.path.normpath(spelling.lstrip('/') if spelling.startswith('/') else os.path.join(here, spelling))
+            if path.startswith('..') or path in self.tree.files:
+                return True
+        return False
 
     def wrong_template(self):
         files = self.tree.files
