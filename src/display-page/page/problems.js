@@ -43,7 +43,7 @@ export function showProblems () {
   function expand (isOpen) {
     others.hidden = !isOpen
     more.setAttribute('aria-expanded', String(isOpen))
-    more.textContent = isOpen ? 'Show one' : `and ${others.childElementCount} more`
+    more.textContent = isOpen ? 'Show less' : `and ${others.childElementCount} more`
   }
 
   more.addEventListener('click', () => expand(others.hidden))
