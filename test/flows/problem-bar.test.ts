@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openDevTools } from '../support/devtools.ts'
@@ -59,6 +60,7 @@ t.test('What is wrong with the extension is said over its picture, and on the ho
     await page.keyboard.type('c')
     await eventually('the key in the picture', async () => await typed() === 'abc')
     await push(throwing('first'))
+    await delay(1500) // it would have been shown
     t.notOk(await bar(page).isVisible(), 'the same problem')
     await push(throwing(HOSTILE))
     await isShown(page)
