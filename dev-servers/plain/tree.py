@@ -24,7 +24,8 @@ class Tree:
             raise OSError(ctypes.get_errno(), 'inotify_init1')
         self.watched = {}  # watch descriptor -> folder, relative
         os.makedirs(folder, exist_ok=True)
-        self.scan('')
+        for path in self.scan(''):
+            self.refresh(path)
 
     def read(self):
         """The paths of files that are there, or are gone, or have other content, since the last call."""
@@ -98,9 +99,6 @@ class Tree:
                     folders.append(path)
                 elif len(found) < MAX_FILES:
                     found.add(path)
-        for path in found:
-            if path not in self.files:
-                self.refresh(path)
         return found
 
     def watch(self, folder):

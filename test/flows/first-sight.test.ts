@@ -28,8 +28,8 @@ t.test('a new session shows at once what its extension does', async t => {
     const popups = async () => (await devTools.targets()).filter(({ url }) => url.endsWith('/popup.html'))
     for (let time = 0; time < TIMES; time++) {
       await page.mouse.click(ICON.x, ICON.y)
-      const [popup] = await eventually('the popup', async () => (await popups()).length > 0 && popups(), 10_000)
-      const shown = await devTools.attach(popup!.targetId)
+      const popup = await eventually('the popup', async () => (await popups())[0], 10_000)
+      const shown = await devTools.attach(popup.targetId)
       await eventually('its text', async () => /My extension\s+Hello from my extension\s+Version 0\.1\.0/.test(String(await shown.evaluate('document.body.innerText'))), 10_000)
       await page.keyboard.press('Escape')
       await eventually('the popup is closed', async () => (await popups()).length === 0, 10_000)
