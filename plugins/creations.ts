@@ -52,7 +52,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, width, height }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, devServer: template.devServer, width, height }
     const turn = app.admission.enter(wish)
     const order: Order = { owner, turnedAway: new AbortController() }
     orders.add(order)

@@ -174,6 +174,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     if (!await app.linuxUsers.exists(facts.account)) return 'its account is gone, or outside the range'
     if (!app.ports.isSlot(facts.slot)) return 'its ports are not those of a slot any more'
     if (!app.templates.has(facts.template)) return 'its template is gone'
+    if (facts.devServer !== app.templates.get(facts.template).devServer) return 'its dev server is one of another version'
   }
 
   async function adopt (session: Live): Promise<void> {

@@ -69,6 +69,8 @@ export interface SessionFacts {
   slot: Slot
   account: Account
   template: string
+  /** The template's dev server when the session was made; those of an earlier version were none. */
+  devServer?: string
   width: number
   height: number
   createdAt: Date
