@@ -7,12 +7,14 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync,
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installPackages } from './debian.mjs'
+import { fillNpmCache, npmCache } from './npm-cache.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
 const STAMP = '.ex10-setup' // in a node_modules: what it was installed from
 
-const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installDevServers()
+const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installDevServers() ??
+  (process.argv.includes('--test') ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
 if (problem) {
   console.error(`ex10: ${problem}`)
   process.exit(1)
@@ -26,13 +28,13 @@ function checkMachine () {
   if (process.getuid() !== 0) return 'root is needed, to make accounts and firewall rules: run this command as root, for example with sudo'
 }
 
-/** `npm ci` in `folder`, unless its node_modules were installed from the same lock file. */
-function installModules (folder) {
+/** `npm ci` in `folder`, with further options, unless its node_modules were installed from the same lock file. */
+function installModules (folder, { args = [], env = process.env } = {}) {
   const stamp = join(folder, 'node_modules', STAMP)
   const wanted = createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   console.log(`Installing node modules in ${folder}`)
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...args], { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0) return `"npm ci" failed in ${folder}: see its message above; check the network, then try again`
   writeFileSync(stamp, wanted)
 }
@@ -65,7 +67,7 @@ function installDevServer (devServer, link, templates) {
   rmSync(made, { recursive: true, force: true })
   cpSync(devServer, made, { recursive: true, filter: path => !path.includes('node_modules') && !path.includes('__pycache__') })
   cpSync(startPage, join(made, 'start.html'))
-  const problem = existsSync(join(made, 'package-lock.json')) && installModules(made)
+  const problem = existsSync(join(made, 'package-lock.json')) && installModules(made, npmCache(DATA_DIR))
   if (problem) return problem
   for (const template of templates.filter(({ build }) => build)) {
     const problem = build(template, made)

@@ -42,6 +42,7 @@ const ANSWER_BYTES = 2 * 1024 * 1024
 const LATE_MS = 10_000
 
 async function devServer (app: FastifyInstance): Promise<void> {
+  const { npmRegistry } = app.config
   app.decorate('devServer', {
     async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
       const port = facts.slot.devServerPort
@@ -49,6 +50,7 @@ async function devServer (app: FastifyInstance): Promise<void> {
       await app.sandboxes.startService(facts, {
         name: 'dev-server',
         argv: template.dev.map(word => word.replace(/\$[A-Z]+/g, name => words[name] ?? name)),
+        env: npmRegistry ? { EX10_NPM_REGISTRY: npmRegistry } : {},
         cwd: facts.account.home,
         once: true
       }, signal)
@@ -68,4 +70,4 @@ async function devServer (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(devServer, { name: 'dev-server', dependencies: ['sandboxes'] })
+export default fp(devServer, { name: 'dev-server', dependencies: ['config', 'sandboxes'] })

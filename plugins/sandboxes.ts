@@ -72,6 +72,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       account: facts.account,
       node: process.execPath,
       template: join(dataDir, 'templates', template.devServer),
+      npmCache: join(dataDir, 'npm-cache'),
       cgroups,
       limits,
       ports: portsOf(facts.slot)

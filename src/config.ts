@@ -30,6 +30,7 @@ export const Config = Type.Object({
   uidMin: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 65600, description: 'First uid of the sessions\' range' }),
   uidMax: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 99999, description: 'Last uid of the sessions\' range' }),
   template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', description: 'Template of a session that names none' }),
+  npmRegistry: Type.String({ default: '', pattern: '^(https?://[^\\s]+)?$', description: 'npm registry that projects install from; empty: npm\'s default' }),
   firewall: Type.Union([Type.Literal('auto'), Type.Literal('nftables'), Type.Literal('iptables')], { default: 'auto', description: 'Firewall backend: nftables (auto, too), or iptables for hosts without it' }),
   origins: list({ description: 'Origins of web front ends that may create, push to and end sessions, and frame the display' }),
   publicUrl: Type.String({ default: '', pattern: '^(https?://[^/\\s]+)?$', description: 'The address that people use, when a proxy is in front' }),

@@ -27,6 +27,8 @@ export interface SandboxOptions {
   /** The node binary and the template's store, which the session sees read-only. */
   node: string
   template: string
+  /** What set-up has downloaded of the npm registry, which it sees read-only, too; none where there is no such folder. */
+  npmCache: string
   cgroups: CgroupHost
   limits: Limits
   /** The TCP ports that the session may bind, where the kernel has Landlock for it. */
@@ -47,7 +49,7 @@ export async function detectHardening (): Promise<Hardening> {
 
 /** Makes the sandbox and resolves when its init, s6-svscan, runs. No process of the account exists yet. */
 export async function createSandbox (options: SandboxOptions, signal: AbortSignal): Promise<void> {
-  const { id, dir, account, node, template } = options
+  const { id, dir, account, node, template, npmCache } = options
   await mkdir(join(dir, 'services'), { recursive: true, mode: 0o700 })
   await mkdir(join(dir, 'logs'), { mode: 0o700 })
   const groups = sessionGroups(options.cgroups, id)
@@ -56,7 +58,7 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   await createGroups(options.cgroups, id, options.limits)
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
-    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, ...options.ports.map(String)],
+    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, npmCache, ...options.ports.map(String)],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
     if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
     child.unref()

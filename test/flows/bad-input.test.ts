@@ -171,7 +171,7 @@ socket.socket(socket.AF_UNIX).bind('socket')
 /** All that the account owns in its own sandbox, but for what its programs write by themselves. */
 async function ownFiles (within: Inside): Promise<string[]> {
   const { uid, home } = within.facts.account // between it and the root are folders that the account cannot list
-  const { stdout } = await within.run(['find', '/', home, '(', '-path', '/proc', '-o', '-path', '/sys', '-o', '-path', '/usr', '-o', '-path', '/run/ex10/template', ')', '-prune', '-o', '-uid', String(uid), '-print0'])
+  const { stdout } = await within.run(['find', '/', home, '(', '-path', '/proc', '-o', '-path', '/sys', '-o', '-path', '/usr', '-o', '-path', '/run/ex10/template', '-o', '-path', '/run/ex10/npm-cache', ')', '-prune', '-o', '-uid', String(uid), '-print0'])
   return stdout.split('\0').filter(path => path && !/^\/dev\/pts\/|\.ex10-push/.test(path)).sort()
 }
 

@@ -117,7 +117,7 @@ t.test('a session can reach nothing of another session or of the server, and can
     const mounted = await a.run(['mount', '-t', 'tmpfs', 'tmpfs', '/tmp'])
     t.ok(mounted.code !== 0, `mount: ${mounted.stderr.trim()}`)
     const mounts = (await a.run(['cat', '/proc/self/mountinfo'])).stdout.split('\n').map(line => line.split(' '))
-    for (const path of ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/ex10/node', '/run/ex10/template', '/proc']) {
+    for (const path of ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/ex10/node', '/run/ex10/template', '/run/ex10/npm-cache', '/proc']) {
       const options = mounts.findLast(fields => fields[4] === path)?.[5]?.split(',') ?? []
       t.ok(options.includes('nosuid') && options.includes('nodev'), `${path} takes neither setuid programs nor devices: ${options}`)
     }

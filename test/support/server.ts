@@ -9,7 +9,7 @@ import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.
 import { listMachine, type Place } from './machine.ts'
 import { SPAN } from './span.ts'
 
-/** Where tests keep their data folders; set-up puts the templates' stores there. */
+/** Where tests keep their data folders; set-up puts the templates' stores and the npm cache there. */
 export const TEST_DATA = '/var/lib/ex10-test'
 
 /** Halves what a start of ours costs: the tests start some hundred. */
@@ -37,7 +37,7 @@ export interface Server extends Place {
 export function testEnv (overrides: Record<string, string> = {}): Record<string, string> {
   mkdirSync(TEST_DATA, { recursive: true, mode: 0o711 })
   const dataDir = mkdtempSync(`${TEST_DATA}/data-${SPAN}-`)
-  symlinkSync('../templates', `${dataDir}/templates`)
+  for (const name of ['templates', 'npm-cache']) symlinkSync(`../${name}`, `${dataDir}/${name}`)
   const place = count++
   const at = place % PLACES // the server that was there before has ended long ago
   return {

@@ -1,11 +1,11 @@
 #!/bin/sh
-# init.sh HERE DIR UID GID HOME NODE TEMPLATE PORT...
+# init.sh HERE DIR UID GID HOME NODE TEMPLATE NPM_CACHE PORT...
 # Runs in the new namespaces, as root and before any process of the session: makes the private mounts, then becomes
 # s6-svscan, the sandbox's init, which supervises the services in DIR/services.
 # Writes DIR/init (this process's line of /proc/PID/stat, as the host sees it), then one byte to descriptor 3.
 set -eu
-here=$1 dir=$2 uid=$3 gid=$4 home=$5 node=$6 template=$7
-shift 7
+here=$1 dir=$2 uid=$3 gid=$4 home=$5 node=$6 template=$7 npm_cache=$8
+shift 8
 harden=$(cat "$here/harden.py") # its folder may be hidden by what is mounted next
 
 # /proc is still the host's here: its line has the host's pid and the start time, by which a later server knows us
@@ -39,7 +39,7 @@ mount -t tmpfs -o size=16m,nr_inodes=4k,mode=755,nosuid,nodev tmpfs /run
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,max=64,nosuid,noexec devpts /dev/pts # the host has 4096 in all
 mkdir -m 1777 /tmp/.X11-unix
-mkdir -p /run/lock /run/user /run/ex10/template
+mkdir -p /run/lock /run/user /run/ex10/template /run/ex10/npm-cache
 mkdir -m 700 "/run/user/$uid"
 chown "$uid:$gid" "/run/user/$uid"
 
@@ -52,6 +52,7 @@ esac
 : >/run/ex10/node
 mount --bind -o ro,nosuid,nodev "$dir/node" /run/ex10/node
 mount --bind -o ro,nosuid,nodev "$template" /run/ex10/template
+if [ -d "$npm_cache" ]; then mount --bind -o ro,nosuid,nodev "$npm_cache" /run/ex10/npm-cache; fi
 
 # the session's home is the only one that it can name
 mount -t tmpfs -o size=64k,mode=711,nosuid,nodev tmpfs "${home%/*}"

@@ -1,0 +1,39 @@
+// The npm cache of the data folder: projects in sessions take from it what they install, and need no network for that.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Has npm keep what it downloads there, by the names that sessions ask for. */
+export function npmCache (dataDir) {
+  const { EX10_NPM_REGISTRY: registry } = process.env
+  return {
+    args: [`--cache=${join(dataDir, 'npm-cache')}`, '--logs-max=0'],
+    env: { ...process.env, ...registry && { npm_config_registry: registry } }
+  }
+}
+
+/** Puts into it what the projects in `folder` install, unless it was done for the same lock files; says what went wrong, if anything. */
+export async function fillNpmCache (folder, dataDir) {
+  const projects = readdirSync(folder).map(name => join(folder, name)).filter(path => existsSync(join(path, 'package-lock.json')))
+  const stamp = join(dataDir, 'npm-cache', '.ex10-projects')
+  const wanted = createHash('sha256').update(projects.map(path => readFileSync(join(path, 'package-lock.json'))).join('\0')).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  console.log('Downloading what the projects of the tests install')
+  const codes = await Promise.all(projects.map(project => download(project, npmCache(dataDir))))
+  if (codes.some(code => code !== 0)) return `"npm ci" failed for a project in ${folder}: see its message above; check the network, then try again`
+  writeFileSync(stamp, wanted)
+}
+
+/** npm downloads by installing. */
+async function download (project, { args, env }) {
+  const copy = mkdtempSync(join(tmpdir(), 'ex10-npm-'))
+  try {
+    for (const name of ['package.json', 'package-lock.json']) cpSync(join(project, name), join(copy, name))
+    const npm = spawn('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...args], { cwd: copy, env, stdio: ['ignore', 'ignore', 'inherit'] })
+    return await new Promise(resolve => npm.once('close', resolve).once('error', () => resolve(1)))
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
