@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { stripVTControlCharacters } from 'node:util'
+
+/** In the environment of all that this program starts: what escapes its process group is known by it. */
+const MARK = 'EX10_PROJECT_RUN'
+const KEPT_LINES = 400
+const LINE_LENGTH = 2000
+const GRACE_MS = 1000
+const COUNT_MS = 1000
+/** Where memory is short, the kernel ends a build before the browser. */
+const OOM_SCORE = '700'
+
+/**
+ * Runs a command and prints what it prints, line by line. When `signal` aborts or after `timeoutMs`, all of its
+ * processes are ended; when it ends by itself, what it leaves behind is, too. Lines like `counted` are not printed: once
+ * a second, how many there were is.
+ * @returns {Promise<{code: number|null, signal: string|null, timedOut: boolean, lines: string[]}>} `lines`: its last ones
+ */
+export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted }) {
+  const run = `${process.pid}-${performance.now()}`
+  const child = spawn(argv[0], argv.slice(1), { cwd, env: { ...env, [MARK]: run }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lines = []
+  let count = 0
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', text => {
+      for (const line of text.split('\r').map(part => stripVTControlCharacters(part).trimEnd().slice(0, LINE_LENGTH)).filter(Boolean)) {
+        if (counted?.test(line)) {
+          count++
+          continue
+        }
+        console.log(line)
+        lines.push(line)
+      }
+      lines.splice(0, lines.length - KEPT_LINES)
+    })
+  }
+  let timedOut = false
+  const end = () => endGroup(child, run)
+  const timer = timeoutMs && setTimeout(() => {
+    timedOut = true
+    end()
+  }, timeoutMs)
+  const counting = counted && setInterval(() => count > 0 && console.log(`${count} requests`), COUNT_MS)
+  signal.addEventListener('abort', end)
+  if (signal.aborted) end()
+  const closed = new Promise(resolve => child.once('close', resolve))
+  try {
+    const [code, killedBy] = await new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', (...result) => resolve(result))
+      if (child.pid) writeFile(`/proc/${child.pid}/oom_score_adj`, OOM_SCORE).catch(() => {}) // it has ended already
+    })
+    await endStragglers(run)
+    await closed
+    return { code, signal: killedBy, timedOut, lines }
+  } finally {
+    clearTimeout(timer)
+    clearInterval(counting)
+    signal.removeEventListener('abort', end)
+  }
+}
+
+async function endGroup (child, run) {
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    try {
+      process.kill(-child.pid, signal)
+    } catch {
+      break // nobody is left in it
+    }
+    await Promise.race([sleep(GRACE_MS), new Promise(resolve => child.once('exit', resolve))])
+  }
+  await endStragglers(run)
+}
+
+/** Kills every process that a command started, whatever group it is in: of one run, or of any that an earlier program left. */
+export async function endStragglers (run = '') {
+  for (let round = 0; round < 20; round++) {
+    const pids = await processesOf(`${MARK}=${run}`)
+    if (pids.length === 0) return
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {} // it has ended
+    }
+    await sleep(10)
+  }
+}
+
+async function processesOf (mark) {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
+  const marked = await Promise.all(pids.map(async pid => {
+    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '') // ended, or not for us to read
+    return environment.startsWith(mark) || environment.includes(`\0${mark}`)
+  }))
+  return pids.filter((_, index) => marked[index])
+}

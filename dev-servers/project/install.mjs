@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { runCommand } from './command.mjs'
+import { failure } from './diagnostics.mjs'
+import { environment, SHARED_NPM_CACHE, TOOLS } from './environment.mjs'
+import { failed } from './failure.mjs'
+import { seedNpmCache } from './npm-cache.mjs'
+import { runScript } from './scripts.mjs'
+
+const INSTALL_MS = 10 * 60_000
+const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json']
+const LOCKS = [...NPM_LOCKS, 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb']
+/** What of a package.json says what to install. */
+const CONCERNED = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides', 'resolutions', 'workspaces', 'packageManager', 'pnpm']
+/** How npm tells that it has asked the registry, or its cache. */
+const REQUEST = /^npm http /
+const HOOKS = ['preinstall', 'install', 'postinstall', 'prepare']
+
+/** Whether an installation writes the file by itself. */
+export function isLock (path) {
+  return LOCKS.includes(path)
+}
+
+/** What an installation of these sources comes from, as one text; undefined where nothing is to be installed. */
+export function installedFrom (root, settings, files) {
+  const packages = [...files.keys()].filter(path => path === 'package.json' || path.endsWith('/package.json')).sort()
+  if (!settings.install && !needsPackages(settings.package)) return undefined
+  const hash = createHash('sha256').update(JSON.stringify(settings.install ?? null))
+  for (const path of packages) hash.update(path).update(JSON.stringify(concernsOf(join(root, path)) ?? null))
+  for (const path of [...LOCKS, '.npmrc', '.yarnrc.yml', 'pnpm-workspace.yaml']) hash.update(`${path} ${files.get(path) ?? ''}`)
+  return hash.digest('base64url')
+}
+
+/** Whether something is there that packages were installed to. */
+export function hasPackages (root) {
+  return existsSync(join(root, 'node_modules')) || existsSync(join(root, '.pnp.cjs'))
+}
+
+function needsPackages (settings = {}) {
+  return settings.workspaces !== undefined || CONCERNED.slice(0, 4).some(key => Object.keys(settings[key] ?? {}).length > 0)
+}
+
+function concernsOf (path) {
+  try {
+    const settings = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    return [...CONCERNED.map(key => settings[key]), ...HOOKS.map(name => settings.scripts?.[name])]
+  } catch {
+    return undefined // that of a fixture, or half-written
+  }
+}
+
+/**
+ * Installs the project's packages, by the package manager that its lock file is of.
+ * @throws {Failure} with the last words of the package manager
+ */
+export async function install (root, settings, signal) {
+  const startedAt = performance.now()
+  const manager = managerOf(root, settings.package)
+  if (manager === 'npm') await seedNpmCache(SHARED_NPM_CACHE, join(homedir(), '.npm'))
+  if (settings.install) await runScript(settings.install, { root, settings, context: 'install', timeoutMs: INSTALL_MS, signal })
+  else if (manager === 'npm') await installByNpm(root, signal)
+  else await installByOther(manager, root, signal)
+  console.log(`installed in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+}
+
+function managerOf (root, { packageManager = '' } = {}) {
+  const named = /^(pnpm|yarn)@/.exec(packageManager)?.[1]
+  if (named) return named
+  const isThere = name => existsSync(join(root, name))
+  if (NPM_LOCKS.some(isThere)) return 'npm'
+  if (isThere('pnpm-lock.yaml')) return 'pnpm'
+  return isThere('yarn.lock') ? 'yarn' : 'npm'
+}
+
+/** `npm ci`, or where the lock file is missing or does not fit package.json, `npm install`. */
+async function installByNpm (root, signal) {
+  const npm = ['node', join(TOOLS, 'npm/bin/npm-cli.js')]
+  if (NPM_LOCKS.some(name => existsSync(join(root, name)))) {
+    const result = await run([...npm, 'ci'], root, signal, { mayFail: lines => lines.some(line => line.includes('code EUSAGE')) })
+    if (result.code === 0) return
+    console.log('package-lock.json does not fit package.json')
+  }
+  await run([...npm, 'install'], root, signal)
+}
+
+/** pnpm and yarn are no part of this program: corepack downloads them, in the version that the project names. */
+async function installByOther (manager, root, signal) {
+  const result = await run(['node', join(TOOLS, 'corepack/dist/corepack.js'), manager, 'install'], root, signal, { mayFail: isNotDownloaded })
+  if (result.code !== 0) throw failed('install', `${manager} could not be downloaded: see to it that sessions reach the npm registry (EX10_NPM_REGISTRY), or push a package-lock.json instead of ${manager}'s lock file`)
+}
+
+const isNotDownloaded = lines => lines.some(line => /corepack\.cjs|Error when performing the request to/.test(line))
+
+async function run (argv, root, signal, { mayFail = () => false } = {}) {
+  const words = argv.slice(1).map(word => word.replace(/^.*\/(npm)-cli\.js$|^.*\/(corepack)\.js$/, '$1$2')).join(' ')
+  console.log(`installing packages: ${words}`)
+  const result = await runCommand(argv, { cwd: root, env: environment(root), timeoutMs: INSTALL_MS, signal, counted: REQUEST })
+  signal.throwIfAborted()
+  if (result.code !== 0 && !mayFail(result.lines)) throw failure('install', words, result, { root, limitMs: INSTALL_MS })
+  return result
+}

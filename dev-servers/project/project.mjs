@@ -1,0 +1,232 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { buildError, Failure, failed } from './failure.mjs'
+import { hasPackages, install, installedFrom, isLock } from './install.mjs'
+import { mirror, partsOf } from './mirror.mjs'
+import { findOutput } from './output.mjs'
+import { runScript } from './scripts.mjs'
+import { readSettings, SETTINGS_FILE } from './settings.mjs'
+import { differences, fingerprint, Sources } from './sources.mjs'
+import { Watcher } from './watch.mjs'
+import { Run } from './run.mjs'
+import { WatchingBuild } from './watching-build.mjs'
+
+const BUILD_MS = 5 * 60_000
+const SETTLE_MS = 30
+/** A project comes in several pushes: what is to be installed is known when they are over. */
+const INSTALL_SETTLE_MS = 300
+/** A run goes to its end after so many that were given up for newer sources. */
+const MAX_INTERRUPTED = 3
+/** A build that writes into its own sources asks for the next one: after so many, it has to wait. */
+const MAX_CHAINED = 4
+const MAX_PAUSE_MS = 30_000
+
+/** Keeps the extension equal to the sources: one run of install, build and mirror after the other, as they change. */
+export class Project {
+  #sourceDir
+  #extensionDir
+  #memoryFile
+  #changes
+  #sources
+  #watcher = new Watcher(() => this.look())
+  /** The sources that the last run has begun with. */
+  #taken
+  #run
+  #again = false
+  #pause
+  #watching
+  #isStopped = false
+
+  /** `memoryFile` keeps what was installed and built over restarts of this program. */
+  constructor (sourceDir, extensionDir, memoryFile, changes) {
+    this.#sourceDir = sourceDir
+    this.#extensionDir = extensionDir
+    this.#memoryFile = memoryFile
+    this.#changes = changes
+    this.#sources = new Sources(sourceDir)
+  }
+
+  /** Looks for the first time. Sources that one of the builds `known` was made from need none. Returns what they are. */
+  begin (known = []) {
+    const { files } = this.#scan()
+    const from = fingerprint(files)
+    if (known.includes(from) && existsSync(join(this.#extensionDir, 'manifest.json'))) {
+      this.#taken = files
+      this.#changes.built([])
+      this.#changes.isBuilding = false
+    }
+    this.look()
+    return from
+  }
+
+  /** Sees what has changed in the sources; if anything has, a run is under way when this returns. */
+  look () {
+    if (this.#isStopped) return
+    const { files, folders } = this.#scan()
+    this.#watcher.watch(folders)
+    const changed = this.#taken ? differences(this.#taken, files) : ['all']
+    // most likely what the build makes: seen again when it is over
+    for (const path of changed.filter(path => this.#run?.isNewFolder(path))) files.delete(path)
+    this.#taken = files
+    if (!changed.some(path => this.#counts(path))) return
+    this.#pause?.abort()
+    if (!this.#run) this.#work().catch(error => this.#broke(error))
+    else {
+      this.#again = true
+      if (this.#run.interrupted < MAX_INTERRUPTED) this.#run.controller?.abort(new Error('newer sources'))
+    }
+  }
+
+  /** Resolves when no run is under way. */
+  async idle () {
+    await this.#changes.until(() => !this.#changes.isBuilding, Infinity)
+  }
+
+  async stop () {
+    this.#isStopped = true
+    this.#watcher.stop()
+    this.#again = false
+    this.#run?.controller.abort(new Error('stopped'))
+    this.#pause?.abort()
+    await Promise.all([this.#run?.ended, this.#watching?.stop()])
+  }
+
+  #scan () {
+    return this.#sources.scan(new Set([this.#memory().output].filter(Boolean)))
+  }
+
+  #counts (path) {
+    if (this.#run?.isNewFolder(path)) return false
+    if (this.#run?.isInstalling && isLock(path)) return false // it is the installation that writes it
+    // a build that watches the sources by itself needs no other for them
+    return !this.#watching?.isRunning || isLock(path) || path === SETTINGS_FILE || /(^|\/)package\.json$/.test(path)
+  }
+
+  async #work () {
+    const { promise: ended, resolve: end } = Promise.withResolvers()
+    const run = this.#run = new Run(ended)
+    this.#changes.isBuilding = true
+    for (let chained = 0; ;) {
+      if (chained > MAX_CHAINED) await this.#waitLonger(chained)
+      await sleep(SETTLE_MS)
+      this.#again = false
+      if (this.#isStopped) break
+      const isWhole = await this.#runOnce(run.begin(this.#taken))
+      run.isOver = true
+      run.interrupted = isWhole ? 0 : run.interrupted + 1
+      if (isWhole) {
+        chained++
+        this.look() // what the build wrote into the sources
+      }
+      if (!this.#again) break
+    }
+    this.#run = undefined
+    this.#changes.isBuilding = false
+    end()
+  }
+
+  /** Until the sources change once more, which the build then had no part in. */
+  async #waitLonger (chained) {
+    const ms = Math.min(MAX_PAUSE_MS, 500 * 2 ** (chained - MAX_CHAINED))
+    console.log(`the sources change with every build; the next one begins in ${ms / 1000} s`)
+    this.#pause = new AbortController()
+    await sleep(ms, undefined, { signal: this.#pause.signal }).catch(() => {})
+    this.#pause = undefined
+  }
+
+  /** Returns whether it came to its end, good or bad; false when it was given up. */
+  async #runOnce (signal) {
+    const startedAt = Date.now()
+    try {
+      const changed = await this.#build(signal, startedAt)
+      this.#changes.built(partsOf(changed))
+      console.log(`built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s, ${changed.length} files changed`)
+    } catch (error) {
+      if (signal.aborted) {
+        console.log('given up: the sources have changed')
+        return false
+      }
+      this.#fail(error)
+    }
+    return true
+  }
+
+  async #build (signal, startedAt) {
+    const root = this.#sourceDir
+    const settings = readSettings(root)
+    await this.#installIfNeeded(settings, signal)
+    if (settings.dev !== undefined) return await this.#watchBuild(settings, signal)
+    await this.#watching?.stop()
+    const command = settings.build ?? (settings.package?.scripts?.build && 'build')
+    const memory = this.#memory()
+    const project = String(settings.package?.name ?? '')
+    if (command !== undefined) await runScript(command, { root, settings, context: 'build', timeoutMs: BUILD_MS, signal })
+    else if (settings.output === undefined && !this.#taken.has('manifest.json')) throw nothingToBuild(settings)
+    const output = command === undefined
+      ? settings.output ?? '.'
+      : findOutput(root, { output: settings.output, files: this.#taken, since: startedAt, former: memory.output, isOther: memory.project !== undefined && memory.project !== project })
+    this.#remember({ output: output === '.' ? undefined : output, project })
+    return mirror(join(root, output), this.#extensionDir)
+  }
+
+  async #installIfNeeded (settings, signal) {
+    const from = () => installedFrom(this.#sourceDir, settings, this.#taken)
+    const wanted = from()
+    if (wanted === undefined || (wanted === this.#memory().installed && hasPackages(this.#sourceDir))) return
+    await sleep(INSTALL_SETTLE_MS, undefined, { signal })
+    await this.#watching?.stop()
+    this.#remember({ installed: undefined })
+    this.#run.isInstalling = true
+    try {
+      await install(this.#sourceDir, settings, signal)
+      this.look() // the lock file is as the installation left it
+    } finally {
+      this.#run.isInstalling = false
+    }
+    signal.throwIfAborted()
+    this.#remember({ installed: from() })
+  }
+
+  /** A command of the person's that builds whenever the sources change. */
+  async #watchBuild (settings, signal) {
+    if (settings.output === undefined) throw failed('build', `${SETTINGS_FILE}: "dev" needs "output", the folder that it writes the extension to`, { file: SETTINGS_FILE })
+    await this.#watching?.stop()
+    const root = this.#sourceDir
+    this.#remember({ output: settings.output })
+    this.#watching = new WatchingBuild(join(root, settings.output), this.#extensionDir)
+    this.#watching.onMirrored = changed => this.#changes.built(partsOf(changed))
+    this.#watching.onEnded = error => this.#fail(error)
+    return await this.#watching.start(runSignal => runScript(settings.dev, { root, settings, context: 'build', signal: runSignal }), signal, BUILD_MS)
+  }
+
+  #fail (error) {
+    const problems = error instanceof Failure ? error.problems : [buildError('build', `The project could not be built: ${error.message}`)]
+    for (const { message } of problems) console.log(`not built: ${message}`)
+    if (!(error instanceof Failure)) console.error(error)
+    this.#changes.failed(problems)
+  }
+
+  #broke (error) {
+    console.error(error)
+    process.exit(1) // and s6 starts it again
+  }
+
+  #memory () {
+    try {
+      return JSON.parse(readFileSync(this.#memoryFile, 'utf8'))
+    } catch {
+      return {} // nothing was built yet, or somebody else wrote it
+    }
+  }
+
+  #remember (facts) {
+    writeFileSync(this.#memoryFile, JSON.stringify({ ...this.#memory(), ...facts }))
+  }
+}
+
+function nothingToBuild ({ package: settings }) {
+  return settings
+    ? failed('build', `package.json has no script "build": name the command and its folder in ${SETTINGS_FILE}, for example {"build": ["npx", "webpack"], "output": "dist"}`, { file: 'package.json' })
+    : failed('build', 'There is no package.json: push or import a project, with package.json at its root')
+}
