@@ -5,7 +5,8 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { CodeUpdates } from '../src/domain/capabilities.ts'
 import { coalesce } from '../src/domain/coalesce.ts'
-import { CodePipeline, type Kept, type Outcome, type Running, type Stations } from '../src/domain/code-pipeline.ts'
+import { CodePipeline } from '../src/domain/code-pipeline.ts'
+import type { Kept, Outcome, Running, Stations } from '../src/domain/code-stations.ts'
 import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
 import { problemsOf } from '../src/domain/extension-problems.ts'
 import { toChanges } from '../src/domain/file-changes.ts'
@@ -104,7 +105,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       },
       forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),
       errors: async (id, signal) => problemsOf(await (await channel.page(signal)).info(id, signal)),
-      workerSettled: (id, signal) => workerSettled(channel, id, signal),
+      workerSettled: (id, old, signal) => workerSettled(channel, id, old, signal),
       keep (state) {
         kept = state
         keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'what the browser runs was not kept'))

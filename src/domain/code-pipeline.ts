@@ -2,66 +2,9 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Problem } from '../schemas/problem.ts'
 import { coalesce } from './coalesce.ts'
+import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
 import { firstOfEach } from './extension-problems.ts'
 import { parseManifest } from './manifest.ts'
-import type { SessionEvent } from './session-event.ts'
-
-/** What a dev server says of the extension; see docs/templates.md. */
-export interface Changes {
-  version: number
-  ok: boolean
-  changed: string[]
-  manifest?: string | undefined
-  problems: Problem[]
-}
-
-/** An extension as a browser runs it: its id, and its manifest's text, where that is known. */
-export interface Running { id: string, manifest?: string | undefined }
-
-export interface Reloading { manifest: string | undefined, before: Running | undefined, pagesOnly: boolean }
-
-export interface Reloaded {
-  extension: Running | undefined
-  tabs: number
-  /** Ids of extensions from the same folder that are gone. */
-  replaced: string[]
-  /** Pages of the extension that could not be opened again. */
-  closed: string[]
-  refusal?: Problem | undefined
-  /** Resolves when the reloaded tabs have loaded, or did not in time. */
-  settled: Promise<void>
-}
-
-/** What a pipeline can ask and do of one session. */
-export interface Stations {
-  /** How many pushes have been written. */
-  version (): number
-  /** Resolves when no push is being written. */
-  written (): Promise<void>
-  /** Starts programs again that were given up: the code may be what they died of. */
-  revive (): Promise<void>
-  /** What has changed since `after`; waits up to `waitMs` for a change. */
-  changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
-  reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
-  forgetErrors (id: string, signal: AbortSignal): Promise<void>
-  errors (id: string, signal: AbortSignal): Promise<Problem[]>
-  workerSettled (id: string, signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
-  /** Keeps what the browser runs, for the server after this one. */
-  keep (state: Kept): void
-  tell (event: Omit<SessionEvent, 'at'>): void
-  warn (err: unknown, message: string): void
-}
-
-/** What the browser runs: the dev server's version, and the extension. */
-export interface Kept { loaded: number, extension?: Running | undefined }
-
-/** What has become of a push. */
-export interface Outcome {
-  /** The browser runs what was pushed, and the extension's worker has started. */
-  loaded: boolean
-  reloadMs: number
-  problems: Problem[]
-}
 
 const WAIT_MS = 20_000
 const AGAIN_MS = 1000
@@ -84,6 +27,8 @@ export class CodePipeline {
   #isUnsure = false
   #extension: Running | undefined
   #wrong: { build: Problem[], load: Problem[], run: Problem[] } = { build: [], load: [], run: [] }
+  /** What went wrong before Chromium was told to forget it, in parts that were not loaded again. */
+  #earlier: Problem[] = []
   #told = '[]'
   #observation = new AbortController()
   /** What has become of the last load, and of what was written last: a build that failed is not loaded. */
@@ -156,7 +101,7 @@ export class CodePipeline {
     const signal = AbortSignal.any([this.#ended.signal, this.#observation.signal, AbortSignal.timeout(OBSERVE_MS)])
     const run = await this.#stations.errors(id, signal)
     signal.throwIfAborted()
-    this.#wrong.run = run
+    this.#wrong.run = [...this.#earlier, ...run]
     this.#tellProblems()
   }
 
@@ -196,18 +141,20 @@ export class CodePipeline {
     this.#tellProblems()
   }
 
-  async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded> {
+  async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded & { pagesOnly: boolean }> {
     const pagesOnly = !this.#isUnsure && changes.changed.every(part => part === 'pages')
     const before = this.#extension
-    if (before && !pagesOnly) await this.#stations.forgetErrors(before.id, signal)
+    if (before) await this.#stations.forgetErrors(before.id, signal)
     const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
     this.#loaded = changes.version
     this.#isUnsure = false
     this.#extension = reloaded.extension
     this.#wrong.load = reloaded.refusal ? [reloaded.refusal] : []
-    if (!pagesOnly) this.#wrong.run = []
+    // what was wrong with the rest of the extension still is
+    this.#earlier = pagesOnly || reloaded.refusal ? this.#wrong.run.filter(({ context }) => context !== 'page') : []
+    this.#wrong.run = this.#earlier
     this.#stations.keep({ loaded: this.#loaded, extension: this.#extension })
-    return reloaded
+    return { ...reloaded, pagesOnly }
   }
 
   #tellReloaded ({ tabs, closed, replaced }: Reloaded, version: number, ms: number): void {
@@ -220,22 +167,20 @@ export class CodePipeline {
   }
 
   /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
-  async #observe (reloadMs: number, { extension, refusal, settled }: Reloaded): Promise<Outcome> {
+  async #observe (reloadMs: number, { extension, refusal, settled, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
     this.#isObserved = false
     this.#observation = new AbortController()
     const { signal: newer } = this.#observation
     const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
-    let loaded = !refusal && extension !== undefined
     try {
       if (extension) {
-        const [worker] = await Promise.all([this.#worker(extension, signal), settled])
-        const run = await this.#stations.errors(extension.id, signal)
+        const isNew = !refusal && !pagesOnly && hasWorker(extension)
+        const [worker] = await Promise.all([isNew ? this.#stations.workerSettled(extension.id, oldWorkers, signal) : undefined, settled])
+        const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]
         signal.throwIfAborted()
-        const hasWords = run.some(({ context, kind }) => context === 'worker' && kind !== 'warning')
-        if (worker === 'failed' && !hasWords) run.unshift(NO_WORKER)
-        if (worker === 'slow') run.push(SLOW_WORKER)
+        if (worker === 'failed' && !run.some(isOfWorker)) run.unshift(NO_WORKER)
+        if (worker === 'slow' && !run.some(isOfWorker)) run.push(SLOW_WORKER)
         this.#wrong.run = run
-        loaded &&= worker === 'started' || worker === 'none'
       }
     } catch (err) {
       if (!newer.aborted && !this.#ended.signal.aborted) this.#stations.warn(err, 'extension not observed')
@@ -244,12 +189,8 @@ export class CodePipeline {
       this.#isObserved = true
       this.#tellProblems()
     }
-    return { loaded, reloadMs, problems: this.problems }
-  }
-
-  async #worker ({ id, manifest }: Running, signal: AbortSignal): Promise<'none' | 'started' | 'failed' | 'slow'> {
-    if (manifest === undefined || !parseManifest(manifest).hasWorker) return 'none'
-    return await this.#stations.workerSettled(id, signal)
+    const isDead = this.#wrong.run.some(isOfWorker)
+    return { loaded: !refusal && extension !== undefined && !isDead && !this.#wrong.run.includes(SLOW_WORKER), reloadMs, problems: this.problems }
   }
 
   async #follow (): Promise<void> {
@@ -273,4 +214,13 @@ export class CodePipeline {
     const first = problems[0]
     this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems any more', problems })
   }
+}
+
+function hasWorker ({ manifest }: Running): boolean {
+  return manifest !== undefined && parseManifest(manifest).hasWorker
+}
+
+/** Whether a worker did not start because of it. A warning of its own words is no reason. */
+function isOfWorker ({ context, kind }: Problem): boolean {
+  return context === 'worker' && kind !== 'warning'
 }

@@ -34,6 +34,8 @@ export interface Reloaded {
   replaced: string[]
   /** The extension's pages that Chromium has closed and that could not be opened again. */
   closed: string[]
+  /** The service workers of before: targets' ids. One that somebody inspects lives on. */
+  oldWorkers: string[]
   /** Chromium's refusal: the extension of before runs on. */
   refusal?: Problem
 }
@@ -43,14 +45,16 @@ const Extensions = Type.Object({ extensions: Type.Array(Type.Object({ id: Type.S
 
 const LOAD_MS = 10_000
 const WORKER_MS = 5000
+const STATES = ['installing', 'installed', 'activating', 'activated']
 
 /** Makes the running browser use the files as they are: loads the extension again in place, and reloads what is concerned. */
 export async function reloadExtension (channel: BrowserChannel, reload: Reload, signal: AbortSignal): Promise<Reloaded> {
   const devTools = await channel.devTools(signal)
   const targets = await listTargets(devTools, signal)
   const { path, manifest, before, pagesOnly } = reload
+  const oldWorkers = targets.filter(({ type }) => type === 'service_worker').map(({ targetId }) => targetId)
   if (pagesOnly && before) {
-    return { extension: before, ...await reloadOwnPages(devTools, targets, before.id, signal), replaced: [], closed: [] }
+    return { extension: before, ...await reloadOwnPages(devTools, targets, before.id, signal), replaced: [], closed: [], oldWorkers: [] }
   }
   const tabs = await concernedTabs(devTools, targets, before ? [before.manifest, manifest] : [undefined], signal)
   const own = await parkOwnPages(channel, targets, before?.id, Boolean(before?.manifest?.hasDevToolsPage), signal)
@@ -60,12 +64,12 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
   } catch (error) {
     if (before) await own.restore(before.id)
     const refusal = problemOfRefusal((error as Error).message.replace(/^DevTools: /, ''), path)
-    return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], refusal }
+    return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], oldWorkers, refusal }
   }
   const [reloaded, closed, replaced] = await Promise.all([
     reloadTabs(devTools, tabs, signal), own.restore(id), before?.id === id ? [] : uninstallOthers(devTools, path, id, signal)
   ])
-  return { extension: { id, manifest }, ...reloaded, replaced, closed }
+  return { extension: { id, manifest }, ...reloaded, replaced, closed, oldWorkers }
 }
 
 /** `Extensions.loadUnpacked` on a path that is loaded already replaces the extension. @throws with Chromium's words */
@@ -82,16 +86,16 @@ async function uninstallOthers (devTools: DevTools, path: string, id: string, si
   return others.map(other => other.id)
 }
 
-/** Resolves when the extension's service worker has started, or has failed to, or after 5 s. */
-export async function workerSettled (channel: BrowserChannel, id: string, outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
+/** Resolves when the extension's service worker, none of the `old` ones, has started, or has failed to, or after 5 s. */
+export async function workerSettled (channel: BrowserChannel, id: string, old: string[], outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(WORKER_MS)])
   const devTools = await channel.devTools(signal)
   const page = await channel.page(signal)
   let outcome: 'started' | 'failed' | undefined
   try {
     await until(async () => {
-      const worker = (await listTargets(devTools, signal)).find(({ type, url }) => type === 'service_worker' && url.startsWith(`chrome-extension://${id}/`))
-      if (worker && await isActive(devTools, worker, signal)) outcome = 'started'
+      const worker = (await listTargets(devTools, signal)).find(({ targetId, type, url }) => type === 'service_worker' && !old.includes(targetId) && url.startsWith(`chrome-extension://${id}/`))
+      if (worker && await hasRun(devTools, worker, signal)) outcome = 'started'
       else if ((await page.info(id, signal)).manifestErrors.some(({ manifestKey }) => manifestKey === 'background')) outcome = 'failed'
       return outcome !== undefined
     }, signal, 20)
@@ -101,13 +105,13 @@ export async function workerSettled (channel: BrowserChannel, id: string, outer:
   return outcome ?? 'slow'
 }
 
-/** A worker is activated when its script has run to its end. */
-async function isActive (devTools: DevTools, worker: Parameters<typeof attach>[1], signal: AbortSignal): Promise<boolean> {
+/** A worker is installed when its script has run to its end; it becomes active when nobody inspects the one of before any more. */
+async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1], signal: AbortSignal): Promise<boolean> {
   try {
     const sessionId = await attach(devTools, worker, signal)
     const answer = await devTools.send('Runtime.evaluate', { expression: 'self.serviceWorker.state', returnByValue: true }, { sessionId, signal })
     await devTools.send('Target.detachFromTarget', { sessionId }, { signal })
-    return (answer as { result?: { value?: unknown } }).result?.value === 'activated'
+    return STATES.includes(String((answer as { result?: { value?: unknown } }).result?.value))
   } catch (error) {
     if (signal.aborted) throw error
     return false // it has ended meanwhile

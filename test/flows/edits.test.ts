@@ -174,6 +174,29 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     await sees(t, bench, 'content', versions[0]! > versions[1]! ? c : d)
   })
 
+  await edit('a change that no push made, such as by a command in the session, is reloaded the same way', async t => {
+    const { facts, run } = await inside(t, server, session)
+    const said = token()
+    const written = await run(['/bin/sh', '-c', 'printf %s "$1" >"$2"', 'sh', contentScript(said), `${facts.account.home}/extension/content-script.js`])
+    t.equal(written.code, 0)
+    await sees(t, bench, 'content', said)
+  })
+
+  await edit('with wait, a push is answered when the browser runs it, or cannot, and says why', async t => {
+    const wait = async (files: Record<string, string>) => {
+      const response = await pushCode(server, { sessionId: session.id, files: Object.entries(files).map(([filePath, content]) => ({ filePath, content })), wait: true })
+      return await response.json() as { loaded: boolean, reloadMs: number, problems: object[] }
+    }
+    const said = token()
+    const good = await wait({ 'content-script.js': contentScript(said), 'background.js': background(said) })
+    t.match(good, { loaded: true, problems: [] })
+    t.equal(await read(bench, 'background'), said, 'and the new worker has answered by then')
+    t.match(await wait({ 'background.js': '\n\nnothing()' }), { loaded: false, problems: [{ kind: 'uncaught-exception', file: 'background.js', line: 3, context: 'worker' }] })
+    t.match(await wait({ 'popup.html': popup('x') }), { loaded: false, problems: [{ file: 'background.js' }] }, 'a page that is pushed heals no worker')
+    t.match(await wait({ 'background.js': background(said), 'options.html': '<script src="gone.js"></script>' }), { loaded: true, problems: [{ kind: 'missing-file', file: 'options.html' }] })
+    t.match(await wait({ 'options.html': '<p>' }), { loaded: true, problems: [] })
+  })
+
   await edit('a file that is deleted is gone, from the sources and from the page', async t => {
     const { facts, run } = await inside(t, server, session)
     await push(t, bench, { 'manifest.json': manifest({}), 'parts/addition.js': null })
