@@ -35,6 +35,8 @@ export class CodePipeline {
   #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, problems: [] })
   #outcome: Promise<Outcome> = this.#ran
   #isObserved = true
+  /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
+  #asks = true
   #requested: Promise<void> = Promise.resolve()
 
   /** `syncMs`: how long a build and the reload may take together. */
@@ -48,8 +50,12 @@ export class CodePipeline {
     return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run])
   }
 
-  /** Loads what is there for the first time. @throws when the browser or the dev server cannot be reached */
-  async begin (signal: AbortSignal): Promise<void> {
+  /**
+   * Loads what is there for the first time. Of files that are not the person's own, it does not ask what goes wrong at their start.
+   * @throws when the browser or the dev server cannot be reached
+   */
+  async begin (signal: AbortSignal, isOwn = false): Promise<void> {
+    this.#asks = isOwn
     const { promise: aborted, reject } = Promise.withResolvers<never>()
     const abort = () => reject(signal.reason)
     signal.addEventListener('abort', abort)
@@ -59,6 +65,7 @@ export class CodePipeline {
     } finally {
       signal.removeEventListener('abort', abort)
     }
+    this.#asks = true
     if (this.#wrong.load.includes(NOT_RELOADED)) throw new Error(NOT_RELOADED.message)
   }
 
@@ -173,7 +180,7 @@ export class CodePipeline {
     const { signal: newer } = this.#observation
     const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
     try {
-      if (extension) {
+      if (extension && this.#asks) {
         const isNew = !refusal && !pagesOnly && hasWorker(extension)
         const [worker] = await Promise.all([isNew ? this.#stations.workerSettled(extension.id, oldWorkers, signal) : undefined, settled])
         const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]

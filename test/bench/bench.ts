@@ -5,14 +5,18 @@ import { readFileSync, rmSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { createSession, endSession, launch, pushCode, readLines, testEnv, type Server } from '../support/server.ts'
-import { contentScriptSeen } from './push-to-visible.ts'
+import { readFacts } from '../support/sandbox.ts'
+import { createSession, endSession, launch, readLines, testEnv, type Server } from '../support/server.ts'
+import { memoryOf } from './memory.ts'
+import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 7)
-const PACE_MS = 300
+const SEEN = 'content script: push to visible'
+const MANY = [['beside 500 files', 500, 1000], ['beside 15 MB', 4, 3_750_000]] as const
 const FLOOR_UID = 299_990
 const FLOOR_PORT = 19_990
 const figures = new Map<string, number[]>()
+const notes: string[] = []
 
 const env = testEnv()
 const server = await launch({ ...env, EX10_LOG_LEVEL: 'warn' })
@@ -23,6 +27,7 @@ try {
     await createAndEnd(server)
   }
   await pushes(server)
+  await memory(server)
 } finally {
   await server.stop()
   rmSync(server.dataDir, { recursive: true, force: true })
@@ -52,16 +57,37 @@ async function createAndEnd (server: Server): Promise<void> {
   add('DELETE', performance.now() - ending)
 }
 
+/** Pushes to a plain extension: a small one, and one in which there is much else. */
 async function pushes (server: Server): Promise<void> {
-  const session = await createSession(server)
-  for (let round = 0; round < ROUNDS; round++) add('content script: push to visible', await contentScriptSeen(server, session.id))
-  for (let round = 0; round < 30; round++) {
-    await delay(PACE_MS) // the build of the one before is over: what is measured is the push
-    const start = performance.now()
-    await (await pushCode(server, { sessionId: session.id, filePath: 'notes.txt', content: String(round).padEnd(8192, 'x') })).json()
-    add(`updateCode, 8 KiB, one in ${PACE_MS} ms`, performance.now() - start)
+  const bench = await openBench(server, 'vanilla', 'extension')
+  for (const ms of await answered(bench, ROUNDS)) add('updateCode, 8 KiB', ms)
+  for (const ms of await contentScriptSeen(bench, 'content-script.js', ROUNDS)) add(SEEN, ms)
+  for (const ms of await popupSeen(bench, ROUNDS)) add('popup: push to visible', ms)
+  for (const ms of await workerLive(bench, ROUNDS)) add('service worker: push to live', ms)
+  await closeBench(bench)
+  for (const [name, count, bytes] of MANY) {
+    const many = await openBench(server, 'vanilla', 'extension')
+    await pushMany(many, count, bytes)
+    for (const ms of await contentScriptSeen(many, 'content-script.js', ROUNDS)) add(`${SEEN}, ${name}`, ms)
+    await closeBench(many)
   }
-  await endSession(server, session.id)
+  const bundled = await openBench(server, 'typescript', 'extension-build')
+  for (const ms of await contentScriptSeen(bundled, 'content.ts', ROUNDS)) add('content script of template typescript: push to visible', ms)
+  await closeBench(bundled)
+}
+
+/** PSS of one session, then of four, each time three seconds after they are complete. */
+async function memory (server: Server): Promise<void> {
+  const sessions = [await createSession(server)]
+  for (const count of [1, 4]) {
+    while (sessions.length < count) sessions.push(await createSession(server))
+    await delay(3000)
+    const sizes = memoryOf(sessions.map(({ id }) => readFacts(server, id).account.uid))
+    const sum = [...sizes.values()].reduce((total, size) => total + size, 0)
+    const parts = [...sizes].map(([name, size]) => `${name} ${Math.round(size / count)}`).join(', ')
+    notes.push(`memory, PSS of each of ${count}: ${Math.round(sum / count)} MiB (${parts})`)
+  }
+  for (const { id } of sessions) await endSession(server, id)
 }
 
 function add (name: string, ms: number): void {
@@ -78,7 +104,12 @@ function print (): void {
     console.log(`| ${name} | ${ms(median(values))} | ${ms(sorted[0])} | ${ms(sorted.at(-1))} |`)
   }
   const ratio = (name: string, to: string) => (median(figures.get(name) ?? []) / median(figures.get(to) ?? [])).toFixed(2)
-  console.log(`\ncreate is ${ratio('create: complete', 'by hand: create')} × by hand, DELETE ${ratio('DELETE', 'by hand: delete')} ×`)
+  const comparisons = [
+    ['create', 'create: complete', 'by hand: create'], ['DELETE', 'DELETE', 'by hand: delete'],
+    ...MANY.map(([name]) => [`a push ${name}`, `${SEEN}, ${name}`, SEEN])
+  ] as const
+  console.log('\n' + comparisons.map(([what, name, to]) => `${what}: ${ratio(name ?? '', to ?? '')} × ${to}`).join('\n'))
+  console.log(notes.join('\n'))
 }
 
 function median (values: number[]): number {
