@@ -46,7 +46,7 @@ function chromiumArgv (facts: SessionFacts): string[] {
     '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--disable-breakpad',
     // a third of the memory, on a display without GL
     '--disable-gpu', '--in-process-gpu', '--enable-features=NetworkServiceInProcess2', '--renderer-process-limit=1',
-    '--disable-features=PreloadTopChromeWebUI,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate',
+    '--disable-features=PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate',
     `http://localhost:${slot.devServerPort}/`] // the start page
 }
 
