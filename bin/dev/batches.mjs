@@ -34,6 +34,6 @@ function isLarge ({ content }) {
 }
 
 function toPushed ({ path, content }) {
-  if (content === undefined) return { filePath: path, delete: true }
+  if (content === undefined) return { filePath: path, delete: true, ifExists: true }
   return isUtf8(content) ? { filePath: path, content: content.toString() } : { filePath: path, content: content.toString('base64'), encoding: 'base64' }
 }

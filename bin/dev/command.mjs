@@ -33,6 +33,7 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
     report.say(`the session is ready: ${session.url}`)
     if (opens) openDisplay(session.url, () => report.say('the display could not be opened here: open the address yourself'))
     pushes.begin(session, created.held)
+    await pushes.touch(created.paths)
     await follow(session, pushes, report, signal)
   } catch (error) {
     const why = signal.aborted ? signal.reason : error
@@ -64,22 +65,23 @@ async function follow (session, pushes, report, signal) {
       const { problems } = await session.look(signal)
       report.problems(problems)
       if (failures > 0) {
-        report.say('the server is back')
+        report.back()
         await pushes.resync()
       }
       failures = 0
       for await (const event of session.events(signal)) tell(event, pushes, report)
     } catch (error) {
       if (!(error instanceof ServerAway) && !error.isPassing) throw error
-      if (failures === 0) report.say(`the server is away (${error.message}): waiting for it`)
+      report.away(error.message)
       await delay(BACK_OFF_MS[Math.min(failures++, BACK_OFF_MS.length - 1)], undefined, { signal })
     }
   }
 }
 
 function tell (event, pushes, report) {
-  if (event.type === 'reloaded' && !pushes.knows(event)) report.reloaded(event)
-  else if (event.type === 'problem' && !pushes.isBusy) report.problems(event.problems)
+  const isKnown = pushes.hear(event)
+  if (event.type === 'reloaded' && !isKnown) report.reloaded(event)
+  else if (event.type === 'problem' && !isKnown) report.problems(event.problems)
   else report.event(event)
 }
 

@@ -18,9 +18,16 @@ export class Pushes {
   #held = new Map()
   /** What may be another in the folder than in the session. */
   #dirty = new Set()
+  /** What the session could not take: it is tried again with the next change. */
+  #refusals = new Set()
   #running
+  /** Answers that are waited for: a push is written long before a project with it is built. */
+  #awaited = new Set()
+  #written = () => {}
   /** The last push that the session has counted. */
   #version
+  /** The push that the last reload was for: the next one for it has another cause. */
+  #reloaded = -1
 
   /** Calls `fail` with the error when no push can be done any more. */
   constructor ({ folder, report, fail, signal }) {
@@ -30,12 +37,13 @@ export class Pushes {
     this.#signal = signal
   }
 
-  /** Whether a push is under way, or waits for the server. */
-  get isBusy () { return this.#running !== undefined }
-
-  /** Whether an event is of a push that was told of already, or is going to be. */
-  knows ({ version }) {
-    return this.isBusy || version === this.#version
+  /** Something has happened to the session. Returns whether it is of a push that was told of already, or is going to be. */
+  hear ({ type, version }) {
+    if (type === 'pushed') this.#written()
+    const isFirst = type === 'reloaded' && version > this.#reloaded
+    if (isFirst) this.#reloaded = version
+    const isBusy = this.#running !== undefined || this.#awaited.size > 0
+    return isBusy || (isFirst && version === this.#version)
   }
 
   /** The session exists, with these files: paths and hashes. */
@@ -47,7 +55,9 @@ export class Pushes {
 
   /** These files, or what was in these folders, may have changed. */
   async touch (paths) {
-    for (const path of paths) {
+    const refused = [...this.#refusals]
+    this.#refusals.clear()
+    for (const path of [...paths, ...refused]) {
       this.#dirty.add(path)
       for (const held of this.#held.keys()) if (held.startsWith(`${path}/`)) this.#dirty.add(held)
     }
@@ -70,19 +80,25 @@ export class Pushes {
 
   #run () {
     if (!this.#session || this.#running) return
-    this.#running = this.#pushAll().catch(this.#fail).finally(() => { this.#running = undefined })
+    this.#running = this.#pushAll().catch(this.#fail).finally(() => {
+      this.#running = undefined
+      if (this.#dirty.size > 0 && !this.#signal.aborted) this.#run() // it came meanwhile
+    })
   }
 
   async #pushAll () {
     for (let failures = 0; this.#dirty.size > 0 && !this.#signal.aborted;) {
       const batch = await this.#next()
       try {
+        if (batch.changes.length === 0) continue
         await this.#push(batch)
         failures = 0
+        this.#report.back()
       } catch (error) {
         if (!(error instanceof ServerAway) && !error.isPassing) throw error
         for (const path of batch.paths) this.#dirty.add(path)
-        if (failures === 0) this.#report.say(`not pushed yet: ${error.message}`)
+        if (error instanceof ServerAway) this.#report.away(error.message)
+        else if (failures === 0) this.#report.say(`not pushed yet: ${error.message}`)
         await delay(BACK_OFF_MS[Math.min(failures++, BACK_OFF_MS.length - 1)], undefined, { signal: this.#signal })
       }
     }
@@ -116,16 +132,29 @@ export class Pushes {
   }
 
   async #push (batch) {
-    if (batch.changes.length === 0) return
+    const answer = this.#send(batch).finally(() => this.#awaited.delete(answer))
+    this.#awaited.add(answer)
     try {
-      const answer = await this.#send(batch)
+      await Promise.race([answer, new Promise(resolve => { this.#written = resolve })])
       for (const { path, hash } of batch.changes) this.#hold(path, hash)
-      this.#version = answer.version
-      this.#report.pushed(batch.paths, answer)
+      answer.then(answer => this.#done(batch, answer), error => this.#late(batch, error)).catch(this.#fail)
     } catch (error) {
       if (!(error instanceof NotDone) || error.isPassing) throw error
       this.#refused(batch, error)
     }
+  }
+
+  #done (batch, answer) {
+    this.#version = answer.version
+    this.#report.pushed(batch.paths, answer)
+  }
+
+  /** The session seemed to have taken the push, and then the answer did not come, or was another. */
+  #late (batch, error) {
+    if (error instanceof ServerAway) return // a build that takes long: the session's events go on
+    if (!(error instanceof NotDone)) throw error
+    for (const path of batch.paths) this.#held.set(path, UNKNOWN)
+    this.#refused(batch, error)
   }
 
   async #send ({ large, files }) {
@@ -136,7 +165,10 @@ export class Pushes {
   /** The session does not take the files, or one of them: the others are pushed without it. */
   #refused (batch, { message, details }) {
     const wrong = batch.paths.find(path => path === details?.filePath)
-    if (wrong === undefined) return this.#report.say(`not pushed: ${message}`)
+    if (wrong === undefined) {
+      for (const path of batch.paths) this.#refusals.add(path)
+      return this.#report.say(`not pushed: ${message}`)
+    }
     this.#report.skipped(wrong, message)
     for (const path of batch.paths) if (path !== wrong) this.#dirty.add(path)
   }

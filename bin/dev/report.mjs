@@ -10,11 +10,23 @@ const HEALED_MS = 700
 export class Report {
   #problems = '[]'
   #healed
+  #isAway = false
   #skipped = new Map()
 
   /** A line with the time of day. */
   say (text) {
     console.log(`${new Date().toTimeString().slice(0, 8)} ${text}`)
+  }
+
+  /** The server is away: said once, until it is back. */
+  away (why) {
+    if (!this.#isAway) this.say(`the server is away: ${why}; waiting for it`)
+    this.#isAway = true
+  }
+
+  back () {
+    if (this.#isAway) this.say('the server is back')
+    this.#isAway = false
   }
 
   /** A push was taken, and the browser has it or not. */

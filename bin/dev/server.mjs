@@ -81,6 +81,6 @@ async function take (work, signal) {
     return await work()
   } catch (error) {
     if (signal?.aborted) throw signal.reason
-    throw new ServerAway(error.cause?.code ?? error.cause?.message ?? error.message, { cause: error })
+    throw new ServerAway(oneLine(error.cause?.message || error.cause?.code || error.message), { cause: error })
   }
 }
