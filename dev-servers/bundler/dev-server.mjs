@@ -1,0 +1,52 @@
+// Dev server of the bundled templates: keeps the extension that Chromium loads equal to what its sources make.
+//
+//   node dev-server.mjs --port 8000 SOURCE_DIR EXTENSION_DIR              serves
+//   node dev-server.mjs --build [--production] SOURCE_DIR EXTENSION_DIR   builds once, then ends
+//
+// Both folders are absolute or below the home; EXTENSION_DIR is not in SOURCE_DIR. It reloads nothing: who asks it for
+// changes does (docs/templates.md). Sources that cannot be built leave the last good build where it is.
+
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { Changes } from './changes.mjs'
+import { listen } from './http.mjs'
+
+const WARM_UP_MS = 2000
+
+const { values, positionals } = parseArgs({
+  options: { build: { type: 'boolean' }, production: { type: 'boolean' }, port: { type: 'string' } },
+  allowPositionals: true
+})
+const [sourceDir, extensionDir] = positionals.map(path => resolve(homedir(), path))
+if (!extensionDir) throw new Error('usage: dev-server.mjs --port N | --build [--production] SOURCE_DIR EXTENSION_DIR')
+const mode = values.production ? 'production' : 'development'
+
+// of esbuild, which is a program in Go: less memory, for a little more work
+process.env.GOGC ??= '50'
+process.env.GOMAXPROCS ??= '2'
+const changes = new Changes()
+
+if (values.build) {
+  const { prebundle } = await import('./prebundle.mjs')
+  await prebundle()
+  const builder = await loadBuilder()
+  await builder.build()
+  await builder.stop()
+  if (!changes.since(0).ok) process.exitCode = 1
+} else {
+  let loading
+  const build = async () => await (await (loading ??= loadBuilder())).build()
+  await listen(Number(values.port), build, changes)
+  // with a build in place, the processor is left to the browser that starts beside it
+  if (existsSync(join(extensionDir, 'manifest.json'))) await sleep(WARM_UP_MS)
+  await build()
+}
+
+/** Loading esbuild and the parsers takes longer than all the rest of a start. */
+async function loadBuilder () {
+  const { Builder } = await import('./builder.mjs')
+  return new Builder({ sourceDir, extensionDir, mode, changes })
+}
