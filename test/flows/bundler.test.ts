@@ -45,10 +45,14 @@ t.test('The dev server of the bundled templates keeps the extension equal to its
   })
 
   await t.test('who waits hears of a change that nobody told about', async t => {
-    const heard = bundler.changes(10_000)
-    bundler.write({ 'popup.css': 'body { margin: 1px }' })
-    t.match(await heard, { ok: true, changed: ['pages'] })
-    await bundler.push({})
+    for (const margin of [1, 2, 3]) { // one of them may coincide with the first build after the start
+      const heard = bundler.changes(10_000)
+      const writtenAt = performance.now()
+      bundler.write({ 'popup.css': `body { margin: ${margin}px }` })
+      t.match(await heard, { ok: true, changed: ['pages'] })
+      t.comment(`heard after ${Math.round(performance.now() - writtenAt)} ms`)
+      await bundler.push({})
+    }
   })
 
   await t.test('scripts without import and export stay scripts: what one declares, the next one can use', async t => {
