@@ -32,7 +32,7 @@ export class CodePipeline {
   #told = '[]'
   #observation = new AbortController()
   /** What has become of the last load, and of what was written last: a build that failed is not loaded. */
-  #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, problems: [] })
+  #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, closed: [], problems: [] })
   #outcome: Promise<Outcome> = this.#ran
   #isObserved = true
   /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
@@ -137,13 +137,13 @@ export class CodePipeline {
       }
       this.#outcome = changes.ok
         ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
-        : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), problems: this.problems })
+        : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     } catch (err) {
       if (this.#ended.signal.aborted) return
       this.#isUnsure = true
       this.#wrong.load = [NOT_RELOADED]
       this.#stations.warn(err, 'code not reloaded')
-      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), problems: this.problems })
+      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     }
     this.#tellProblems()
   }
@@ -174,7 +174,7 @@ export class CodePipeline {
   }
 
   /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
-  async #observe (reloadMs: number, { extension, refusal, settled, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
+  async #observe (reloadMs: number, { extension, refusal, settled, closed, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
     this.#isObserved = false
     this.#observation = new AbortController()
     const { signal: newer } = this.#observation
@@ -197,7 +197,7 @@ export class CodePipeline {
       this.#tellProblems()
     }
     const isDead = this.#wrong.run.some(isOfWorker)
-    return { loaded: !refusal && extension !== undefined && !isDead && !this.#wrong.run.includes(SLOW_WORKER), reloadMs, problems: this.problems }
+    return { loaded: !refusal && extension !== undefined && !isDead && !this.#wrong.run.includes(SLOW_WORKER), reloadMs, closed, problems: this.problems }
   }
 
   async #follow (): Promise<void> {

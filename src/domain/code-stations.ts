@@ -57,5 +57,7 @@ export interface Outcome {
   /** The browser runs what was pushed, and the extension's worker has started. */
   loaded: boolean
   reloadMs: number
+  /** Pages of the extension that the reload closed, and that could not be opened again. */
+  closed: string[]
   problems: Problem[]
 }

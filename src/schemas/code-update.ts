@@ -4,7 +4,7 @@ import { Problems } from './problem.ts'
 
 const FilePath = Type.String({ description: 'Relative to the extension, with forward slashes' })
 
-const Wait = Type.Optional(Type.Boolean({ description: 'Answer when the browser runs what was pushed, or cannot' }))
+export const Wait = Type.Optional(Type.Boolean({ description: 'Answer when the browser runs what was pushed, or cannot' }))
 
 export const UpdateQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 
@@ -30,26 +30,33 @@ export const PushedFile = Type.Object({
   filePath: FilePath,
   content: Type.Optional(Type.String({ description: 'Absent only with delete' })),
   encoding: Type.Optional(Type.Union([Type.Literal('utf8'), Type.Literal('base64')], { description: 'utf8 if absent' })),
-  delete: Type.Optional(Type.Boolean({ description: 'Delete the file instead of writing it' }))
+  delete: Type.Optional(Type.Boolean({ description: 'Delete the file instead of writing it' })),
+  ifExists: Type.Optional(Type.Boolean({ description: 'With delete: it is no error when there is no such file' }))
 }, { additionalProperties: false })
 export type PushedFile = Static<typeof PushedFile>
 
 const ManyFiles = Type.Object({
   sessionId: SessionId,
   files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' }),
+  sync: Type.Optional(Type.Boolean({ description: 'These are all files: those that are not named are deleted' })),
   wait: Wait
 }, { additionalProperties: false, title: 'ManyFiles' })
 
 export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { $id: 'CodeUpdate' })
 export type CodeUpdate = Static<typeof CodeUpdate>
 
-export const CodeUpdated = Type.Object({
+/** What every answer to a change of the extension tells. */
+export const updated = {
   success: Type.Literal(true),
   message: Type.String(),
   version: Type.Integer({ description: 'How many pushes the session has taken, with this one' }),
   loaded: Type.Optional(Type.Boolean({ description: 'With wait: the browser runs it, and its service worker has started' })),
   reloadMs: Type.Optional(Type.Integer({ description: 'With wait: how long the build and the reload took' })),
-  problems: Type.Optional(Problems),
+  problems: Type.Optional(Problems)
+}
+
+export const CodeUpdated = Type.Object({
+  ...updated,
   file_finished: Type.Optional(Type.Boolean({ description: 'As it was sent' }))
 })
 export type CodeUpdated = Static<typeof CodeUpdated>
