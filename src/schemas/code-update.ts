@@ -52,6 +52,7 @@ export const updated = {
   version: Type.Integer({ description: 'How many pushes the session has taken, with this one' }),
   loaded: Type.Optional(Type.Boolean({ description: 'With wait: the browser runs it, and its service worker has started' })),
   reloadMs: Type.Optional(Type.Integer({ description: 'With wait: how long the build and the reload took' })),
+  closed: Type.Optional(Type.Array(Type.String(), { description: 'With wait: pages of the extension that Chromium closed at the reload, such as its side panel, and that could not be opened again' })),
   problems: Type.Optional(Problems)
 }
 
