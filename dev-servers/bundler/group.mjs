@@ -32,7 +32,7 @@ export class Group {
 
   /** `isPage`: the scripts run in pages of the extension. `format`: esbuild's. */
   constructor ({ mode, format, isPage = false }) {
-    const source = { sources: () => this.#sources, isPage }
+    const sources = () => this.#sources
     const isDevelopment = mode === 'development'
     this.#options = {
       bundle: true,
@@ -51,7 +51,7 @@ export class Group {
         'import.meta.env.DEV': String(isDevelopment),
         'import.meta.env.PROD': String(!isDevelopment)
       },
-      plugins: [packages({ mode, isPage }), assets(source)]
+      plugins: [packages({ mode, sources, isPage }), assets({ sources, isPage })]
     }
   }
 

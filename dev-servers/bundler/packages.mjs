@@ -20,14 +20,15 @@ const CODE_IMPORTS = ['import-statement', 'dynamic-import', 'require-call']
  * esbuild's plugin that finds the packages. A page's script loads them as files of the extension: they are not built
  * again with it. Content scripts and workers have them inside.
  */
-export function packages ({ mode, isPage }) {
+export function packages ({ mode, sources, isPage }) {
   const folder = join(PACKAGES, mode)
   return {
     name: 'packages',
     setup (build) {
-      build.onResolve({ filter: /^[^./]/ }, ({ path, kind, resolveDir }) => {
-        if (!CODE_IMPORTS.includes(kind) || !packageNames.includes(path.split('/')[0])) return
-        if (existsSync(join(resolveDir, 'node_modules', path.split('/')[0]))) return // the person's own
+      build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+        const [name] = path.split('/')
+        if (!CODE_IMPORTS.includes(kind) || !packageNames.includes(name)) return
+        if (sources().has(`node_modules/${name}/package.json`)) return // the person's own
         if (!existsSync(join(folder, `${path}.js`))) return
         if (isPage) return { path: `/${PACKAGES_DIR}/${path}.js`, external: true, sideEffects: false }
         return { path: `${path}.js`, namespace: PACKAGES_DIR, sideEffects: false }
