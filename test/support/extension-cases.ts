@@ -7,7 +7,7 @@ export type Folder = Map<string, Buffer>
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 type Files = Record<string, string | { base64: string }>
-interface Sources { manifest?: Record<string, Json>, files?: Files }
+export interface Sources { manifest?: Record<string, Json>, files?: Files }
 
 /** One small extension of test/fixtures/extension-cases, and what is promised of it. */
 export interface ExtensionCase extends Sources {
