@@ -148,8 +148,9 @@ t.test('What is open when a person pushes', async t => {
     const manifest = { options_page: 'options.html' }
     await push(manifest, titled('options', 'first'))
     await openOwn(bench, 'options.html')
-    const others = (await devTools.targets()).filter(({ type, url }) => type === 'page' && !url.startsWith('chrome-extension:'))
-    for (const { targetId } of others) await devTools.send('Target.closeTarget', { targetId })
+    const others = async () => (await devTools.targets()).filter(({ type, url }) => type === 'page' && /^(http|about)/.test(url))
+    for (const { targetId } of await others()) await devTools.send('Target.closeTarget', { targetId }).catch(() => {}) // it is closing
+    await eventually('no other tab', async () => (await others()).length === 0)
     const pid = await devTools.browserPid()
     wellLoaded(t, await push({ ...manifest, description: 'changed' }, titled('options', 'second')))
     await eventually('the page', async () => (await ownPages(bench)).some(({ title }) => title === 'second'))
