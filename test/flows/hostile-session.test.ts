@@ -45,7 +45,7 @@ const ROLES: [string, (victim: Victim) => boolean][] = [
   ['the X server', ({ command }) => command === 'sleep infinity'],
   ['Xpra', ({ command }) => command.includes('/xpra start')],
   ['Chromium', ({ command }) => command.includes('/chromium --')],
-  ['the dev server', ({ command, isRoot }) => !isRoot && command.includes('/node ')],
+  ['the dev server', ({ command, isRoot }) => !isRoot && command.includes('/watch.py ')],
   ['the file writer', ({ command, isRoot }) => !isRoot && command.includes('file writer of a session')],
   ['the way in of the file writer', ({ command, isRoot }) => isRoot && command.startsWith('nsenter ')],
   ['the init', ({ command }) => command.startsWith('s6-svscan ')],

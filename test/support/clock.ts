@@ -29,9 +29,9 @@ export function wallClock (t: Test): Clock {
     writeFileSync(`${folder}/offset.new`, `${hours < 0 ? '' : '+'}${hours * 3600}\n`, { mode: 0o644 })
     renameSync(`${folder}/offset.new`, `${folder}/offset`)
   }
-  // sessions' programs have an environment of their own: theirs is set where their node is looked for first
+  // sessions' programs have an environment of their own: theirs is set where their Python is looked for first
   mkdirSync(`${folder}/bin`)
-  writeFileSync(`${folder}/bin/node`, `#!/bin/sh\n${Object.entries(faked).map(([name, value]) => `export ${name}=${value}\n`).join('')}exec /run/ex10/node "$@"\n`, { mode: 0o755 })
+  writeFileSync(`${folder}/bin/python3`, `#!/bin/sh\n${Object.entries(faked).map(([name, value]) => `export ${name}=${value}\n`).join('')}exec /usr/bin/python3 "$@"\n`, { mode: 0o755 })
   chmodSync(folder, 0o755)
   set(0)
   return { env: { ...faked, EX10_SESSION_PATH: `${folder}/bin` }, set }
