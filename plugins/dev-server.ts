@@ -21,6 +21,8 @@ declare module 'fastify' {
        * it answers when there is a later version, or when that time is over.
        */
       changes (facts: SessionFacts, after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
+      /** The problems, each where its cause is in the sources: a bundled script's place is one of the bundle. */
+      inSources (facts: SessionFacts, template: Template, problems: Problem[], signal: AbortSignal): Promise<Problem[]>
     }
   }
 }
@@ -36,7 +38,12 @@ const Changes = Type.Object({
 })
 export type Changes = Static<typeof Changes>
 
+/** Where in the sources a place of a built file comes from. */
+const Origin = Type.Union([Type.Null(), Type.Pick(Problem, ['file', 'line', 'column'])])
+
 const READY = '/'
+const ORIGIN_BYTES = 8192
+const ORIGIN_MS = 2000
 const ANSWER_BYTES = 2 * 1024 * 1024
 /** How much longer than it was asked to wait a dev server may take to answer. */
 const LATE_MS = 10_000
@@ -66,8 +73,23 @@ async function devServer (app: FastifyInstance): Promise<void> {
       const answer = await loopbackJson(facts.slot.devServerPort, `/changes?after=${after}&wait=${waitMs}`, { maxBytes: ANSWER_BYTES, signal })
       return Value.Decode(Changes, answer)
     },
+    inSources: async (facts: SessionFacts, { kind }: Template, problems: Problem[], signal: AbortSignal) =>
+      kind === 'bundled' ? await Promise.all(problems.map(problem => inSources(facts.slot.devServerPort, problem, signal))) : problems,
     stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'dev-server', signal)
   })
+}
+
+/** One that cannot be found there stays as it is. */
+async function inSources (port: number, problem: Problem, signal: AbortSignal): Promise<Problem> {
+  const { file, line, column = 1 } = problem
+  if (file === undefined || line === undefined) return problem
+  try {
+    const place = new URLSearchParams({ file, line: String(line), column: String(column) })
+    const answer = await loopbackJson(port, `/origin?${place}`, { maxBytes: ORIGIN_BYTES, signal: AbortSignal.any([signal, AbortSignal.timeout(ORIGIN_MS)]) })
+    return { ...problem, ...Value.Decode(Origin, answer) }
+  } catch {
+    return problem
+  }
 }
 
 export default fp(devServer, { name: 'dev-server', dependencies: ['config', 'sandboxes'] })

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Changes } from './changes.mjs'
 import { listen } from './http.mjs'
+import { originOf } from './origins.mjs'
 
 const WARM_UP_MS = 2000
 
@@ -39,7 +40,7 @@ if (values.build) {
 } else {
   let loading
   const build = async () => await (await (loading ??= loadBuilder())).build()
-  await listen(Number(values.port), build, changes)
+  await listen(Number(values.port), { build, changes, origin: place => originOf(sourceDir, extensionDir, place) })
   // with a build in place, the processor is left to the browser that starts beside it
   if (existsSync(join(extensionDir, 'manifest.json'))) await sleep(WARM_UP_MS)
   await build()

@@ -9,18 +9,22 @@ const MAX_WAIT_MS = 60_000
  * - `GET /`: the page that a session begins with
  * - `GET /changes?after=N&wait=MS`: what has become of the sources. With `wait=0`, everything that was written before is
  *   built first. With more, it answers when there is a version above N, or after that time.
+ * - `GET /origin?file=…&line=N&column=N`: where in the sources a place of a built file comes from; 404 when it was not built
  */
-export function listen (port, build, changes) {
+export function listen (port, { build, changes, origin }) {
   const startPage = readFileSync(join(import.meta.dirname, 'start.html'))
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://localhost')
     if (request.method !== 'GET') return send(response, 405, 'text/plain', 'only GET\n')
     if (pathname === '/') return send(response, 200, 'text/html; charset=utf-8', startPage)
-    if (pathname !== '/changes') return send(response, 404, 'text/plain', 'there is nothing here\n')
+    if (pathname !== '/changes' && pathname !== '/origin') return send(response, 404, 'text/plain', 'there is nothing here\n')
     // a page in the browser is not to start builds
     if (request.headers.origin || !['none', undefined].includes(request.headers['sec-fetch-site'])) return send(response, 403, 'text/plain', 'not for pages\n')
-    const [after, wait] = ['after', 'wait'].map(name => Number(searchParams.get(name)) || 0)
-    answer(build, changes, response, after, Math.min(wait, MAX_WAIT_MS)).catch(error => {
+    const number = name => Number(searchParams.get(name)) || 0
+    const answered = pathname === '/origin'
+      ? answerOrigin(response, origin, { file: searchParams.get('file') ?? '', line: number('line'), column: number('column') })
+      : answer(build, changes, response, number('after'), Math.min(number('wait'), MAX_WAIT_MS))
+    answered.catch(error => {
       console.error(error)
       response.destroy()
     })
@@ -40,6 +44,12 @@ async function answer (build, changes, response, after, wait) {
     await changes.later(after, AbortSignal.any([gone.signal, AbortSignal.timeout(wait)]))
   }
   send(response, 200, 'application/json', JSON.stringify(changes.since(after)))
+}
+
+async function answerOrigin (response, origin, place) {
+  const found = await origin(place)
+  if (found) send(response, 200, 'application/json', JSON.stringify(found))
+  else send(response, 404, 'application/json', 'null')
 }
 
 function send (response, status, type, body) {
