@@ -26,10 +26,19 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys or oidc, or an access token of the provider, with EX10_AUTH=oidc' } } },
       security: [{ key: [] }, {}]
     },
+    transform: ({ schema, url }) => url.endsWith('/*') && schema.params ? { schema: { ...schema, params: namedPath(schema.params as Params) }, url: url.replace(/\*$/, ':path') } : { schema, url },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
   app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
+}
+
+interface Params { properties: { [name: string]: unknown, '*': unknown } }
+
+/** What the router calls `*` has a name that programs can have, too. */
+function namedPath (params: Params) {
+  const { '*': path, ...others } = params.properties
+  return { type: 'object', properties: { ...others, path }, required: [...Object.keys(others), 'path'] }
 }
 
 export default fp(apiDocs, { name: 'api-docs' })

@@ -11,6 +11,13 @@ const [ALL_BYTES, EACH_BYTES, SMALL_BYTES] = [512 * MIB, 256 * MIB, MIB / 16]
 /** What a body counts as that does not say how long it is. */
 const UNSAID_BYTES = 4 * MIB
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route takes its body as it comes, and keeps none of it in memory. */
+    streamsBody?: boolean
+  }
+}
+
 /** How the bodies of requests are read. */
 async function bodies (app: FastifyInstance): Promise<void> {
   const budget = new Budget(ALL_BYTES, EACH_BYTES)
@@ -33,7 +40,8 @@ async function bodies (app: FastifyInstance): Promise<void> {
   // who asks is known by now, and may send this
   app.addHook('preParsing', async (request, reply) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-    const { bodyLimit } = request.routeOptions
+    const { bodyLimit, config } = request.routeOptions
+    if (config.streamsBody) return
     const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : UNSAID_BYTES)), bodyLimit)
     if (bytes < SMALL_BYTES) return
     const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)

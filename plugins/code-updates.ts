@@ -9,9 +9,10 @@ import { CodePipeline } from '../src/domain/code-pipeline.ts'
 import type { Kept, Outcome, Running, Stations } from '../src/domain/code-stations.ts'
 import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../src/domain/display.ts'
 import { problemsOf } from '../src/domain/extension-problems.ts'
-import { toChanges } from '../src/domain/file-changes.ts'
+import { toAllFiles, toChanges } from '../src/domain/file-changes.ts'
 import { parseManifest } from '../src/domain/manifest.ts'
 import type { SessionFacts, Template, TemplateKind } from '../src/domain/session.ts'
+import { TOOL_FOLDERS } from '../src/domain/tool-folders.ts'
 import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
 import type { Problem } from '../src/schemas/problem.ts'
@@ -27,10 +28,10 @@ declare module 'fastify' {
     codeUpdates: CodeUpdates & {
       /**
        * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
-       * this one. Then, in the background, the browser reloads what is concerned.
+       * this one. Then, in the background, the browser reloads what is concerned. With `isAll`, what is not named is deleted.
        * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
-      push (facts: SessionFacts, files: PushedFile[]): Promise<number>
+      push (facts: SessionFacts, files: PushedFile[], isAll?: boolean): Promise<number>
       /**
        * Has `work` change the session's sourceDir by its writer, and goes on as after a push.
        * @throws what `work` throws; EX10_BUSY
@@ -104,7 +105,10 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         return { ...reloaded, extension }
       },
       forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),
-      errors: async (id, signal) => problemsOf(await (await channel.page(signal)).info(id, signal)),
+      async errors (id, signal) {
+        const problems = problemsOf(await (await channel.page(signal)).info(id, signal))
+        return await app.devServer.inSources(facts, app.templates.get(facts.template), problems, signal)
+      },
       workerSettled: (id, old, signal) => workerSettled(channel, id, old, signal),
       keep (state) {
         kept = state
@@ -148,11 +152,12 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       ])
     },
     async begin (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal) // its first build may take minutes
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, false) // its first build may take minutes
     },
-    push: (facts: SessionFacts, files: PushedFile[]) => app.expiry.during(facts.id, async () => {
-      const changes = toChanges(files)
-      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes) })
+    push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
+      const changes = isAll ? toAllFiles(files) : toChanges(files)
+      const options = isAll ? { allBut: TOOL_FOLDERS[app.templates.get(facts.template).kind] } : {}
+      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes, options) })
     }),
     change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
     settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),

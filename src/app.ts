@@ -17,6 +17,7 @@ import devServer from '../plugins/dev-server.ts'
 import errorReplies from '../plugins/error-replies.ts'
 import events from '../plugins/events.ts'
 import expiry from '../plugins/expiry.ts'
+import files from '../plugins/files.ts'
 import firewall from '../plugins/firewall.ts'
 import identity from '../plugins/identity.ts'
 import keys from '../plugins/keys.ts'
@@ -61,7 +62,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 const plugins = [
   errorReplies, connections, origins, bodies,
   registry, audit, rateLimits, keys, logins, oidc, shares, credentials, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
-  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, problemNews, sessions, rights, admission, creations, reconciler,
+  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, files, problemNews, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs
 ]

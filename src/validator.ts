@@ -1,9 +1,30 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 
-/** What stands in a URL is text, so numbers are read from it; a JSON body says what it means, and nothing is read into it. */
+/** What stands in a URL is text, so numbers are read from it, and yes and no as 1 and 0, too; a JSON body says what it means, and nothing is read into it. */
 export const buildValidator = ((schemas, options) => {
   const forUrls = AjvCompiler()(schemas, options)
   const forBodies = AjvCompiler()(schemas, { customOptions: { ...options?.customOptions, coerceTypes: false } } as typeof options)
-  return route => ((route as FastifyRouteSchemaDef<unknown>).httpPart === 'body' ? forBodies : forUrls)(route)
+  return route => {
+    const { httpPart, schema } = route as FastifyRouteSchemaDef<Schema>
+    if (schema?.format === 'binary') return () => true // a stream, which is looked at as it comes
+    return httpPart === 'body' ? forBodies(route) : withFlags(forUrls(route), schema)
+  }
 }) as ReturnType<typeof AjvCompiler>
+
+interface Schema { format?: string, properties?: Record<string, { type?: string }> }
+type Validate = ReturnType<ReturnType<typeof buildValidator>>
+
+const FLAGS = new Map<unknown, string>([['1', 'true'], ['0', 'false']])
+
+function withFlags (validate: Validate, schema: Schema): Validate {
+  const flags = Object.entries(schema?.properties ?? {}).filter(([, { type }]) => type === 'boolean').map(([name]) => name)
+  if (flags.length === 0) return validate
+  const withFlags = ((data: Record<string, unknown>) => {
+    for (const name of flags) if (FLAGS.has(data[name])) data[name] = FLAGS.get(data[name])
+    const isValid = validate(data)
+    withFlags.errors = validate.errors
+    return isValid
+  }) as Validate
+  return withFlags
+}

@@ -1,11 +1,16 @@
 import { failure } from '../errors.ts'
 import { checkFilePath, readingsOf } from './file-path.ts'
 
+/** What an archive has at most: it unpacks to 200 MB at most. */
+export const ARCHIVE_BYTES = 210 * 1024 * 1024
+
 /** An entry of an archive, by the name that it has there. */
 export interface ArchiveEntry { name: string, isFolder: boolean }
 
 /** What programs put beside the person's own files. */
 const LEFT_OUT = /(?:^|\/)(?:__MACOSX\/|\.git\/|\.DS_Store$)/
+/** What a store puts into a CRX, and Chromium makes for itself. */
+const METADATA = /^_metadata\//
 /** Where an extension or a project begins. */
 const BEGINNINGS = ['manifest.json', 'package.json']
 
@@ -20,7 +25,7 @@ export function archivePaths (entries: ArchiveEntry[]): (string | undefined)[] {
   if (files.length === 0) throw failure('BAD_ARCHIVE')
   checkDistinct(files)
   const wrapper = wrapperOf(files)
-  return paths.map(path => path?.slice(wrapper.length))
+  return paths.map(path => path?.slice(wrapper.length)).map(path => path && METADATA.test(path) ? undefined : path)
 }
 
 function pathOf ({ name, isFolder }: ArchiveEntry): string | undefined {

@@ -10,7 +10,9 @@ export interface Conditions { ifMatch?: '*' | string[], ifNoneMatch?: '*' | stri
 /** A file as a client pushes it. */
 interface Pushed { filePath: string, content?: string, encoding?: 'utf8' | 'base64', delete?: boolean, ifExists?: boolean }
 
-const FILE_BYTES = 5 * 1024 * 1024
+/** What a file has at most that comes by itself; and one that comes among others, in a request that is kept in memory. */
+export const FILE_BYTES = 100 * 1024 * 1024
+const PUSHED_BYTES = 5 * 1024 * 1024
 
 /**
  * What to change for these files.
@@ -26,6 +28,16 @@ export function toChanges (files: Pushed[]): FileChange[] {
   return changes
 }
 
+/**
+ * The same for files that are all that there are to be.
+ * @throws {Ex10Error} likewise
+ */
+export function toAllFiles (files: Pushed[]): FileChange[] {
+  const deleted = files.find(file => file.delete)
+  if (deleted) throw failure('BAD_REQUEST', { message: 'All files are given: one that is to go is left out, and not deleted', details: { filePath: deleted.filePath.slice(0, 200) } })
+  return toChanges(files)
+}
+
 function toChange (file: Pushed): FileChange {
   const path = checkFilePath(file.filePath)
   const details = { filePath: path }
@@ -39,6 +51,6 @@ function toChange (file: Pushed): FileChange {
   const isBase64 = file.encoding === 'base64'
   if (isBase64 && (!/^[A-Za-z0-9+/]*={0,2}$/.test(file.content) || file.content.length % 4 !== 0)) throw failure('BAD_ENCODING', { details })
   const content = Buffer.from(file.content, isBase64 ? 'base64' : 'utf8')
-  if (content.length > FILE_BYTES) throw failure('TOO_LARGE', { details })
+  if (content.length > PUSHED_BYTES) throw failure('TOO_LARGE', { details })
   return { path, content }
 }

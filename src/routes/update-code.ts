@@ -19,7 +19,8 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const session = app.rights.readySession(request.principal, request.body.sessionId)
     app.auditLog.noteForeign(request, 'session.pushed', session)
-    const version = await app.codeUpdates.push(session, toFiles(request.body))
+    const isAll = 'files' in request.body && request.body.sync === true
+    const version = await app.codeUpdates.push(session, toFiles(request.body), isAll)
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined
     const outcome = request.body.wait || request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'Code updated', version, ...outcome, ...(finished !== undefined && { file_finished: finished }) }

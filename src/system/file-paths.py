@@ -102,10 +102,10 @@ def hash_of(file):
     return digest.hexdigest(), size
 
 
-def walk(home, base, skip):
+def walk(home, base, skips):
     """Yields all below the folder, which need not be there: path, status, and a descriptor of its folder.
 
-    A folder comes before what is in it, and names in their order. What is called as `skip` says is left out.
+    A folder comes before what is in it, and names in their order. A folder that `skips` says yes to is left out.
     """
     walked, stack = 0, [base]
     while stack:
@@ -113,8 +113,8 @@ def walk(home, base, skip):
         inner = []
         with parent_of(home, [*parts, '']) as folder:
             for name in sorted(os.listdir(folder) if folder is not None else []):
-                found = None if name in skip else lstat(name, folder)
-                if found is None:
+                found = lstat(name, folder)
+                if found is None or stat.S_ISDIR(found.st_mode) and skips([*parts, name]):
                     continue
                 walked += 1
                 if walked > WALKED or len(parts) > DEPTH:

@@ -2,7 +2,7 @@
 
 The argument is a JSON request, standard output the answer: JSON lines, and after them maybe bytes. A line
 {"error": "PATH_SYMLINK", "path": "a.js"} ends it.
-  {"do": "list", "base": "extension", "skip": [".git"]}
+  {"do": "list", "base": "extension", "skip": [".git"]}      without folders of such names
       a line a file: {"path", "size", "modified": <ms>, "hash": <SHA-256, where it could be read>}; {"truncated": false}
   {"do": "read", "base": "extension", "path": "a.js"}      {"size", "modified", "hash"}, the bytes
   {"do": "stage", "transfer": "<id>"}                      {"size", "hash"}
@@ -58,7 +58,7 @@ def list_files(home, request):
     files = path_bytes = hashed = 0
     is_truncated = False
     try:
-        for parts, found, folder in walk(home, base, request['skip']):
+        for parts, found, folder in walk(home, base, lambda parts: parts[-1] in request['skip']):
             path = '/'.join(parts[len(base):])
             if not stat.S_ISREG(found.st_mode) or not is_text(path):
                 continue
@@ -157,7 +157,7 @@ def unpack(home, request):
 def export(home, request):
     base = request['base'].split('/')
     paths = []
-    for parts, found, _ in walk(home, base, []):
+    for parts, found, _ in walk(home, base, lambda parts: parts[-1].startswith('.') or parts == [*base, '_metadata']):  # Chromium's own
         path = '/'.join(parts[len(base):])
         is_hidden = any(part.startswith('.') for part in parts[len(base):])
         if stat.S_ISREG(found.st_mode) and not is_hidden and not path.endswith(tuple(request['skip'])) and is_text(path):

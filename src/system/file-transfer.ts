@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Type, type Static } from '@sinclair/typebox'
 import { archivePaths } from '../domain/archive-names.ts'
-import type { FileChange } from '../domain/file-changes.ts'
+import { FILE_BYTES, type FileChange } from '../domain/file-changes.ts'
 import { failure } from '../errors.ts'
 import { Transfer, type Place } from './transfer.ts'
 
-export const FILE_BYTES = 100 * 1024 * 1024
 const MAX_LISTED = 20_000
 const MAX_ENTRIES = 20_000
 const NAME_BYTES = 8 * 1024 * 1024
@@ -73,16 +72,15 @@ async function sending<Head extends { size: number }> (transfer: Transfer, begin
 export interface Received { transfer: string, changes: FileChange[] }
 
 /**
- * Puts the content into a file that `use` has the writer take to `path`; afterwards nothing of it is left.
+ * Puts the content into the file '0' of a transfer, for `use` to have the writer take it; afterwards nothing of it is left.
  * @throws {Ex10Error} EX10_DISK_FULL, EX10_WRITER_FAILED; what `use` and the content throw
  */
-export async function receiveFile<T> (place: Place, path: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
+export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (transfer: string, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
   const id = newId()
   const transfer = await Transfer.start(place, { do: 'stage', transfer: id }, signal)
   try {
     await transfer.send(content)
-    const staged = await transfer.line(Staged)
-    return await use({ transfer: id, changes: [{ path, staged: '0' }] }, staged)
+    return await use(id, await transfer.line(Staged))
   } finally {
     await transfer.end()
   }

@@ -8,14 +8,15 @@ One JSON request a line on standard input, one JSON answer a line on standard ou
     request's "transfer" names
   "ifExists": deleting it is no error when it is not there
   "ifMatch", "ifNoneMatch": its content's hash must be one, or none, of these; "*" is any file
-With "sync": true, what is below the base and not among the files is deleted, except what is called as "keep" says;
-files that have the content already are left alone.
+With "sync": true, what is below the base and not among the files is deleted, except folders that have no file among
+them and are called as "keep" says (fnmatch); files that have the content already are left alone.
 A request is done as a whole or not at all, even when this program is killed half-way: what it is about to replace is
 linked into a staging folder and listed in a journal first, and whoever starts next goes back by that journal.
 No path is followed through a symbolic link. A folder that a deletion has emptied goes, too, but never the base. Ends
 when its standard input does. file-paths.py goes before this text.
 """
 import base64
+import fnmatch
 
 STAGING = '.ex10-push'
 TRANSFERS = '.ex10-transfer'
@@ -41,8 +42,9 @@ def answer(home, staging, line):
             transfer = open_parent(home, [TRANSFERS, request['transfer'], ''])
             if transfer is None:
                 raise Refused('WRITER_FAILED')
+        needed = {tuple(file['parts'][:depth]) for file in files if not file.get('delete') for depth in range(len(file['parts']))}
         if request.get('sync'):
-            deletes, folders = others(home, base, files, request['keep'])
+            deletes, folders = others(home, base, files, needed, request['keep'])
             writes = [file for file in files if not has_already(home, file, transfer)]
         else:
             deletes, writes = [], []
@@ -53,7 +55,6 @@ def answer(home, staging, line):
                     (deletes if file.get('delete') else writes).append(file)
             path = ''  # what goes wrong from here on concerns the push as a whole
             folders = folders_of(home, base, deletes)
-        needed = {tuple(file['parts'][:depth]) for file in files if not file.get('delete') for depth in range(len(file['parts']))}
         folders = [folder for folder in folders if tuple(folder[0]) not in needed]
         return push(home, staging, transfer, deletes, writes, folders)
     except Refused as refused:
@@ -99,11 +100,14 @@ def check_conditions(file, parent):
         raise Refused('PRECONDITION_FAILED')
 
 
-def others(home, base, files, keep):
+def others(home, base, files, needed, keep):
     """All files below the base that are not named, and all folders there, with their permissions."""
+    def is_kept(parts):
+        return tuple(parts) not in needed and any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in keep)
+
     named = {tuple(file['parts']) for file in files}
     deletes, folders = [], []
-    for parts, found, _ in walk(home, base, keep):
+    for parts, found, _ in walk(home, base, is_kept):
         if stat.S_ISDIR(found.st_mode):
             folders.append([parts, stat.S_IMODE(found.st_mode)])
         elif tuple(parts) not in named:

@@ -11,8 +11,8 @@ import { isRunning, killProgram, letGo, programText, startProgram, type SessionP
 export interface PushOptions {
   /** The transfer in whose folder the staged files are. */
   transfer?: string
-  /** Deletes what is below the base and not among the changes, except what is called so. */
-  keepOnly?: readonly string[]
+  /** Deletes what is below the base and not among the changes, except folders of such names that have none of them in it. */
+  allBut?: readonly string[]
 }
 
 const PROGRAM = programText('file-paths.py', 'file-writer.py')
@@ -72,8 +72,8 @@ export class FileWriter {
     this.#program = undefined
   }
 
-  async #push (base: string, changes: FileChange[], { transfer, keepOnly }: PushOptions): Promise<Pushed> {
-    const request = { base, files: changes.map(toFile), transfer, ...(keepOnly && { sync: true, keep: keepOnly }) }
+  async #push (base: string, changes: FileChange[], { transfer, allBut }: PushOptions): Promise<Pushed> {
+    const request = { base, files: changes.map(toFile), transfer, ...(allBut && { sync: true, keep: allBut }) }
     const answer = await this.#askOrGoBack(JSON.stringify(request) + '\n', ANSWER_MS + ANSWER_MS_EACH * changes.length)
     if ('ok' in answer) return { made: answer.made, written: answer.written, deleted: answer.deleted }
     const details = { filePath: changes.find(change => change.path === answer.path)?.path }

@@ -68,7 +68,7 @@ export class Transfer {
       const isTaken = pieces.map(piece => stdin.write(piece)).at(-1)
       if (!isTaken) await inTime(once(stdin, 'drain'))
     } catch (cause) {
-      await this.line(Type.Never()) // it may have said why it reads no more
+      if (stdin.destroyed) await this.line(Type.Never()) // it may have said why it reads no more
       throw failure('WRITER_FAILED', { cause })
     }
   }

@@ -6,8 +6,8 @@ import { HOSTILE_PATHS } from '../support/hostile-paths.ts'
 const entries = (...names: string[]) => names.map(name => ({ name, isFolder: name.endsWith('/') }))
 
 t.test('files go where they are named, folders only hold them, and what programs put beside is left out', async t => {
-  t.strictSame(archivePaths(entries('manifest.json', 'a/', 'a/b.js', './c.js', './', '.DS_Store', 'a/.DS_Store', '__MACOSX/a/._b.js', '.git/HEAD', 'lib/.git/HEAD', '.gitignore', '_locales/en/messages.json')),
-    ['manifest.json', undefined, 'a/b.js', 'c.js', undefined, undefined, undefined, undefined, undefined, undefined, '.gitignore', '_locales/en/messages.json'])
+  t.strictSame(archivePaths(entries('manifest.json', 'a/', 'a/b.js', './c.js', './', '.DS_Store', 'a/.DS_Store', '__MACOSX/a/._b.js', '.git/HEAD', 'lib/.git/HEAD', '.gitignore', '_locales/en/messages.json', '_metadata/verified_contents.json')),
+    ['manifest.json', undefined, 'a/b.js', 'c.js', undefined, undefined, undefined, undefined, undefined, undefined, '.gitignore', '_locales/en/messages.json', undefined])
 })
 
 t.test('a folder around everything is taken away if an extension or a project begins in it', async t => {

@@ -38,6 +38,12 @@ const REQUESTS: Asked[] = [
   { method: 'DELETE', path: `/sessions/${UNKNOWN}`, scope: 'create', isChange: true, done: 404 },
   { method: 'POST', path: `/sessions/${UNKNOWN}/touch`, scope: 'view', isChange: true, done: 404 },
   { method: 'POST', path: '/updateCode', body: { sessionId: UNKNOWN, filePath: 'a.js', content: '' }, scope: 'push', isChange: true, done: 404 },
+  { method: 'GET', path: `/sessions/${UNKNOWN}/files`, scope: 'view', isChange: false, done: 404 },
+  { method: 'GET', path: `/sessions/${UNKNOWN}/files/a.js`, scope: 'view', isChange: false, done: 404 },
+  { method: 'GET', path: `/sessions/${UNKNOWN}/export`, scope: 'view', isChange: false, done: 404 },
+  { method: 'PUT', path: `/sessions/${UNKNOWN}/files/a.js`, body: {}, scope: 'push', isChange: true, done: 404 },
+  { method: 'DELETE', path: `/sessions/${UNKNOWN}/files/a.js`, scope: 'push', isChange: true, done: 404 },
+  { method: 'POST', path: `/sessions/${UNKNOWN}/import`, body: {}, scope: 'push', isChange: true, done: 404 },
   { method: 'GET', path: '/admin/sessions', scope: 'admin', isChange: false, done: 200 },
   { method: 'DELETE', path: `/admin/sessions/${UNKNOWN}`, scope: 'admin', isChange: true, done: 404 },
   { method: 'DELETE', path: '/admin/users/nobody/sessions?dryRun=1', scope: 'admin', isChange: true, done: 200 }

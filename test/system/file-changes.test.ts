@@ -101,6 +101,7 @@ t.test('after a sync, the folder holds what was named and nothing else, whatever
   t.strictSame(listHome(home), AFTER)
   t.equal(statSync(`${home}/extension/same.js`).mtimeMs, 1_000_000, 'what had its content already is left alone')
   t.strictSame(await writer.push(ALL, SYNC), { ok: true, made: 0, written: 0, deleted: 0 }, 'a second one changes nothing')
+  t.match(await writer.push([...ALL, { path: 'lib/.git/config', content: 'x' }], { sync: true, keep: ['.*'] }), { ok: true, made: 1, deleted: 1 }, 'a folder to keep of which a file is named is as any other')
   t.match(await writer.push([{ path: 'x.js', content: 'x' }], { sync: true, keep: [] }), { ok: true })
   t.strictSame(listHome(home).filter(line => line.startsWith('extension/')), ['extension/x.js 100644 x'], 'with nothing to keep, nothing is kept')
 })

@@ -1,0 +1,61 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { updated, Wait } from './code-update.ts'
+import { SessionId } from './common.ts'
+
+export const FileParams = Type.Object({ id: SessionId, '*': Type.String({ description: 'The file\'s path: relative to the extension, with forward slashes' }) })
+
+const Tags = (description: string) => Type.Optional(Type.String({ description }))
+
+/** What a change of a file may depend on. */
+export const ChangeConditions = Type.Object({
+  'if-match': Tags('Only if the file has one of these ETags; *: only if it is there'),
+  'if-none-match': Tags('Only if it has none of these ETags; *: only if it is not there')
+})
+
+export const ReadConditions = Type.Object({ 'if-none-match': Tags('ETags of contents that the client has: 304 if it is one of them') })
+
+export const FileQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
+
+export const ImportQuery = Type.Object({
+  merge: Type.Optional(Type.Boolean({ default: false, description: 'Leave the files that are not in the archive' })),
+  wait: Wait
+}, { additionalProperties: false })
+
+export const ExportQuery = Type.Object({
+  sourceMaps: Type.Optional(Type.Boolean({ default: false, description: 'With source maps, files whose name ends with .map' }))
+}, { additionalProperties: false })
+
+const Size = Type.Integer({ minimum: 0, description: 'Bytes' })
+const Hash = Type.String({ description: 'SHA-256 of its content, hex; its ETag is this in double quotes' })
+
+export const FileList = Type.Object({
+  files: Type.Array(Type.Object({
+    path: Type.String({ description: 'Relative to the extension' }),
+    size: Size,
+    hash: Type.Optional(Hash),
+    modified: Type.String({ format: 'date-time' })
+  }, { description: 'A regular file; it has no hash where it cannot be read, or is larger than 100 MiB' })),
+  truncated: Type.Boolean({ description: 'There are more' })
+})
+export type FileList = Static<typeof FileList>
+
+export const FileWritten = Type.Object({ ...updated, size: Size, hash: Hash })
+export type FileWritten = Static<typeof FileWritten>
+
+export const FileDeleted = Type.Object(updated)
+export type FileDeleted = Static<typeof FileDeleted>
+
+export const Imported = Type.Object({
+  ...updated,
+  written: Type.Integer({ minimum: 0, description: 'Files that were not there, or had other content' }),
+  deleted: Type.Integer({ minimum: 0, description: 'Files that are gone' })
+})
+export type Imported = Static<typeof Imported>
+
+/** Bytes, of whatever kind. */
+export const Binary = Type.String({ format: 'binary' })
+
+const ARCHIVE_TYPES = ['application/zip', 'application/gzip', 'application/x-chrome-extension'] as const
+
+/** The content of a body or an answer that is an archive. */
+export const archiveContent = Object.fromEntries(ARCHIVE_TYPES.map(type => [type, { schema: Binary }]))
