@@ -6,6 +6,8 @@ import { Watcher } from './watch.mjs'
 
 /** Output that has not changed for so long is taken to be whole. */
 const QUIET_MS = 150
+/** Output of before that a command leaves alone for so long is as it would write it. */
+const KEPT_MS = 3000
 
 /** A build that goes on running and builds by itself: what it writes is mirrored as soon as it is quiet. */
 export class WatchingBuild {
@@ -33,7 +35,7 @@ export class WatchingBuild {
     const timer = setTimeout(() => this.#first.reject(failed('build', `"dev" wrote no manifest.json to its output within ${timeoutMs / 60_000} minutes`)), timeoutMs)
     const abort = () => this.#first.reject(signal.reason)
     signal.addEventListener('abort', abort)
-    this.#touched()
+    this.#touched(KEPT_MS)
     this.#ended = run(this.#end.signal).then(() => this.#over(failed('build', '"dev" of ex10.json has ended, although it is to go on running')), error => this.#over(error))
     try {
       return await this.#first.promise
@@ -62,10 +64,10 @@ export class WatchingBuild {
     this.onEnded(error)
   }
 
-  #touched () {
+  #touched (quietMs = QUIET_MS) {
     clearTimeout(this.#quiet)
     this.#watcher.watch(this.#folders())
-    this.#quiet = setTimeout(() => this.#mirror(), QUIET_MS)
+    this.#quiet = setTimeout(() => this.#mirror(), quietMs)
   }
 
   #mirror () {
