@@ -95,3 +95,13 @@ t.test('a build that makes no extension says what to do', async t => {
   t.match(problem, { kind: 'build-error', context: 'build', message: /made no folder with a manifest.json.*set "output" in ex10.json/ })
   t.equal((await replace(right)).loaded, true)
 })
+
+t.test('a build that takes all of the session\'s memory is ended before the browser, and it is said why', async t => {
+  const pid = await devTools.browserPid()
+  const right = files
+  const greedy = { name: 'webpack-badge', scripts: { build: 'node -e "for (const all = [];;) all.push(Buffer.alloc(2 ** 26, 1))"' } }
+  const { problems } = await replace({ 'package.json': JSON.stringify(greedy) })
+  t.match(problems, [{ kind: 'build-error', context: 'build', message: /was killed, most likely for want of memory/ }])
+  t.equal(await devTools.browserPid(), pid, 'the browser is the same')
+  t.equal((await replace(right)).loaded, true)
+})
