@@ -4,6 +4,7 @@ import { join, relative } from 'node:path'
 import t from 'tap'
 import type { Problem } from '../../src/schemas/problem.ts'
 import type { SessionView } from '../../src/schemas/session.ts'
+import { zip } from '../support/archives.ts'
 import { openDevTools } from '../support/devtools.ts'
 import type { Waited } from '../support/session-extension.ts'
 import { createSession, eventually, pushCode, startServer } from '../support/server.ts'
@@ -37,6 +38,15 @@ async function replace (wanted: Record<string, string>): Promise<Waited> {
   return await response.json() as Waited
 }
 
+/** Imports a project in the place of all that is there, and waits for what comes of it. */
+async function bringIn (wanted: Record<string, string>): Promise<Waited> {
+  const archive = zip(Object.entries(wanted).map(([name, content]) => ({ name, content })))
+  const response = await fetch(`${server.url}/sessions/${session.id}/import?wait=1`, { method: 'POST', body: new Uint8Array(archive) })
+  if (response.status !== 200) throw new Error(`not imported: ${response.status} ${await response.text()}`)
+  files = wanted
+  return await response.json() as Waited
+}
+
 const edit = (path: string, from: string, to: string) => replace({ ...files, [path]: files[path]!.replace(from, to) })
 
 const problems = async (): Promise<Problem[]> => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).problems
@@ -62,8 +72,8 @@ t.test('a session of the template works at once, and a change of its sources is 
 for (const [name, path, output] of [
   ['crxjs-react-ts', 'src/badge.tsx', 'vite v'], ['wxt', 'entrypoints/content.ts', '.output/chrome-mv3/manifest.json'], ['webpack', 'src/greeting.js', 'compiled successfully']
 ] as const) {
-  t.test(`a project with ${name} is installed without a network, built and loaded; a change is built and seen in the open page`, async t => {
-    const { loaded, problems } = await replace(filesIn(join(PROJECTS, name)))
+  t.test(`a project with ${name} is imported, installed without a network, built and loaded; a change is built and seen in the open page`, async t => {
+    const { loaded, problems } = await bringIn(filesIn(join(PROJECTS, name)))
     t.strictSame({ loaded, problems }, { loaded: true, problems: [] })
     await shows(`built by ${name.split('-')[0]}`)
     const printed = await log()
