@@ -25,11 +25,15 @@ export class Batch {
   /** The file that is too large to be one of several in a request, if it is one. */
   get large () { return this.changes.find(isLarge) }
 
+  /** The hash of each file that is written, by its path. */
+  get hashes () { return new Map(this.changes.filter(({ content }) => content).map(({ path, hash }) => [path, hash])) }
+
   /** The changes as a request has them. */
   get files () { return this.changes.map(toPushed) }
 }
 
-function isLarge ({ content }) {
+/** Whether the change's file is too large to be one of several in a request. */
+export function isLarge ({ content }) {
   return content !== undefined && content.length > FILE_BYTES
 }
 

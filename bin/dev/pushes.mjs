@@ -24,7 +24,7 @@ export class Pushes {
   /** Answers that are waited for: a push is written long before a project with it is built. */
   #awaited = new Set()
   #written = () => {}
-  /** The last push that the session has counted. */
+  /** The last push of which it was told what has become of it. */
   #version
   /** The push that the last reload was for: the next one for it has another cause. */
   #reloaded = -1
@@ -65,10 +65,11 @@ export class Pushes {
     this.#run()
   }
 
-  /** The server was away: nothing is taken for granted. */
+  /** The server was away: all files are compared. What only the session has is left to it, but for what came from here. */
   async resync () {
-    for (const path of this.#held.keys()) this.#held.set(path, UNKNOWN)
-    await this.#touchAll()
+    const there = await this.#session.files(this.#signal)
+    const here = await this.#touchAll()
+    for (const path of new Set([...here, ...this.#held.keys()])) this.#hold(path, there.get(path))
     this.#run()
   }
 
@@ -76,6 +77,7 @@ export class Pushes {
     this.#folder.ignored.forget()
     const paths = await this.#folder.list((path, why) => this.#report.skipped(path, why))
     for (const path of [...paths, ...this.#held.keys()]) this.#dirty.add(path)
+    return paths
   }
 
   #run () {
@@ -145,7 +147,7 @@ export class Pushes {
   }
 
   #done (batch, answer) {
-    this.#version = answer.version
+    if (answer.loaded !== undefined) this.#version = answer.version
     this.#report.pushed(batch.paths, answer)
   }
 

@@ -35,8 +35,14 @@ export class Session {
   }
 
   /** Writes one file, of any size that a session takes. @throws {ServerAway} {NotDone} {Refused} */
-  async put (path, content, { signal }) {
-    return await this.#ask('PUT', `/sessions/${this.id}/files/${path.split('/').map(encodeURIComponent).join('/')}`, { body: content, type: 'application/octet-stream', signal, ms: PUSH_MS })
+  async put (path, content, { waits, signal }) {
+    return await this.#ask('PUT', `/sessions/${this.id}/files/${path.split('/').map(encodeURIComponent).join('/')}${waits ? '?wait=true' : ''}`, { body: content, type: 'application/octet-stream', signal, ms: PUSH_MS })
+  }
+
+  /** The files that the session has: hashes by path. @throws {ServerAway} {NotDone} {Refused} */
+  async files (signal) {
+    const { files } = await this.#ask('GET', `/sessions/${this.id}/files`, { signal })
+    return new Map(files.map(({ path, hash }) => [path, hash]))
   }
 
   /** The session as the server shows it. @throws {ServerAway} {Refused} when there is none any more */
