@@ -5,7 +5,7 @@ import { Desk } from '../support/dev-command.ts'
 import { openDevTools } from '../support/devtools.ts'
 import { freePort } from '../support/free-port.ts'
 import { as, ask, keysCommand } from '../support/keys.ts'
-import { endSession, eventually, type CreatedSession } from '../support/server.ts'
+import { endSession, eventually, pushCode, type CreatedSession } from '../support/server.ts'
 
 const MANIFEST = JSON.stringify({
   manifest_version: 3,
@@ -58,6 +58,7 @@ t.test('ex10 dev makes a session of a folder, and brings each change to it as it
     const { body } = await ask(anna(), `/sessions/${session.id}/files`)
     return (body.files as { path: string }[]).map(({ path }) => path).sort()
   }
+  const picture = async () => Buffer.from(await (await fetch(`${server.url}/sessions/${session.id}/files/picture.png`, { headers: anna().headers! })).arrayBuffer())
   const tab = await (await openDevTools(t, server, session)).firstTab()
   await tab.visit('http://page.test/', '<!doctype html><title>A page</title>')
   const mine = () => tab.evaluate('document.documentElement.dataset.mine')
@@ -66,8 +67,7 @@ t.test('ex10 dev makes a session of a folder, and brings each change to it as it
   await t.test('the first load is the folder\'s own, without what .gitignore and everybody leave out; its display is opened', async t => {
     await shows('first')
     t.strictSame(await files(), ['.gitignore', 'background.js', 'content/content.js', 'manifest.json', 'picture.png'])
-    const picture = await fetch(`${server.url}/sessions/${session.id}/files/picture.png`, { headers: anna().headers! })
-    t.strictSame(Buffer.from(await picture.arrayBuffer()), PICTURE)
+    t.strictSame(await picture(), PICTURE)
     t.equal((await listSessions(anna()))[0]?.version, 0, 'nothing had to be pushed for it')
     t.equal(await desk.opened(), url)
   })
@@ -111,8 +111,9 @@ t.test('ex10 dev makes a session of a folder, and brings each change to it as it
     for (const name of ['passwd', 'closed.js']) rmSync(desk.path(name))
   })
 
-  await t.test('while the server is away it waits, and then brings what was saved meanwhile', async t => {
+  await t.test('while the server is away it waits, and then brings what was saved meanwhile, and whatever else is not as in the folder', async t => {
     const before = command.lines.length
+    await pushCode(anna(), { sessionId: session.id, files: [{ filePath: 'picture.png', content: 'of somebody else' }] })
     await server.stop()
     await command.prints(/ the server is away: .*; waiting for it$/, before)
     desk.write({ 'content/content.js': mark('fifth') })
@@ -122,6 +123,7 @@ t.test('ex10 dev makes a session of a folder, and brings each change to it as it
     await command.prints(/ the server is back$/, before)
     await shows('fifth')
     t.ok((await files()).includes('new/new.js'))
+    await eventually('the picture', async () => PICTURE.equals(await picture()))
   })
 
   await t.test('Ctrl-C ends the session', async t => {
