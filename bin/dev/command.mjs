@@ -27,6 +27,7 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
   const unwatch = await watchFolder(folder, paths => pushes.touch(paths).catch(fail), fail)
   let session
   try {
+    if (key && isOpenToAll(url)) report.say(`your key goes to ${url} unencrypted: use https`)
     report.say(`making a session of ${name} (${template}) at ${url}`)
     const created = await createSession(server, { folder, template, report, signal })
     session = created.session
@@ -43,6 +44,12 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
     await unwatch()
     if (session) await leave(session, keeps, report)
   }
+}
+
+/** Whether what is sent there can be read on the way. */
+function isOpenToAll (url) {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }
 
 /** Ctrl-C, a terminal that is closed, `kill`, and a reader of what it prints that has gone end the command in order; a second signal ends it at once. */
@@ -88,8 +95,7 @@ function tell (event, pushes, report) {
 async function leave (session, keeps, report) {
   if (keeps) return report.say(`the session goes on: ${session.url}`)
   try {
-    await session.end()
-    report.say('the session is ended')
+    if (await session.end()) report.say('the session is ended')
   } catch (error) {
     throw new Refused(`the session could not be ended: ${error.message}. It ends by itself when nobody uses it: ${session.url}`)
   }

@@ -70,12 +70,14 @@ export class Session {
     throw new ServerAway('the server has closed the connection')
   }
 
-  /** Ends it. @throws {ServerAway} {NotDone} */
+  /** Ends it, and returns whether it lived. @throws {ServerAway} {NotDone} */
   async end () {
     try {
-      await this.#server.ask('DELETE', `/session/${this.id}`, {})
+      await this.#server.ask('DELETE', `/session/${this.id}`)
+      return true
     } catch (error) {
       if (error.status !== 404) throw error
+      return false
     }
   }
 
