@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { Problem } from '../../src/schemas/problem.ts'
 import { holds, readCases, sitesOf, toFolder, type ExtensionCase, type Folder } from '../support/extension-cases.ts'
 import { ExtensionWatch, type Observation } from '../support/extension-observation.ts'
-import { startPlainChromium, type PlainChromium } from '../support/plain-chromium.ts'
+import { startPlainChromium, type Loaded, type PlainChromium } from '../support/plain-chromium.ts'
 import { createSession, eventually, startServer } from '../support/server.ts'
 import { SessionExtension, type Waited } from '../support/session-extension.ts'
 
@@ -12,11 +12,26 @@ const SHOWN_MS = 4000
 
 interface Bench { plain: PlainChromium, session: SessionExtension, watches: { plain: ExtensionWatch, session: ExtensionWatch } }
 
-/** Both have loaded the same files: looks at both until they are the same and show what the case promises, or for four seconds. */
-async function look ({ plain, session, watches }: Bench, id: string, folder: Folder, aCase: ExtensionCase): Promise<{ right: Observation, own: Observation }> {
+/** Has both load the files, side by side, and opens what there is to see. */
+async function load ({ plain, session, watches }: Bench, aCase: ExtensionCase, folder: Folder, own: Folder = folder): Promise<{ loaded: Loaded, answer: Waited }> {
   const seeing = { ask: aCase.ask, sites: sitesOf(aCase) }
-  const [ownId = 'none'] = await watches.session.ids()
-  await Promise.all([watches.plain.open(id, plain.folder, folder, seeing), watches.session.open(ownId, session.path, folder, seeing)])
+  const loading = watches.plain.forgetErrors().then(() => plain.load(folder))
+  const [loaded, answer] = await Promise.all([
+    loading.then(async loaded => {
+      if ('id' in loaded) await watches.plain.open(loaded.id, plain.folder, folder, seeing)
+      return loaded
+    }),
+    session.replace(own).then(async answer => {
+      const [id = 'none'] = await watches.session.ids()
+      if ('id' in await loading) await watches.session.open(id, session.path, own, seeing)
+      return answer
+    })
+  ])
+  return { loaded, answer }
+}
+
+/** Looks at both until they are the same and show what the case promises, or for four seconds. */
+async function look ({ watches }: Bench, aCase: ExtensionCase): Promise<{ right: Observation, own: Observation }> {
   const deadline = performance.now() + SHOWN_MS
   for (;;) {
     const [right, own] = await Promise.all([watches.plain.read(), watches.session.read()])
@@ -41,10 +56,9 @@ async function compare (t: Test, bench: Bench, aCase: ExtensionCase): Promise<vo
   const folder = toFolder(aCase)
   const before = aCase.before && toFolder(aCase.before)
   if (before) await Promise.all([bench.plain.load(before), bench.session.replace(before)])
-  await bench.watches.plain.forgetErrors()
-  const [loaded, answer] = await Promise.all([bench.plain.load(folder), bench.session.replace(folder)])
+  const { loaded, answer } = await load(bench, aCase, folder)
   if ('refused' in loaded) return await compareRefusal(t, bench, aCase, loaded.refused, answer)
-  const { right, own } = await look(bench, loaded.id, folder, aCase)
+  const { right, own } = await look(bench, aCase)
   t.ok(holds(right, aCase.shows), 'plain Chromium shows what is promised', { found: right, wanted: aCase.shows })
   t.strictSame(own, right, 'the session shows the same')
   const { manifestErrors = [], runtimeErrors = [] } = right.extension as { manifestErrors?: string[], runtimeErrors?: string[] }
@@ -78,8 +92,8 @@ t.test('What plain Chromium makes of an extension, a session makes of it', async
       ['manifest.json', Buffer.from('{"manifest_version":3,"name":"Control","version":"1","background":{"service_worker":"b.js"}}')],
       ['b.js', Buffer.from(`self.value = '${value}'`)]
     ]))
-    const [loaded] = await Promise.all([plain.load(right!), session.replace(other!)])
-    const seen = await look(bench, 'id' in loaded ? loaded.id : '', right!, aCase)
+    await load(bench, aCase, right!, other!)
+    const seen = await look(bench, aCase)
     t.match(seen, { right: { worker: { values: { value: 'right' } } }, own: { worker: { values: { value: 'other' } } } })
     t.notSame(seen.own.files, seen.right.files)
   })

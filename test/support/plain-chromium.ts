@@ -18,6 +18,9 @@ const UID = 300_000 + SPAN * 100_000 + 99_000
 const ARGV = ['--headless=new', '--remote-debugging-port=0', '--no-first-run', '--no-default-browser-check', '--window-size=1280,800',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--disable-breakpad', 'about:blank']
 
+/** An extension's id, or the words with which Chromium refuses it. */
+export type Loaded = { id: string } | { refused: string }
+
 /** A Chromium of the same version as a session's, on a new profile, without anything of ours: what it does is right. */
 export interface PlainChromium {
   devTools: DevTools
@@ -25,9 +28,9 @@ export interface PlainChromium {
   folder: string
   /**
    * Has the folder hold these files and no others, and loads it, as a person does on chrome://extensions after each
-   * change. Returns the extension's id, or the words with which Chromium refuses it: the one before goes on then.
+   * change. When Chromium refuses it, the one before goes on.
    */
-  load (files: Folder): Promise<{ id: string } | { refused: string }>
+  load (files: Folder): Promise<Loaded>
 }
 
 /** Starts it for as long as the test runs. No process of it and no file stays. */
