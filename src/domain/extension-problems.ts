@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { Problem } from '../schemas/problem.ts'
+import type { Problem } from './problem.ts'
 import { plainText } from './plain-text.ts'
 
 const StackFrame = Type.Object({ url: Type.String(), lineNumber: Type.Integer(), columnNumber: Type.Integer() })

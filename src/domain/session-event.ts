@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Problem } from '../schemas/problem.ts'
+import type { Problem } from './problem.ts'
 import type { ExpiryCause } from './session-clocks.ts'
 
 /** What happens to a session, as its people and operators read it. */

@@ -1,12 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-
-/** What can be wrong with an extension. A warning is what Chromium, or whoever builds it, passes over. */
-export const PROBLEM_KINDS = [
-  'manifest-error', 'syntax-error', 'uncaught-exception', 'missing-file', 'refused-rule', 'build-error', 'wrong-template', 'not-reloaded', 'warning'
-] as const
-
-/** Where in the extension, or on its way into Chromium, it went wrong. */
-export const PROBLEM_CONTEXTS = ['manifest', 'worker', 'content-script', 'page', 'build', 'install'] as const
+import { PROBLEM_CONTEXTS, PROBLEM_KINDS } from '../domain/problem.ts'
 
 /** The text comes from the session: bounded, and to be shown as text only. */
 export const Problem = Type.Object({
