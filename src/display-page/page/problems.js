@@ -5,7 +5,8 @@ import { canAct, problemsUrl } from './about.js'
 
 const ANSWER = 40_000 // the server answers after 25 s at the latest
 const RETRY = 2_000
-const HEALED = 700 // a reload forgets what went wrong, and the same may go wrong again at once
+// A reload forgets what went wrong, and the same may go wrong again: at once, or when a slow worker has started.
+const [HEALED, FORGOTTEN] = [700, 10_000]
 
 const bar = document.getElementById('problems')
 const [alert, status] = bar.querySelectorAll('[role]')
@@ -15,7 +16,8 @@ const others = document.getElementById('other-problems')
 /** Shows the session's problems, as they come and go. Who only looks is told of none. */
 export function showProblems () {
   if (!canAct) return
-  let closed = new Set()
+  /** Problems that the person has closed, and since when they are gone. */
+  const closed = new Map()
   let shown = []
   let timer
 
@@ -28,7 +30,7 @@ export function showProblems () {
 
   function show (problems) {
     shown = problems.map(problem => JSON.stringify(problem))
-    closed = closed.intersection(new Set(shown)) // one that comes back is shown again
+    forgetGone()
     bar.hidden = shown.every(text => closed.has(text))
     const [first, ...rest] = problems.toSorted((a, b) => isWarning(a) - isWarning(b))
     const isQuiet = first === undefined || isWarning(first)
@@ -40,6 +42,15 @@ export function showProblems () {
     expand(!others.hidden && rest.length > 0)
   }
 
+  /** One that comes back later is shown again. */
+  function forgetGone () {
+    const now = performance.now()
+    for (const [text, goneAt] of closed) {
+      if (now - goneAt > FORGOTTEN) closed.delete(text)
+      else closed.set(text, shown.includes(text) ? Infinity : Math.min(goneAt, now))
+    }
+  }
+
   function expand (isOpen) {
     others.hidden = !isOpen
     more.setAttribute('aria-expanded', String(isOpen))
@@ -48,7 +59,7 @@ export function showProblems () {
 
   more.addEventListener('click', () => expand(others.hidden))
   close.addEventListener('click', () => {
-    closed = new Set(shown)
+    for (const text of shown) closed.set(text, Infinity)
     bar.hidden = true
     returnToPicture()
   })
