@@ -1,7 +1,8 @@
 import { finished } from 'node:stream/promises'
 import fp from 'fastify-plugin'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Budget } from '../src/domain/budget.ts'
+import { mediaType } from '../src/domain/media-type.ts'
 import { failure } from '../src/errors.ts'
 
 const MIB = 1024 * 1024
@@ -13,8 +14,8 @@ const UNSAID_BYTES = 4 * MIB
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route takes its body as it comes, and keeps none of it in memory. */
-    streamsBody?: boolean
+    /** The route takes its body as it comes, and keeps none of it in memory: each body, or one of these types. */
+    streamsBody?: true | readonly string[]
   }
 }
 
@@ -31,6 +32,7 @@ async function bodies (app: FastifyInstance): Promise<void> {
 
   // too long, but read to its end: a client that still writes would see a broken connection, and no answer
   app.addHook('onRequest', async request => {
+    if (isStreamed(request)) return
     const length = Number(request.headers['content-length'])
     if (!(length > request.routeOptions.bodyLimit && length < DRAINED_BYTES)) return
     await finished(request.raw.resume()).catch(cause => { throw failure('CLIENT_GONE', { cause }) })
@@ -40,14 +42,19 @@ async function bodies (app: FastifyInstance): Promise<void> {
   // who asks is known by now, and may send this
   app.addHook('preParsing', async (request, reply) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-    const { bodyLimit, config } = request.routeOptions
-    if (config.streamsBody) return
+    const { bodyLimit } = request.routeOptions
+    if (isStreamed(request)) return
     const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : UNSAID_BYTES)), bodyLimit)
     if (bytes < SMALL_BYTES) return
     const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)
     if (!giveBack) throw failure('OVERLOADED', { message: 'The server reads as much as it can: try again in a second', retryAfterSeconds: 1 })
     finished(reply.raw).then(giveBack, giveBack)
   })
+}
+
+function isStreamed ({ routeOptions, headers }: FastifyRequest): boolean {
+  const { streamsBody = [] } = routeOptions.config
+  return streamsBody === true || streamsBody.includes(mediaType(headers['content-type']))
 }
 
 export default fp(bodies, { name: 'bodies' })

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { CodeUpdates } from '../src/domain/capabilities.ts'
+import type { CodeUpdates, FirstFiles } from '../src/domain/capabilities.ts'
 import { coalesce } from '../src/domain/coalesce.ts'
 import { CodePipeline } from '../src/domain/code-pipeline.ts'
 import type { Kept, Outcome, Running, Stations } from '../src/domain/code-stations.ts'
@@ -19,6 +19,7 @@ import type { Problem } from '../src/schemas/problem.ts'
 import type { BrowserChannel } from '../src/system/browser-channel.ts'
 import { extensionId } from '../src/system/devtools.ts'
 import { reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
+import { receiveArchive } from '../src/system/file-transfer.ts'
 import type { FileWriter } from '../src/system/file-writer.ts'
 import { keepExtension, keptExtension } from '../src/system/session-folder.ts'
 import { xAuthority } from '../src/system/x-authority.ts'
@@ -144,15 +145,18 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   })
   app.audit.own('pipeline', () => all.keys())
   app.decorate('codeUpdates', {
-    async install (facts: SessionFacts, template: Template) {
-      await updatesOf(facts).writer.push('', [
+    async install (facts: SessionFacts, { name, sourceDir }: Template, own: FirstFiles | undefined, signal: AbortSignal) {
+      const { writer } = updatesOf(facts)
+      await writer.push('', [
         { path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) },
         { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(preferences(pathOf(facts))) },
-        ...app.templates.get(template.name).files
+        ...(own ? [] : app.templates.get(name).files)
       ])
+      if (own && 'changes' in own) await writer.push(sourceDir, own.changes)
+      if (own && 'archive' in own) await receiveArchive({ dir: dirOf(facts), account: facts.account }, own.archive(), signal, ({ transfer, changes }) => writer.push(sourceDir, changes, { transfer }))
     },
-    async begin (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, false) // its first build may take minutes
+    async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // its first build may take minutes
     },
     push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
       const changes = isAll ? toAllFiles(files) : toChanges(files)

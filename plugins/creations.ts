@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FirstFiles } from '../src/domain/capabilities.ts'
 import { createSession, type StepStarted } from '../src/domain/create-session.ts'
 import { withHeartbeat } from '../src/domain/heartbeat.ts'
 import type { Requester, SessionFacts, Template } from '../src/domain/session.ts'
@@ -16,10 +17,10 @@ declare module 'fastify' {
     creations: {
       /**
        * Refuses what can be refused before anything is made, and reserves a place and a slot for the user; when the
-       * places are taken, maybe a turn to wait for.
+       * places are taken, maybe a turn to wait for. `own` are the files that it begins with, if they are not the template's.
        * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
        */
-      admit (requester: Requester, options: CreateSessionOptions): Promise<Admission>
+      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
       /**
        * Makes the session, when its turn has come; yields progress, and last one `complete` or one `error` line. By then
        * a failed session has been undone, and so has one whose client went away, as `gone` tells.
@@ -33,8 +34,8 @@ declare module 'fastify' {
 
 /** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
 export type Admission = Admitted | Queued
-interface Admitted { facts: SessionFacts, template: Template, order: Order }
-interface Queued { turn: Turn, wish: Wish, template: Template, order: Order }
+interface Admitted { facts: SessionFacts, template: Template, own: FirstFiles | undefined, order: Order }
+interface Queued { turn: Turn, wish: Wish, template: Template, own: FirstFiles | undefined, order: Order }
 
 /** A creation, from when it is asked for until it is over. */
 interface Order { owner: string, turnedAway: AbortController }
@@ -49,7 +50,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   const orders = new Set<Order>()
   const shutdown = new AbortController()
 
-  async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions): Promise<Admission> {
+  async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
     const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, devServer: template.devServer, width, height }
@@ -57,7 +58,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     const order: Order = { owner, turnedAway: new AbortController() }
     orders.add(order)
     try {
-      return turn ? { turn, wish, template, order } : { facts: await decide(wish, order), template, order }
+      return turn ? { turn, wish, template, own, order } : { facts: await decide(wish, order), template, own, order }
     } catch (error) {
       orders.delete(order)
       throw error
@@ -97,7 +98,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   }
 
   /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
-  async function * wait ({ turn, wish, template, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
+  async function * wait ({ turn, wish, template, own, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
     const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
     let facts: SessionFacts | undefined
     try {
@@ -107,7 +108,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       }
       signal.throwIfAborted()
       facts = await decide(wish, order)
-      return { facts, template, order }
+      return { facts, template, own, order }
     } catch (err) {
       app.places.release(turn.id)
       log.info({ err }, 'creation waits no longer')
@@ -117,7 +118,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function * make ({ facts, template, order }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * make ({ facts, template, own, order }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts)
@@ -125,7 +126,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     let committed = false
     try {
       const { undo, failpoint } = session
-      const steps = createSession(app, { facts, template, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
+      const steps = createSession(app, { facts, template, own, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
       session.commit()

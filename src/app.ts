@@ -41,6 +41,7 @@ import shares from '../plugins/shares.ts'
 import statistics from '../plugins/statistics.ts'
 import supervision from '../plugins/supervision.ts'
 import templates from '../plugins/templates.ts'
+import uploads from '../plugins/uploads.ts'
 import xpra from '../plugins/xpra.ts'
 import { httpOptions } from './http-options.ts'
 import { routes } from './routes/index.ts'
@@ -62,7 +63,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
 const plugins = [
   errorReplies, connections, origins, bodies,
   registry, audit, rateLimits, keys, logins, oidc, shares, credentials, identity, ports, places, linuxUsers, firewall, sandboxes, templates, xpra,
-  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, files, problemNews, sessions, rights, admission, creations, reconciler,
+  browser, devServer, events, auditLog, statistics, channels, expiry, supervision, codeUpdates, files, uploads, problemNews, sessions, rights, admission, creations, reconciler,
   sessionProxy, pageTokens, pages,
   apiDocs
 ]

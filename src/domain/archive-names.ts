@@ -4,6 +4,12 @@ import { checkFilePath, readingsOf } from './file-path.ts'
 /** What an archive has at most: it unpacks to 200 MB at most. */
 export const ARCHIVE_BYTES = 210 * 1024 * 1024
 
+/** Whether the first bytes are those of a zip, a tar.gz, or a CRX of version 3. */
+export function looksLikeArchive (head: Buffer): boolean {
+  const text = head.toString('latin1')
+  return ['PK\x03\x04', 'PK\x05\x06', '\x1f\x8b', 'Cr24\x03\0\0\0'].some(beginning => text.startsWith(beginning))
+}
+
 /** An entry of an archive, by the name that it has there. */
 export interface ArchiveEntry { name: string, isFolder: boolean }
 

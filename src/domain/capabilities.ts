@@ -1,3 +1,4 @@
+import type { FileChange } from './file-changes.ts'
 import type { Account, SessionFacts, Template } from './session.ts'
 
 /**
@@ -60,11 +61,14 @@ export interface DevServer {
   stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
 }
 
+/** What a session begins with in the place of its template's files: the person's own. */
+export type FirstFiles = { changes: FileChange[] } | { archive: () => AsyncIterable<Uint8Array> }
+
 export interface CodeUpdates {
-  /** Copies the template's files into the session, as the session's user. */
-  install (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  /** Copies the template's files, or the person's own, into the session, as the session's user. */
+  install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal): Promise<void>
   /** Has the browser load the extension for the first time. */
-  begin (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
+  begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal): Promise<void>
   /** Ends the session's file writer, and lets its browser go. */
   stop (facts: SessionFacts): void
 }

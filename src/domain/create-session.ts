@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { Capabilities } from './capabilities.ts'
+import type { Capabilities, FirstFiles } from './capabilities.ts'
 import type { Failpoint } from './failpoint.ts'
 import type { SessionFacts, Template } from './session.ts'
 import { STEPS, stepMessage, UNDONE_STEPS, type Step, type UndoneStep } from './steps.ts'
@@ -17,6 +17,8 @@ export interface StepStarted {
 export interface Creation {
   facts: SessionFacts
   template: Template
+  /** The person's own files, if the session does not begin with the template's. */
+  own?: FirstFiles | undefined
   undo: UndoStack
   signal: AbortSignal
   /** How long one step may take. */
@@ -29,9 +31,9 @@ export interface Creation {
  * starts, so that a half-made thing is undone too. Nothing is undone here: on any error the caller runs the stack.
  */
 export async function * createSession (make: Capabilities, creation: Creation): AsyncGenerator<StepStarted, void, undefined> {
-  const { facts, template, undo, signal, stepMs, failpoint } = creation
+  const { facts, template, own, undo, signal, stepMs, failpoint } = creation
   const startedAt = performance.now()
-  const acquisitions = acquiring(make, facts, template)
+  const acquisitions = acquiring(make, facts, template, own)
   const undos = undoing(make, facts, failpoint)
   const begun = new Map<Step, Promise<void>>()
   const withinStep = () => AbortSignal.any([signal, AbortSignal.timeout(stepMs)])
@@ -69,7 +71,7 @@ export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoin
   for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert)
 }
 
-function acquiring (make: Capabilities, facts: SessionFacts, template: Template): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
+function acquiring (make: Capabilities, facts: SessionFacts, template: Template, own: FirstFiles | undefined): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
   return {
     // `reserve` happened when the session was admitted: what can be refused is refused before the stream begins
     record: () => make.registry.record(facts),
@@ -77,11 +79,11 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template)
     home: signal => make.linuxUsers.createHome(facts.account, signal),
     sandbox: signal => make.sandboxes.create(facts, template, signal),
     firewall: signal => make.firewall.open(facts, signal),
-    template: signal => make.codeUpdates.install(facts, template, signal),
+    template: signal => make.codeUpdates.install(facts, template, own, signal),
     display: signal => make.xpra.start(facts, signal),
     browser: signal => make.browser.start(facts, template, signal),
     'dev-server': signal => make.devServer.start(facts, template, signal),
-    ready: signal => make.codeUpdates.begin(facts, template, signal)
+    ready: signal => make.codeUpdates.begin(facts, template, own !== undefined, signal)
   }
 }
 

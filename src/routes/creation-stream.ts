@@ -1,5 +1,6 @@
 import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FirstFiles } from '../domain/capabilities.ts'
 import { failure } from '../errors.ts'
 import type { ProgressLine } from '../schemas/progress.ts'
 import type { CreateSessionOptions } from '../schemas/session.ts'
@@ -9,12 +10,13 @@ const UNREAD_MS = 10_000
 /**
  * Answers with the lines of a creation, one JSON object a line, one write a line. The creation does not wait for its
  * reader; a reader that takes nothing for 10 s counts as gone, as does one that closes the connection. What is waited for,
- * or made, by a key or login that does not hold any more is given up.
+ * or made, by a key or login that does not hold any more is given up. `own` are the files that the session begins with,
+ * if they are not the template's.
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
-export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply, own?: FirstFiles): Promise<FastifyReply> {
   const requester = { user: request.principal.user, address: request.ip, isAuthenticated: app.config.auth !== 'none' }
-  const admission = await app.creations.admit(requester, options)
+  const admission = await app.creations.admit(requester, options, own)
   const lines = new PassThrough()
   const gone = new AbortController()
   lines.once('close', () => gone.abort(failure('CLIENT_GONE')))

@@ -55,7 +55,7 @@ export type Imported = Static<typeof Imported>
 /** Bytes, of whatever kind. */
 export const Binary = Type.String({ format: 'binary' })
 
-const ARCHIVE_TYPES = ['application/zip', 'application/gzip', 'application/x-chrome-extension'] as const
+export const ARCHIVE_TYPES = ['application/zip', 'application/gzip', 'application/x-chrome-extension'] as const
 
 /** The content of a body or an answer that is an archive. */
 export const archiveContent = Object.fromEntries(ARCHIVE_TYPES.map(type => [type, { schema: Binary }]))

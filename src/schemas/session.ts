@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { PushedFile } from './code-update.ts'
 import { SessionId } from './common.ts'
 import { Problems } from './problem.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
@@ -9,6 +10,13 @@ export const CreateSessionOptions = Type.Object({
   height: Type.Optional(Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' }))
 }, { additionalProperties: false })
 export type CreateSessionOptions = Static<typeof CreateSessionOptions>
+
+/** What a session is made by: its options, and the files that it begins with. */
+export const NewSession = Type.Object({
+  ...CreateSessionOptions.properties,
+  files: Type.Optional(Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'What it begins with; the template\'s files if absent' }))
+}, { additionalProperties: false })
+export type NewSession = Static<typeof NewSession>
 
 export const SessionView = Type.Object({
   id: SessionId,

@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { CodeUpdate } from '../../src/schemas/code-update.ts'
 import { ErrorReply } from '../../src/schemas/common.ts'
-import { CreateSessionOptions } from '../../src/schemas/session.ts'
+import { NewSession } from '../../src/schemas/session.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
 import { INSPECTED } from '../support/inspector.ts'
 import { lightDisplay } from '../support/light-display.ts'
@@ -77,7 +77,7 @@ t.test('whatever is sent as JSON, or as a query, gets a declared answer, does no
       return check('POST', '/updateCode', '/updateCode', body, Value.Check(CodeUpdate, parse(body)))
     }
     const body = mutateBody(random, { template: 'vanilla', width: 1280, height: 800 })
-    return check('POST', '/sessions', '/sessions', body, body.length === 0 || Value.Check(CreateSessionOptions, parse(body)))
+    return check('POST', '/sessions', '/sessions', body, body.length === 0 || Value.Check(NewSession, parse(body)))
   }
 
   async function checkQuery (): Promise<void> {

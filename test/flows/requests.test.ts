@@ -60,9 +60,9 @@ t.test('the HTTP contract, on one server with one session', async t => {
     for (const template of ['nope', '../vanilla', '__proto__', 'VANILLA']) {
       const refused = await ask(server, 'GET', `/createSession?template=${encodeURIComponent(template)}`)
       t.equal(refused.status, 400, template)
-      t.match(JSON.parse(refused.body), { code: 'EX10_UNKNOWN_TEMPLATE', message: /vanilla/, details: { templates: ['vanilla'] } }, 'the known ones are listed')
+      t.match(JSON.parse(refused.body), { code: 'EX10_UNKNOWN_TEMPLATE', message: /vanilla/, details: { templates: ['project', 'react', 'typescript', 'vanilla'] } }, 'the known ones are listed')
     }
-    t.equal((await ask(server, 'POST', '/sessions', {}, JSON.stringify({ template: 'x'.repeat(2 * 1024 * 1024) }))).status, 413)
+    t.equal((await ask(server, 'POST', '/sessions', {}, JSON.stringify({ template: 'x'.repeat(21 * 1024 * 1024) }))).status, 413)
     await assertNothingMade(t, server, 0)
   })
 

@@ -8,7 +8,7 @@ import { entriesOf } from './files.ts'
 import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
 
 /** What stands in the data folder beside what set-up and the server put there. */
-const EXPECTED = /^((registry|keys|logins|audit-log|statistics|shares)\.db.*|cookie-secret|homes|sessions|templates|npm-cache|lost\+found)$/
+const EXPECTED = /^((registry|keys|logins|audit-log|statistics|shares)\.db.*|cookie-secret|homes|sessions|templates|npm-cache|uploads|lost\+found)$/
 /** Where any user may leave a file. */
 const SHARED = ['/tmp', '/tmp/.X11-unix', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
 
