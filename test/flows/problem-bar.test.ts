@@ -14,7 +14,7 @@ const HEALTHY = { 'background.js': '// all is well\n', 'manifest.json': JSON.str
 /** Throws in its third line. */
 const throwing = (message: string) => ({ 'background.js': `\n\nthrow new Error(${JSON.stringify(message)})\n` })
 /** Chromium passes over what it does not know. */
-const WARNED = { 'manifest.json': JSON.stringify({ ...MANIFEST, permissions: ['no-such-permission'] }) }
+const warned = (permission: string) => ({ 'manifest.json': JSON.stringify({ ...MANIFEST, permissions: [permission] }) })
 
 const bar = (page: Page) => page.locator('#problems')
 const isShown = (page: Page) => bar(page).waitFor({ timeout: 10_000 })
@@ -67,7 +67,7 @@ t.test('What is wrong with the extension is said over its picture, and on the ho
   })
 
   await t.test('of several, the first error is shown, and the others on a click; without a mouse, Ctrl+F6 leads there and Escape back', async t => {
-    await push(WARNED)
+    await push(warned('no-such-permission'))
     await page.getByText('and 1 more').click()
     t.match(await page.innerText('#other-problems'), /manifest\.json.*no-such-permission/s)
     t.equal(await hasFocus(page), 'pasteboard')
@@ -88,14 +88,14 @@ t.test('What is wrong with the extension is said over its picture, and on the ho
     await push({ 'manifest.json': HEALTHY['manifest.json'] })
     await delay(1500) // it would have been shown
     t.notOk(await bar(page).isVisible())
-    await push(WARNED)
+    await push(warned('no-other-permission'))
     await isShown(page)
   })
 
   await t.test('a warning is said less loudly', async t => {
     await push({ 'background.js': HEALTHY['background.js'] })
     await page.locator('#problems[data-look=warning]').waitFor({ timeout: 10_000 })
-    t.match(await page.innerText('#problems [role=status]'), /no-such-permission/)
+    t.match(await page.innerText('#problems [role=status]'), /no-other-permission/)
     t.equal(await page.textContent('#problems [role=alert]'), '')
   })
 
