@@ -16,10 +16,10 @@ const OOM_SCORE = '700'
 /**
  * Runs a command and prints what it prints, line by line. When `signal` aborts or after `timeoutMs`, all of its
  * processes are ended; when it ends by itself, what it leaves behind is, too. Lines like `counted` are not printed: once
- * a second, how many there were is.
+ * a second, how many there were is. `onLine` is called with each other one.
  * @returns {Promise<{code: number|null, signal: string|null, timedOut: boolean, lines: string[]}>} `lines`: its last ones
  */
-export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted }) {
+export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted, onLine }) {
   const run = `${process.pid}-${performance.now()}`
   const child = spawn(argv[0], argv.slice(1), { cwd, env: { ...env, [MARK]: run }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines = []
@@ -33,6 +33,7 @@ export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted }
         }
         console.log(line)
         lines.push(line)
+        onLine?.(line)
       }
       lines.splice(0, lines.length - KEPT_LINES)
     })

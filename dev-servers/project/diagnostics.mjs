@@ -36,6 +36,11 @@ export function failure (context, words, { code, signal, timedOut, lines }, { ro
   return new Failure([buildError(context, message, findPlace([...told, ...own], root))])
 }
 
+/** Whether a command that goes on running says with these lines that a build has failed. */
+export function tellsOfFailure (lines) {
+  return lines.some(line => CAUSES[0].test(line) || /\bbuild failed\b|\bfailed to compile\b/i.test(line))
+}
+
 /** Paths relative to the project, or to the home. */
 function withoutHome (line, root) {
   return line.replaceAll(`file://${root}/`, '').replaceAll(`${root}/`, '').replaceAll(root, '.').replaceAll(homedir(), '~')

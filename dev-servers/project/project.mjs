@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failure } from './diagnostics.mjs'
 import { buildError, Failure, failed } from './failure.mjs'
 import { hasPackages, install, installedFrom, isLock } from './install.mjs'
 import { mirror, partsOf } from './mirror.mjs'
@@ -194,10 +195,11 @@ export class Project {
     await this.#watching?.stop()
     const root = this.#sourceDir
     this.#remember({ output: settings.output })
-    this.#watching = new WatchingBuild(join(root, settings.output), this.#extensionDir)
+    const toFailure = lines => failure('build', '"dev" of ex10.json', { lines }, { root })
+    this.#watching = new WatchingBuild(join(root, settings.output), this.#extensionDir, toFailure)
     this.#watching.onMirrored = changed => this.#changes.built(partsOf(changed))
-    this.#watching.onEnded = error => this.#fail(error)
-    return await this.#watching.start(runSignal => runScript(settings.dev, { root, settings, context: 'build', signal: runSignal }), signal, BUILD_MS)
+    this.#watching.onFailed = error => this.#fail(error)
+    return await this.#watching.start((runSignal, onLine) => runScript(settings.dev, { root, settings, context: 'build', signal: runSignal, onLine }), signal, BUILD_MS)
   }
 
   #fail (error) {

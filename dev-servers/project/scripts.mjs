@@ -7,16 +7,16 @@ import { failed } from './failure.mjs'
 
 /**
  * Runs a command of the project's: a script of package.json with its pre and post scripts, or a list of words.
- * `context` is install or build.
+ * `context` is install or build; `onLine` hears what is printed.
  * @throws {Failure} with what the command printed last
  */
-export async function runScript (command, { root, settings, context, timeoutMs, signal }) {
+export async function runScript (command, { root, settings, context, timeoutMs, signal, onLine }) {
   const argvs = Array.isArray(command) ? [command] : scriptsOf(command, root, settings, context)
   for (const argv of argvs) {
     const words = argv.join(' ').replace(/^node --run /, 'npm run ')
     console.log(`> ${words}`)
     const env = environment(root, variablesOf(root, settings))
-    const result = await runCommand(argv, { cwd: root, env, timeoutMs, signal }).catch(error => {
+    const result = await runCommand(argv, { cwd: root, env, timeoutMs, signal, onLine }).catch(error => {
       throw failed(context, `${words} cannot be started: ${error.code ?? error.message}`)
     })
     signal.throwIfAborted()

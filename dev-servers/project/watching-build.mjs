@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { tellsOfFailure } from './diagnostics.mjs'
 import { failed } from './failure.mjs'
 import { mirror } from './mirror.mjs'
 import { Watcher } from './watch.mjs'
@@ -8,35 +9,47 @@ import { Watcher } from './watch.mjs'
 const QUIET_MS = 150
 /** Output of before that a command leaves alone for so long is as it would write it. */
 const KEPT_MS = 3000
+/** After so long without a word, what it has said is looked at. */
+const SILENCE_MS = 500
 
 /** A build that goes on running and builds by itself: what it writes is mirrored as soon as it is quiet. */
 export class WatchingBuild {
   isRunning = false
-  /** Called with the paths that changed after `start`, and when the command has ended by itself. */
+  /** After `start`: called with the paths that changed, and with what went wrong: the command has ended, or says so. */
   onMirrored = () => {}
-  onEnded = () => {}
+  onFailed = () => {}
   #output
   #target
-  #watcher = new Watcher(() => this.#touched())
+  #watcher = new Watcher(() => {
+    this.#lines = []
+    this.#touched()
+  })
+
   #quiet
+  /** What was printed since the last silence, and since the output was written. */
+  #lines = []
+  #silence
+  #toFailure
   #end = new AbortController()
   #ended = Promise.resolve()
   #first = Promise.withResolvers()
   #isFirst = true
 
-  constructor (output, target) {
+  /** `toFailure` makes one of the lines that tell of it. */
+  constructor (output, target, toFailure) {
     this.#output = output
     this.#target = target
+    this.#toFailure = toFailure
   }
 
-  /** Runs the command; resolves with the paths that its first output changed. */
+  /** Runs the command, `run(signal, onLine)`; resolves with the paths that its first output changed. */
   async start (run, signal, timeoutMs) {
     this.isRunning = true
     const timer = setTimeout(() => this.#first.reject(failed('build', `"dev" wrote no manifest.json to its output within ${timeoutMs / 60_000} minutes`)), timeoutMs)
     const abort = () => this.#first.reject(signal.reason)
     signal.addEventListener('abort', abort)
     this.#touched(KEPT_MS)
-    this.#ended = run(this.#end.signal).then(() => this.#over(failed('build', '"dev" of ex10.json has ended, although it is to go on running')), error => this.#over(error))
+    this.#ended = run(this.#end.signal, line => this.#heard(line)).then(() => this.#over(failed('build', '"dev" of ex10.json has ended, although it is to go on running')), error => this.#over(error))
     try {
       return await this.#first.promise
     } catch (error) {
@@ -52,6 +65,7 @@ export class WatchingBuild {
     this.#end.abort()
     this.isRunning = false
     clearTimeout(this.#quiet)
+    clearTimeout(this.#silence)
     this.#watcher.stop()
     await this.#ended
   }
@@ -60,8 +74,22 @@ export class WatchingBuild {
     this.isRunning = false
     if (this.#end.signal.aborted) return
     this.#watcher.stop()
-    this.#first.reject(error)
-    this.onEnded(error)
+    clearTimeout(this.#silence)
+    this.#fail(error)
+  }
+
+  #heard (line) {
+    this.#lines.push(line)
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(() => {
+      const lines = this.#lines.splice(0)
+      if (tellsOfFailure(lines)) this.#fail(this.#toFailure(lines))
+    }, SILENCE_MS)
+  }
+
+  #fail (error) {
+    if (this.#isFirst) this.#first.reject(error)
+    else this.onFailed(error)
   }
 
   #touched (quietMs = QUIET_MS) {

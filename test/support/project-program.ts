@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
@@ -59,7 +59,8 @@ export class ProjectProgram {
       if (content === null) rmSync(file, { force: true })
       else {
         mkdirSync(dirname(file), { recursive: true })
-        writeFileSync(file, content)
+        writeFileSync(`${this.project}.new`, content)
+        renameSync(`${this.project}.new`, file) // as pushes are written
       }
     }
   }

@@ -117,8 +117,11 @@ t.test('ex10.json names the command and the output, and is told of when it is wr
 })
 
 t.test('a command that watches by itself is kept running, and what it writes is loaded', async t => {
-  const watcher = `const { watch, cpSync } = require('node:fs')
-    const build = () => cpSync('src', 'made', { recursive: true })
+  const watcher = `const { watch, cpSync, readFileSync } = require('node:fs')
+    const build = () => {
+      if (readFileSync('src/content.js', 'utf8').includes('wrong')) console.error('Error: wrong\\n  at src/content.js:1:2')
+      else cpSync('src', 'made', { recursive: true })
+    }
     build()
     watch('src', build)`
   const program = await ProjectProgram.start(t, project({ 'watch.cjs': watcher, 'ex10.json': JSON.stringify({ dev: ['node', 'watch.cjs'], output: 'made' }) }))
@@ -126,6 +129,11 @@ t.test('a command that watches by itself is kept running, and what it writes is 
   program.write({ 'src/content.js': 'second' })
   t.match(await program.next(), { ok: true, changed: ['loaded'] })
   t.equal(program.built('content.js'), 'second')
+  program.write({ 'src/content.js': 'wrong' })
+  t.match(await program.next(), { ok: false, problems: [{ kind: 'build-error', message: 'Error: wrong', file: 'src/content.js', line: 1 }] })
+  program.write({ 'src/content.js': 'third' })
+  t.match(await program.next(), { ok: true, problems: [] })
+  t.equal(program.built('content.js'), 'third')
   t.equal(program.count('> node watch.cjs'), 1, 'by the same process')
   program.write({ 'ex10.json': JSON.stringify({ dev: ['node', '-e', 'process.exit(3)'], output: 'made' }) })
   t.match(await program.changes(), { ok: false, problems: [{ kind: 'build-error', message: /ended with exit code 3/ }] })
