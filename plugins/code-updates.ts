@@ -15,10 +15,10 @@ import type { SessionFacts, Template, TemplateKind } from '../src/domain/session
 import { TOOL_FOLDERS } from '../src/domain/tool-folders.ts'
 import { failure } from '../src/errors.ts'
 import type { PushedFile } from '../src/schemas/code-update.ts'
-import type { Problem } from '../src/schemas/problem.ts'
+import { Problem } from '../src/schemas/problem.ts'
 import type { BrowserChannel } from '../src/system/browser-channel.ts'
 import { extensionId } from '../src/system/devtools.ts'
-import { reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
+import { isLoaded, reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
 import { receiveArchive } from '../src/system/file-transfer.ts'
 import type { FileWriter } from '../src/system/file-writer.ts'
 import { keepExtension, keptExtension } from '../src/system/session-folder.ts'
@@ -58,7 +58,7 @@ interface Updates {
 }
 
 const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
-const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running) })
+const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })) })
 
 const MAX_WAITING = 10
 const OPEN_MS = 10_000
@@ -105,6 +105,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         if (isOther) await pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
         return { ...reloaded, extension }
       },
+      isLoaded: (id, signal) => isLoaded(channel, path, id, signal),
       forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),
       async errors (id, signal) {
         const problems = problemsOf(await (await channel.page(signal)).info(id, signal))

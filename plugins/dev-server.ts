@@ -32,7 +32,7 @@ const Changes = Type.Object({
   version: Type.Integer({ minimum: 0, description: 'Grows with every change' }),
   ok: Type.Boolean({ description: 'What Chromium is to load is made of the sources as they are' }),
   changed: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16, description: 'loaded, pages: what changed since `after`' }),
-  manifest: Type.Optional(Type.String({ description: 'The text of the manifest that Chromium is to load' })),
+  manifest: Type.Optional(Type.String({ maxLength: 256 * 1024, description: 'The text of the manifest that Chromium is to load' })),
   building: Type.Optional(Type.Boolean()),
   problems: Type.Array(Problem, { maxItems: 50 })
 })

@@ -2,6 +2,7 @@
 import ctypes
 import hashlib
 import os
+import stat
 import struct
 
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF = 0x8, 0x40, 0x80, 0x100, 0x200, 0x400
@@ -24,6 +25,7 @@ class Tree:
             raise OSError(ctypes.get_errno(), 'inotify_init1')
         self.watched = {}  # watch descriptor -> folder, relative
         os.makedirs(folder, exist_ok=True)
+        self.parent = libc.inotify_add_watch(self.descriptor, os.fsencode(os.path.dirname(folder)), MOVED_FROM | MOVED_TO | CREATE | DELETE)
         for path in self.scan(''):
             self.refresh(path)
 
@@ -52,6 +54,10 @@ class Tree:
         if mask & OVERFLOW:
             touched |= set(self.files) | self.scan('')
             return
+        if watch == self.parent:
+            if name == os.path.basename(self.folder):
+                touched |= self.begin_again()
+            return
         if mask & IGNORED:
             self.watched.pop(watch, None)
         folder = self.watched.get(watch)
@@ -59,9 +65,6 @@ class Tree:
             return
         if mask & DELETE_SELF:
             touched |= self.below(folder)
-            if folder == '':
-                os.makedirs(self.folder, exist_ok=True)
-                touched |= self.scan('')
             return
         path = f'{folder}/{name}' if folder else name
         if is_ignored(path):
@@ -73,12 +76,22 @@ class Tree:
         elif not mask & CREATE or self.is_link(path):  # what is created is written and closed after; a link is not
             touched.add(path)
 
+    def begin_again(self):
+        """Another folder stands where the folder was, or none."""
+        for watch in self.watched:
+            libc.inotify_rm_watch(self.descriptor, watch)
+        self.watched = {}
+        return set(self.files) | self.scan('')
+
     def below(self, folder):
         return {path for path in self.files if folder == '' or path.startswith(f'{folder}/')}
 
     def is_link(self, path):
-        return os.path.islink(os.path.join(self.folder, path)) or os.stat(os.path.join(self.folder, path), follow_symlinks=False).st_nlink > 1 \
-            if os.path.lexists(os.path.join(self.folder, path)) else False
+        try:
+            status = os.lstat(os.path.join(self.folder, path))
+        except OSError:
+            return False  # it is gone already
+        return stat.S_ISLNK(status.st_mode) or status.st_nlink > 1
 
     def scan(self, folder):
         """Watches the folder and all below it, and returns the files there."""

@@ -125,7 +125,7 @@ class Server:
         self.reading[client] = text
         if b'\r\n\r\n' in text:
             del self.reading[client]
-            self.request(client, text.split(b' ', 2)[1].decode('latin-1'))
+            self.request(client, (text.split(b' ', 2) + [b''])[1].decode('latin-1'))
         elif not more or len(text) > REQUEST_BYTES:
             del self.reading[client]
             client.close()

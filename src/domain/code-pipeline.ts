@@ -1,18 +1,15 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Problem } from '../schemas/problem.ts'
+import type { Problem } from './problem.ts'
 import { coalesce } from './coalesce.ts'
 import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
-import { firstOfEach } from './extension-problems.ts'
+import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'
 import { parseManifest } from './manifest.ts'
 
 const WAIT_MS = 20_000
 const AGAIN_MS = 1000
+const PACE_MS = 100
 const OBSERVE_MS = 8000
-const NOT_RELOADED: Problem = { kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }
-const NO_WORKER: Problem = { kind: 'uncaught-exception', message: 'The service worker did not start', context: 'worker' }
-const SLOW_WORKER: Problem = { kind: 'warning', message: 'The service worker has not started yet: its script runs for more than 5 s', context: 'worker' }
-
 /** One session's way from files that changed to the browser that runs them. */
 export class CodePipeline {
   readonly #stations: Stations
@@ -70,9 +67,13 @@ export class CodePipeline {
   }
 
   /** Goes on with what a server before this one had loaded. */
-  resume ({ loaded, extension }: Kept): void {
+  resume ({ loaded, extension, refusal, problems = [] }: Kept): void {
     this.#loaded = this.#seen = loaded
     this.#extension = extension
+    this.#wrong.load = refusal ? [refusal] : []
+    this.#wrong.run = this.#earlier = problems
+    this.#told = JSON.stringify(this.problems)
+    this.#outcome = this.#ran = Promise.resolve({ loaded: this.#isLoaded(), reloadMs: 0, closed: [], problems: this.problems })
   }
 
   /** From now on, reloads what changes in any way. */
@@ -96,8 +97,11 @@ export class CodePipeline {
     }
   }
 
-  /** The browser was started again: it may not have the extension. */
+  /** The browser was started again. It has loaded the extension itself, as its files are now, unless it died before it had noted it. */
   async lost (): Promise<void> {
+    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(OBSERVE_MS)])
+    const isThere = this.#extension !== undefined && await this.#stations.isLoaded(this.#extension.id, signal).catch(() => false)
+    if (isThere && !this.#isUnsure) return
     this.#isUnsure = true
     await this.sync()
   }
@@ -108,7 +112,7 @@ export class CodePipeline {
     const signal = AbortSignal.any([this.#ended.signal, this.#observation.signal, AbortSignal.timeout(OBSERVE_MS)])
     const run = await this.#stations.errors(id, signal)
     signal.throwIfAborted()
-    this.#wrong.run = [...this.#earlier, ...run]
+    this.#wrong.run = [...this.#wrong.run.filter(problem => problem === NO_WORKER), ...this.#earlier, ...run]
     this.#tellProblems()
   }
 
@@ -139,8 +143,9 @@ export class CodePipeline {
         ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
         : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     } catch (err) {
+      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
       if (this.#ended.signal.aborted) return
-      this.#isUnsure = true
+      this.#isUnsure = this.#isObserved = true
       this.#wrong.load = [NOT_RELOADED]
       this.#stations.warn(err, 'code not reloaded')
       this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
@@ -149,8 +154,10 @@ export class CodePipeline {
   }
 
   async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded & { pagesOnly: boolean }> {
-    const pagesOnly = !this.#isUnsure && changes.changed.every(part => part === 'pages')
+    const isSettled = !this.#isUnsure && this.#isObserved && this.#wrong.load.length === 0
+    const pagesOnly = isSettled && changes.changed.every(part => part === 'pages')
     const before = this.#extension
+    this.#isObserved = false // what is heard from now on is of neither
     if (before) await this.#stations.forgetErrors(before.id, signal)
     const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
     this.#loaded = changes.version
@@ -159,8 +166,7 @@ export class CodePipeline {
     this.#wrong.load = reloaded.refusal ? [reloaded.refusal] : []
     // what was wrong with the rest of the extension still is
     this.#earlier = pagesOnly || reloaded.refusal ? this.#wrong.run.filter(({ context }) => context !== 'page') : []
-    this.#wrong.run = this.#earlier
-    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension })
+    this.#keep()
     return { ...reloaded, pagesOnly }
   }
 
@@ -194,19 +200,32 @@ export class CodePipeline {
     }
     if (!newer.aborted) {
       this.#isObserved = true
+      this.#keep()
       this.#tellProblems()
     }
-    const isDead = this.#wrong.run.some(isOfWorker)
-    return { loaded: !refusal && extension !== undefined && !isDead && !this.#wrong.run.includes(SLOW_WORKER), reloadMs, closed, problems: this.problems }
+    return { loaded: this.#isLoaded(), reloadMs, closed, problems: this.problems }
+  }
+
+  /** Whether the browser runs the extension as it is, its worker included. */
+  #isLoaded (): boolean {
+    return this.#extension !== undefined && this.#wrong.load.length === 0 && !this.#wrong.run.some(problem => isOfWorker(problem) || problem === SLOW_WORKER)
+  }
+
+  #keep (): void {
+    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension, refusal: this.#wrong.load[0], problems: this.#wrong.run })
   }
 
   async #follow (): Promise<void> {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
+        const askedAt = performance.now()
         const { version, problems } = await this.#stations.changes(this.#seen, WAIT_MS, signal)
         const isNews = version !== this.#seen || JSON.stringify(problems) !== JSON.stringify(this.#wrong.build)
         if (isNews) await this.sync()
+        // sources that change without end, or a dev server that does not wait
+        const pauseMs = isNews ? PACE_MS : performance.now() - askedAt < WAIT_MS / 2 ? AGAIN_MS : 0
+        if (pauseMs > 0) await delay(pauseMs, undefined, { signal, ref: false })
       } catch {
         await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {}) // the supervision tells of a dev server that is down
       }
@@ -225,9 +244,4 @@ export class CodePipeline {
 
 function hasWorker ({ manifest }: Running): boolean {
   return manifest !== undefined && parseManifest(manifest).hasWorker
-}
-
-/** Whether a worker did not start because of it. A warning of its own words is no reason. */
-function isOfWorker ({ context, kind }: Problem): boolean {
-  return context === 'worker' && kind !== 'warning'
 }

@@ -1,4 +1,4 @@
-import type { Problem } from '../schemas/problem.ts'
+import type { Problem } from './problem.ts'
 import type { SessionEvent } from './session-event.ts'
 
 /** What a dev server says of the extension; see docs/templates.md. */
@@ -40,6 +40,8 @@ export interface Stations {
   /** What has changed since `after`; waits up to `waitMs` for a change. */
   changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
   reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
+  /** Whether the browser has the extension loaded. */
+  isLoaded (id: string, signal: AbortSignal): Promise<boolean>
   forgetErrors (id: string, signal: AbortSignal): Promise<void>
   errors (id: string, signal: AbortSignal): Promise<Problem[]>
   workerSettled (id: string, old: string[], signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
@@ -49,8 +51,8 @@ export interface Stations {
   warn (err: unknown, message: string): void
 }
 
-/** What the browser runs: the dev server's version, and the extension. */
-export interface Kept { loaded: number, extension?: Running | undefined }
+/** What the browser runs: the dev server's version, the extension, what Chromium refused instead of it, and what went wrong in it. */
+export interface Kept { loaded: number, extension?: Running | undefined, refusal?: Problem | undefined, problems?: Problem[] | undefined }
 
 /** What has become of a push. */
 export interface Outcome {

@@ -2,6 +2,10 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Problem } from './problem.ts'
 import { plainText } from './plain-text.ts'
 
+/** Of each kind, as many are read. */
+export const MAX_ERRORS = 100
+const MAX_FRAMES = 50
+
 const StackFrame = Type.Object({ url: Type.String(), lineNumber: Type.Integer(), columnNumber: Type.Integer() })
 
 const ManifestError = Type.Object({ message: Type.String(), manifestKey: Type.Optional(Type.String()), manifestSpecific: Type.Optional(Type.String()) })
@@ -11,17 +15,17 @@ const RuntimeError = Type.Object({
   source: Type.String(),
   contextUrl: Type.String(),
   isServiceWorker: Type.Optional(Type.Boolean()),
-  stackTrace: Type.Array(StackFrame)
+  stackTrace: Type.Array(StackFrame, { maxItems: MAX_FRAMES })
 })
 
 /** What Chromium knows of an extension: the part of chrome.developerPrivate.ExtensionInfo that is used here. */
 export const ExtensionInfo = Type.Object({
   id: Type.String({ pattern: '^[a-p]{32}$' }),
   path: Type.Optional(Type.String()),
-  manifestErrors: Type.Array(ManifestError),
-  runtimeErrors: Type.Array(RuntimeError),
-  installWarnings: Type.Optional(Type.Array(Type.String())),
-  views: Type.Array(Type.Object({ type: Type.String(), url: Type.String() }))
+  manifestErrors: Type.Array(ManifestError, { maxItems: MAX_ERRORS }),
+  runtimeErrors: Type.Array(RuntimeError, { maxItems: MAX_ERRORS }),
+  installWarnings: Type.Optional(Type.Array(Type.String(), { maxItems: MAX_ERRORS })),
+  views: Type.Array(Type.Object({ type: Type.String(), url: Type.String() }), { maxItems: MAX_ERRORS })
 })
 export type ExtensionInfo = Static<typeof ExtensionInfo>
 
@@ -30,6 +34,11 @@ const MESSAGE_BYTES = 1000
 const FILE_BYTES = 1000
 /** What Chromium says besides of a worker that threw: it names no file. */
 const NOT_REGISTERED = /^Service worker registration failed/
+
+/** What the server itself has to say. */
+export const NOT_RELOADED: Problem = { kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }
+export const NO_WORKER: Problem = { kind: 'uncaught-exception', message: 'The service worker did not start', context: 'worker' }
+export const SLOW_WORKER: Problem = { kind: 'warning', message: 'The service worker has not started yet: its script runs for more than 5 s', context: 'worker' }
 
 /** What Chromium found wrong with the extension since it was loaded, in the names of the person's own files. */
 export function problemsOf (info: ExtensionInfo): Problem[] {
@@ -42,6 +51,11 @@ export function problemsOf (info: ExtensionInfo): Problem[] {
     .filter(message => !info.manifestErrors.some(error => message.includes(error.message)))
     .map(message => ofManifest({ message }))
   return firstOfEach([...runtime, ...manifest, ...warnings])
+}
+
+/** Whether a worker did not start because of it. A warning of its own words is no reason. */
+export function isOfWorker ({ context, kind }: Problem): boolean {
+  return context === 'worker' && kind !== 'warning'
 }
 
 /** Each problem once: a content script fails in every tab. Errors come before warnings. */

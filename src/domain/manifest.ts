@@ -68,11 +68,13 @@ function runsIn (script: ContentScript, { url, isTop, from }: Frame, budget: Bud
   if (!isTop && !script.all_frames) return false
   const isOfOther = /^(about:(blank|srcdoc)|data:|blob:)/.test(url)
   if (isOfOther && !script.match_about_blank && !script.match_origin_as_fallback) return false
-  const address = (isOfOther ? from : url)?.split('#', 1)[0]
-  if (address === undefined) return false
+  const address = (isOfOther ? from : url)?.split('#', 1)[0] ?? ''
+  budget.steps -= address.length
+  const parsed = URL.parse(address)
+  if (!parsed) return false
   const { matches = [], exclude_matches: excluded = [], include_globs: globs, exclude_globs: excludedGlobs = [] } = script
-  return matches.some(pattern => matchesPattern(pattern, address, budget)) &&
-    !excluded.some(pattern => matchesPattern(pattern, address, budget)) &&
+  return matches.some(pattern => matchesPattern(pattern, parsed, budget)) &&
+    !excluded.some(pattern => matchesPattern(pattern, parsed, budget)) &&
     (globs === undefined || globs.some(glob => matchesGlob(glob, address, budget))) &&
     !excludedGlobs.some(glob => matchesGlob(glob, address, budget))
 }

@@ -19,17 +19,20 @@ const STAR_SCHEMES = ['http', 'https']
  * Whether the pattern matches the address; a pattern that Chromium would not take matches nothing.
  * @throws {BudgetSpent}
  */
-export function matchesPattern (pattern: string, address: string, budget: Budget): boolean {
-  budget.steps -= address.length
-  const url = URL.parse(address)
-  if (!url) return false
-  const scheme = url.protocol.slice(0, -1)
+export function matchesPattern (pattern: string, address: URL, budget: Budget): boolean {
+  spend(budget, pattern.length + 1)
+  const scheme = address.protocol.slice(0, -1)
   if (pattern === '<all_urls>') return ALL_SCHEMES.includes(scheme)
   const [, wantedScheme = '', authority = '', path] = /^([a-z*]+):\/\/([^/]*)(\/.*)$/s.exec(pattern) ?? []
   if (path === undefined) return false
   if (wantedScheme === '*' ? !STAR_SCHEMES.includes(scheme) : wantedScheme !== scheme) return false
-  if (scheme !== 'file' && !matchesAuthority(authority, url)) return false
-  return matchesGlob(path, url.pathname + url.search, budget, '*')
+  if (scheme !== 'file' && !matchesAuthority(authority, address)) return false
+  return matchesGlob(path, address.pathname + address.search, budget, '*')
+}
+
+function spend (budget: Budget, steps: number): void {
+  budget.steps -= steps
+  if (budget.steps < 0) throw new BudgetSpent('the match patterns take too long')
 }
 
 function matchesAuthority (authority: string, url: URL): boolean {
@@ -50,8 +53,9 @@ export function matchesGlob (glob: string, text: string, budget: Budget, wildcar
   let star = -1 // where the last star stands in the glob,
   let resumeAt = 0 // and where in the text it is tried next
   let position = 0
+  spend(budget, glob.length)
   while (position < text.length) {
-    if (budget.steps-- <= 0) throw new BudgetSpent('the match patterns take too long')
+    spend(budget, 1)
     if (glob[at] === '*') {
       star = at++
       resumeAt = position

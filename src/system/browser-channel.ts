@@ -1,6 +1,7 @@
 import { connectDevTools, type DevTools } from './devtools.ts'
 import { ExtensionsPage } from './extensions-page.ts'
 
+const CONNECT_MS = 10_000
 /** A browser without pushes need not keep the hidden page, which takes some 20 MiB; opening it costs the next push 0.2 s. */
 const IDLE_MS = 15 * 60_000
 
@@ -21,26 +22,31 @@ export class BrowserChannel {
 
   /** The connection; a new one when there is none, or none any more. */
   async devTools (signal: AbortSignal): Promise<DevTools> {
-    this.#touch()
-    const open = await this.#devTools?.catch(() => undefined)
-    if (open?.isOpen) return open
-    this.#page = undefined
-    this.#devTools = connectDevTools(this.#port, AbortSignal.any([signal, this.#ended.signal]))
-    return this.#devTools
+    for (;;) {
+      this.#touch()
+      const known = this.#devTools
+      const open = await known?.catch(() => undefined)
+      if (open?.isOpen) return open
+      signal.throwIfAborted()
+      if (this.#devTools !== known) continue // another caller connects
+      this.#page = undefined
+      this.#devTools = connectDevTools(this.#port, AbortSignal.any([AbortSignal.timeout(CONNECT_MS), this.#ended.signal]))
+      return await this.#devTools
+    }
   }
 
   /** The hidden page by which Chromium tells of its extensions. */
   async page (signal: AbortSignal): Promise<ExtensionsPage> {
-    const devTools = await this.devTools(signal)
-    const open = await this.#page?.catch(() => undefined)
-    if (open?.isOpen) return open
-    this.#page = ExtensionsPage.open(devTools, this.#changed, AbortSignal.any([signal, this.#ended.signal]))
-    return this.#page
-  }
-
-  /** Whether it hears of what changes. */
-  get isOpen (): boolean {
-    return this.#devTools !== undefined
+    for (;;) {
+      const devTools = await this.devTools(signal)
+      const known = this.#page
+      const open = await known?.catch(() => undefined)
+      if (open?.isOpen) return open
+      signal.throwIfAborted()
+      if (this.#page !== known) continue // another caller opens it
+      this.#page = ExtensionsPage.open(devTools, this.#changed, this.#ended.signal)
+      return await this.#page
+    }
   }
 
   /** Lets the browser go, until it is used again. */

@@ -9,7 +9,7 @@ export const Target = Type.Object({
 })
 export type Target = Static<typeof Target>
 
-const Targets = Type.Object({ targetInfos: Type.Array(Target, { maxItems: 5000 }) })
+const Targets = Type.Object({ targetInfos: Type.Array(Target, { maxItems: 500 }) })
 const Attached = Type.Object({ sessionId: Type.String() })
 const TAB_MS = 2000
 /** A renderer that hangs does not tell of its frames. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import WebSocket from 'ws'
 import { loopbackJson } from './loopback-json.ts'
 
 const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
-const MAX_BYTES = 4 * 1024 * 1024
+const MAX_BYTES = 2 * 1024 * 1024
 
 /** The id that Chromium gives an unpacked extension: from its path, 32 letters a to p. */
 export function extensionId (extensionDir: string): string {
@@ -34,7 +34,22 @@ export async function connectDevTools (port: number, signal: AbortSignal): Promi
 /** What DevTools says of its own accord; `sessionId` names the attached target that it concerns. */
 export interface DevToolsEvent { method: string, params: Record<string, unknown>, sessionId?: string }
 
-interface Message { id?: number, method?: unknown, params?: unknown, sessionId?: string, result?: Record<string, unknown>, error?: { message?: string } }
+/** A message of the protocol. */
+const Message = Type.Object({
+  id: Type.Optional(Type.Integer()),
+  method: Type.Optional(Type.String()),
+  params: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  sessionId: Type.Optional(Type.String()),
+  result: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  error: Type.Optional(Type.Object({ message: Type.String() }))
+})
+type Message = Static<typeof Message>
+
+/** The browser refuses a command; the message is its own. */
+export class DevToolsRefused extends Error {
+  override readonly name = 'DevToolsRefused'
+}
+
 interface Waiting extends PromiseWithResolvers<Record<string, unknown>> { sessionId: string | undefined }
 
 /** A DevTools connection: commands, their answers, and events. */
@@ -92,15 +107,15 @@ export class DevTools {
     if (message.id === undefined) return this.#tell(message)
     const answer = this.#waiting.get(message.id)
     if (!answer) return // nobody waits for it any more
-    if (message.error) answer.reject(new Error(`DevTools: ${String(message.error.message).slice(0, 1000)}`))
+    if (message.error) answer.reject(new DevToolsRefused(message.error.message.slice(0, 1000)))
     else answer.resolve(message.result ?? {})
   }
 
-  #tell ({ method, params, sessionId }: Message): void {
-    if (typeof method !== 'string') return
-    const event = { method, params: typeof params === 'object' && params !== null ? params as Record<string, unknown> : {}, ...(sessionId !== undefined && { sessionId }) }
+  #tell ({ method, params = {}, sessionId }: Message): void {
+    if (method === undefined) return
+    const event = { method, params, ...(sessionId !== undefined && { sessionId }) }
     // what is asked of a target that has gone is not answered
-    if (method === 'Target.detachedFromTarget') this.#fail(new Error('the target has gone'), String(event.params.sessionId))
+    if (method === 'Target.detachedFromTarget' && typeof params.sessionId === 'string') this.#fail(new Error('the target has gone'), params.sessionId)
     for (const hear of this.#listeners) hear(event)
   }
 
@@ -116,7 +131,7 @@ export class DevTools {
 function parseMessage (text: string): Message | undefined {
   try {
     const message: unknown = JSON.parse(text)
-    return typeof message === 'object' && message !== null ? message : undefined
+    return Value.Check(Message, message) ? message : undefined
   } catch {
     return undefined // no JSON
   }

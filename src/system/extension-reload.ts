@@ -2,10 +2,10 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Manifest } from '../domain/manifest.ts'
 import { problemOfRefusal } from '../domain/extension-problems.ts'
-import type { Problem } from '../schemas/problem.ts'
+import type { Problem } from '../domain/problem.ts'
 import { attach, concernedTabs, listTargets, reloadOwnPages, reloadTabs } from './browser-tabs.ts'
 import type { BrowserChannel } from './browser-channel.ts'
-import type { DevTools } from './devtools.ts'
+import { DevToolsRefused, type DevTools } from './devtools.ts'
 import { parkOwnPages } from './own-pages.ts'
 import { until } from './processes.ts'
 
@@ -45,6 +45,7 @@ const Extensions = Type.Object({ extensions: Type.Array(Type.Object({ id: Type.S
 
 const LOAD_MS = 10_000
 const WORKER_MS = 5000
+const ANSWER_MS = 1000
 const STATES = ['installing', 'installed', 'activating', 'activated']
 
 /** Makes the running browser use the files as they are: loads the extension again in place, and reloads what is concerned. */
@@ -63,7 +64,8 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
     id = await load(devTools, path, signal)
   } catch (error) {
     if (before) await own.restore(before.id)
-    const refusal = problemOfRefusal((error as Error).message.replace(/^DevTools: /, ''), path)
+    if (!(error instanceof DevToolsRefused)) throw error // no word of Chromium's about the extension
+    const refusal = problemOfRefusal(error.message, path)
     return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], oldWorkers, refusal }
   }
   const [reloaded, closed, replaced] = await Promise.all([
@@ -76,6 +78,13 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
 async function load (devTools: DevTools, path: string, signal: AbortSignal): Promise<string> {
   const answer = await devTools.send('Extensions.loadUnpacked', { path }, { signal: AbortSignal.any([signal, AbortSignal.timeout(LOAD_MS)]) })
   return Value.Decode(Loaded, answer).id
+}
+
+/** Whether the extension is loaded from the folder. */
+export async function isLoaded (channel: BrowserChannel, path: string, id: string, signal: AbortSignal): Promise<boolean> {
+  const devTools = await channel.devTools(signal)
+  const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
+  return extensions.some(extension => extension.id === id && extension.path === path)
 }
 
 /** With another `key` it is another extension at the same path: the one of before would run beside it. */
@@ -106,14 +115,15 @@ export async function workerSettled (channel: BrowserChannel, id: string, old: s
 }
 
 /** A worker is installed when its script has run to its end; it becomes active when nobody inspects the one of before any more. */
-async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1], signal: AbortSignal): Promise<boolean> {
+async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1], outer: AbortSignal): Promise<boolean> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(ANSWER_MS)])
   try {
     const sessionId = await attach(devTools, worker, signal)
     const answer = await devTools.send('Runtime.evaluate', { expression: 'self.serviceWorker.state', returnByValue: true }, { sessionId, signal })
     await devTools.send('Target.detachFromTarget', { sessionId }, { signal })
     return STATES.includes(String((answer as { result?: { value?: unknown } }).result?.value))
   } catch (error) {
-    if (signal.aborted) throw error
-    return false // it has ended meanwhile
+    if (outer.aborted) throw error
+    return false // it has ended meanwhile, or is busy
   }
 }

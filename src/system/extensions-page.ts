@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { ExtensionInfo } from '../domain/extension-problems.ts'
+import { ExtensionInfo, MAX_ERRORS } from '../domain/extension-problems.ts'
 import type { DevTools, DevToolsEvent } from './devtools.ts'
 import { until } from './processes.ts'
 
@@ -14,7 +14,14 @@ const Created = Type.Object({ targetId: Type.String() })
 const Attached = Type.Object({ sessionId: Type.String() })
 const Evaluated = Type.Object({ result: Type.Object({ value: Type.Optional(Type.Unknown()) }) })
 const Note = Type.Object({ name: Type.Literal(BINDING), payload: Type.String({ maxLength: 200 }) })
-const Infos = Type.Array(ExtensionInfo, { maxItems: 200 })
+/** Cuts what can be long: an extension may have as many errors as it likes. */
+const READ = `.then(info => JSON.stringify({
+  id: info.id, path: info.path,
+  manifestErrors: info.manifestErrors.slice(0, ${MAX_ERRORS}),
+  runtimeErrors: info.runtimeErrors.slice(0, ${MAX_ERRORS}).map(error => ({ ...error, stackTrace: error.stackTrace.slice(0, 20) })),
+  installWarnings: info.installWarnings.slice(0, ${MAX_ERRORS}),
+  views: info.views.slice(0, ${MAX_ERRORS})
+}))`
 
 /**
  * A hidden page of the browser that may use chrome.developerPrivate (developer.chrome.com has no documentation of it; its
@@ -31,11 +38,14 @@ export class ExtensionsPage {
     const { targetId } = Value.Decode(Created, await devTools.send('Target.createTarget', { url: ADDRESS, hidden: true }, { signal }))
     const { sessionId } = Value.Decode(Attached, await devTools.send('Target.attachToTarget', { targetId, flatten: true }, { signal }))
     const page = new ExtensionsPage(devTools, sessionId)
-    devTools.listen(event => {
+    const stop = devTools.listen(event => {
       const note = noteOf(event, sessionId)
       if (note !== undefined) changed(note)
-      if (event.method === 'Target.detachedFromTarget' && event.params.sessionId === sessionId) page.#isOpen = false
-      if (event.method === 'Inspector.targetCrashed' && event.sessionId === sessionId) page.#isOpen = false
+      const isGone = event.method === 'Target.detachedFromTarget' && event.params.sessionId === sessionId
+      const hasCrashed = event.method === 'Inspector.targetCrashed' && event.sessionId === sessionId
+      if (!isGone && !hasCrashed) return
+      page.#isOpen = false
+      stop()
     })
     await devTools.send('Runtime.addBinding', { name: BINDING }, { sessionId, signal })
     await until(async () => await page.#evaluate(`location.href === '${ADDRESS}' && Boolean(chrome.developerPrivate)`, signal).catch(() => false) === true, signal, 5)
@@ -53,15 +63,9 @@ export class ExtensionsPage {
     this.#sessionId = sessionId
   }
 
-  /** All extensions that are loaded, the browser's own left out. */
-  async list (signal: AbortSignal): Promise<ExtensionInfo[]> {
-    const text = await this.#evaluate('chrome.developerPrivate.getExtensionsInfo({ includeDisabled: true, includeTerminated: true }).then(all => JSON.stringify(all.filter(({ location }) => location === "UNPACKED")))', signal)
-    return Value.Decode(Infos, Value.Clean(Infos, JSON.parse(String(text))))
-  }
-
   /** What Chromium knows of the extension. */
   async info (id: string, signal: AbortSignal): Promise<ExtensionInfo> {
-    const text = await this.#evaluate(`chrome.developerPrivate.getExtensionInfo('${id}').then(info => JSON.stringify({ ...info, iconUrl: undefined }))`, signal)
+    const text = await this.#evaluate(`chrome.developerPrivate.getExtensionInfo('${id}')${READ}`, signal)
     return Value.Decode(ExtensionInfo, Value.Clean(ExtensionInfo, JSON.parse(String(text))))
   }
 

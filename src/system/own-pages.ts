@@ -41,7 +41,7 @@ export async function parkOwnPages (channel: BrowserChannel, targets: Target[], 
 
   return {
     async restore (newId) {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(RESTORE_MS)])
+      const within = AbortSignal.timeout(RESTORE_MS) // also when the load was given up: nobody is left with an empty page
       const address = ({ url }: Target) => url.replace(`chrome-extension://${id}/`, `chrome-extension://${newId}/`)
       const done = await Promise.allSettled([
         ...parked.map(async tab => {
@@ -53,6 +53,7 @@ export async function parkOwnPages (channel: BrowserChannel, targets: Target[], 
         ...newTabs.map(async tab => {
           const sessionId = await attach(devTools, tab, within)
           await devTools.send('Page.navigate', { url: NEW_TAB }, { sessionId, signal: within })
+          await devTools.send('Target.detachFromTarget', { sessionId }, { signal: within })
         }),
         ...panelWindows.map(windowId => openSidePanel(devTools, newId, windowId, within)),
         ...inspectors.map(inspector => openInspector(devTools, inspector, targets, within))

@@ -7,6 +7,8 @@ import { createSession, endSession, eventually, pushCode, type CreatedSession, t
 const PAGE = 'http://page.test/'
 const CONTENT_SCRIPT = readFileSync('templates/vanilla/extension/content-script.js', 'utf8')
 const SEEN_MS = 30_000
+/** A worker that is being replaced may not answer. */
+const ANSWER_MS = 500
 const token = () => randomBytes(6).toString('hex')
 const says = (said: string) => `document.documentElement.dataset.token = '${said}'`
 
@@ -114,7 +116,7 @@ async function askWorker (bench: Bench): Promise<unknown> {
 
 async function evaluate ({ devTools, signal }: Bench, sessionId: string, expression: string): Promise<unknown> {
   try {
-    const { result } = await devTools.send('Runtime.evaluate', { expression, returnByValue: true }, { sessionId, signal }) as { result?: { value?: unknown } }
+    const { result } = await devTools.send('Runtime.evaluate', { expression, returnByValue: true }, { sessionId, signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) }) as { result?: { value?: unknown } }
     return result?.value
   } catch {
     return undefined // between two pages

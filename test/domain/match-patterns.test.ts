@@ -1,15 +1,16 @@
 import t from 'tap'
-import { matchesGlob, matchesPattern } from '../../src/domain/match-patterns.ts'
+import { matchesGlob, matchesPattern as matches } from '../../src/domain/match-patterns.ts'
 
 const budget = () => ({ steps: 1_000_000 })
+const matchesPattern = (pattern: string, address: string, left: { steps: number }) => matches(pattern, new URL(address), left)
 
 t.test('a pattern matches what it matches in Chromium, and nothing else', async t => {
   const cases: [pattern: string, matched: string[], others: string[]][] = [
-    ['<all_urls>', ['http://a.test/', 'https://a.test/x?y', 'file:///etc/hosts', 'ftp://a.test/'], ['chrome://version/', 'chrome-extension://abc/x', 'about:blank', 'no address']],
+    ['<all_urls>', ['http://a.test/', 'https://a.test/x?y', 'file:///etc/hosts', 'ftp://a.test/'], ['chrome://version/', 'chrome-extension://abc/x', 'about:blank']],
     ['*://*/*', ['http://a.test/', 'https://a.test:8443/x'], ['file:///x', 'ftp://a.test/']],
     ['http://*/*', ['http://a.test/', 'http://127.0.0.1:8000/'], ['https://a.test/']],
     ['http://localhost/*', ['http://localhost/', 'http://localhost:8000/x'], ['http://localhost.test/']],
-    ['http://site.test:8080/*', ['http://site.test:8080/'], ['http://site.test/', 'http://site.test:80801/']],
+    ['http://site.test:8080/*', ['http://site.test:8080/'], ['http://site.test/', 'http://site.test:8081/']],
     ['http://site.test:80/*', ['http://site.test/'], ['http://site.test:81/']],
     ['https://*.site.test/*', ['https://site.test/', 'https://a.b.site.test/'], ['https://othersite.test/', 'https://site.test.evil/']],
     ['https://site.test/a*b', ['https://site.test/ab', 'https://site.test/a/x/b', 'https://site.test/a?q=b'], ['https://site.test/abc', 'https://site.test/']],
@@ -35,4 +36,6 @@ t.test('a glob has stars and question marks', async t => {
 t.test('a pattern that is made to take for ever costs its budget and no more', async t => {
   const evil = `${'*a'.repeat(200)}b`
   t.throws(() => matchesGlob(evil, 'a'.repeat(100_000), { steps: 100_000 }), { name: 'BudgetSpent' })
+  const left = { steps: 1000 }
+  t.throws(() => { for (let index = 0; index < 2000; index++) matchesPattern('', 'http://a.test/', left) }, { name: 'BudgetSpent' }, 'patterns that are none cost, too')
 })

@@ -69,6 +69,11 @@ t.test('A session of a bundled template runs its extension, and shows each chang
       t.comment(`from the push of a content script until the open page shows it: ${times.join(', ')} ms`)
       t.pass('the open page shows the new content script')
 
+      const thrown = { kind: 'uncaught-exception', message: 'Uncaught Error: broken', file: 'content.ts', line: 4, column: 3, context: 'content-script' }
+      const throwing = "import { loadGreeting } from './settings.ts'\n\nloadGreeting()\n  throw new Error('broken')\n"
+      t.match(await push({ 'content.ts': throwing }), { problems: [thrown] }, 'what is thrown is told of where it stands in the source')
+      t.match(await push({ 'content.ts': source('content.ts').replace('await loadGreeting()', "'Greeting 4'") }), worked)
+
       const missing = { kind: 'missing-file', message: 'content.ts: nope.ts does not exist', file: 'content.ts', line: 1, column: 8, context: 'build' }
       t.match(await push({ 'content.ts': 'import "./nope.ts"' }), { loaded: false, problems: [missing] }, 'a missing file is named')
       await shows(tab, BADGE, /^Greeting 4$/)

@@ -127,6 +127,17 @@ t.test('a change by any means is noticed within 50 ms, and one that goes on is t
   }
   t.ok(Math.min(...times) < 50, `noticed after ${times.map(Math.round).join(', ')} ms`)
 
+  cpSync(folder, join(home, 'other'), { recursive: true })
+  renameSync(folder, join(home, 'old'))
+  renameSync(join(home, 'other'), folder)
+  writeFileSync(join(folder, 'content.js'), '// another')
+  const moved = await ask(after)
+  t.strictSame(moved.changed, ['loaded'], 'another folder in the place of the whole')
+  after = moved.version
+  writeFileSync(join(folder, 'content.js'), '// and another')
+  after = (await ask(after)).version
+  t.ok(after > moved.version, 'and what changes in it from then on')
+
   const asked = ask(after, 5000)
   await ask(after)
   execFileSync('sh', ['-c', 'for n in 1 2 3 4 5 6; do echo $n >content.js; sleep 0.005; done'], { cwd: folder })
