@@ -6,6 +6,7 @@ import { Lanes } from '../src/domain/lanes.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '../src/domain/tool-folders.ts'
 import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '../src/system/file-transfer.ts'
+import { IN_SANDBOX } from '../src/system/sandbox.ts'
 import type { Pushed } from '../src/system/file-writer.ts'
 
 declare module 'fastify' {
@@ -26,7 +27,7 @@ declare module 'fastify' {
       remove (facts: SessionFacts, path: string, conditions: Conditions): Promise<Written>
       /** Puts an archive's files in the place of all others, or beside them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; what the content throws */
       unpack (facts: SessionFacts, content: Incoming, merges: boolean): Promise<Written>
-      /** A zip of what Chromium loads. @throws {Ex10Error} EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
+      /** A zip of what Chromium loads, or of what a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
       pack (facts: SessionFacts, withSourceMaps: boolean, signal: AbortSignal): Promise<Omit<SentFile, 'hash' | 'modified'>>
     }
   }
@@ -97,7 +98,11 @@ async function files (app: FastifyInstance): Promise<void> {
     unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(placeOf(facts), content, signal, async received => {
       return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
     })),
-    pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => sendZip(placeOf(facts), templateOf(facts).extensionDir, withSourceMaps ? [] : ['.map'], signal))
+    pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
+      const { sourceDir, extensionDir, release } = templateOf(facts)
+      const build = release?.map(word => word.replace('$STORE', IN_SANDBOX.template).replace('$SOURCE', sourceDir))
+      return sendZip(placeOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
+    })
   } satisfies FastifyInstance['files'])
 }
 

@@ -42,6 +42,7 @@ const table = {
   SHARE_NOT_FOUND: [404, 'The link is not good, or not any more: ask for another one'],
   REQUEST_TIMEOUT: [408, 'The request came too slowly'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
+  BUILD_FAILED: [409, 'The extension could not be built for the export: its problems say why'],
   NOTHING_TO_EXPORT: [409, 'There is no extension to export: it has no manifest.json'],
   PRECONDITION_FAILED: [412, 'The file is not what If-Match or If-None-Match asks for: read it again'],
   ARCHIVE_TOO_LARGE: [413, 'An archive has at most 20,000 entries, which unpack to 200 MB, 100 MiB a file, and 100 times its own size'],

@@ -46,6 +46,8 @@ export interface Template {
   devServer: string
   /** argv of the dev server, run in the home; `$PORT` stands for its port, `$STORE` for the folder that it was installed in. */
   dev: string[]
+  /** argv that builds `$SOURCE` into `$OUT` for a store, in the home; absent where `extensionDir` is as a store takes it. */
+  release?: string[]
   sourceDir: string
   /** What Chromium loads; the same folder as `sourceDir` when the template is plain. */
   extensionDir: string

@@ -9,7 +9,7 @@ const exportFiles: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/export', {
     schema: {
       operationId: 'exportFiles',
-      summary: 'Sends a zip of what Chromium loads, as a store takes it: without hidden files',
+      summary: 'Sends a zip of the extension as a store takes it: without hidden files, and a bundled one in its production build',
       tags: ['code'],
       params: SessionParams,
       querystring: ExportQuery,

@@ -8,6 +8,7 @@ The argument is a JSON request, standard output the answer: JSON lines, and afte
   {"do": "stage", "transfer": "<id>"}                      {"size", "hash"}
   {"do": "unpack", "transfer": "<id>"}                     a line an entry: {"name", "folder": true} or {"name", "size"}; {"done": true}
   {"do": "export", "transfer": "<id>", "base": "extension", "skip": [".map"]}      {"size"}, the bytes
+      with "build": [argv], which makes the folder "base" below the transfer's own in the place of the words $OUT, of that
 For `stage` and `unpack`, the content comes on standard input in frames: its length in four bytes, then as many; the
 last frame has none. It is put into a folder of that id, each file with a number for its name, counted from 0 in the
 order of the files; there the file writer takes it from. The folder goes when standard input ends, for whatever reason.
@@ -16,6 +17,8 @@ file-paths.py and archive-reader.py go before this text.
 import fcntl
 import resource
 import select
+import shutil
+import subprocess
 
 TRANSFERS = '.ex10-transfer'
 LISTED, LISTED_BYTES, HASHED_BYTES = 20_000, 4 << 20, 1 << 30
@@ -27,7 +30,7 @@ class Cut(Exception):
 
 
 def main():
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.RLIM_INFINITY))
     request = json.loads(sys.argv[1])
     home = os.open(os.environ['HOME'], FOLDER)
     try:
@@ -155,16 +158,12 @@ def unpack(home, request):
 
 
 def export(home, request):
-    base = request['base'].split('/')
-    paths = []
-    for parts, found, _ in walk(home, base, lambda parts: parts[-1].startswith('.') or parts == [*base, '_metadata']):  # Chromium's own
-        path = '/'.join(parts[len(base):])
-        is_hidden = any(part.startswith('.') for part in parts[len(base):])
-        if stat.S_ISREG(found.st_mode) and not is_hidden and not path.endswith(tuple(request['skip'])) and is_text(path):
-            paths.append(path)
-    if 'manifest.json' not in paths:
-        raise Refused('NOTHING_TO_EXPORT')
     with transfer_folder(home, request['transfer']) as folder:
+        base = request['base'].split('/')
+        if 'build' in request:
+            base = [TRANSFERS, request['transfer'], 'built']
+            build([word.replace('$OUT', '/'.join(base)) for word in request['build']])
+        paths = exported(home, base, tuple(request['skip']))
         with create('archive', folder) as archive:
             os.unlink('archive', dir_fd=folder)
             write_zip(archive, while_waited_for((path, base + path.split('/')) for path in sorted(paths)), home)
@@ -172,6 +171,35 @@ def export(home, request):
             archive.seek(0)
             say({'size': size})
             send(archive, size)
+
+
+def exported(home, base, endings):
+    """The files below the folder that a store takes, except those of such endings; `_metadata` is Chromium's own."""
+    paths = []
+    for parts, found, _ in walk(home, base, lambda parts: parts[-1].startswith('.') or parts == [*base, '_metadata']):
+        path = '/'.join(parts[len(base):])
+        if stat.S_ISREG(found.st_mode) and not parts[-1].startswith('.') and not path.endswith(endings) and is_text(path):
+            paths.append(path)
+    if 'manifest.json' not in paths:
+        raise Refused('NOTHING_TO_EXPORT')
+    return paths
+
+
+def build(argv):
+    """Runs the command in the home until it ends, or nobody waits for it any more; it ends with this program, too."""
+    def unlimited():
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    command = ['setpriv', '--pdeathsig', 'KILL', '--', *argv]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=os.environ['HOME'], stdin=quiet, stdout=quiet, stderr=quiet, preexec_fn=unlimited) as child:
+        try:
+            while child.poll() is None:
+                check_cut(0.05)
+        finally:
+            child.kill()
+    if child.returncode != 0:
+        raise Refused('BUILD_FAILED')
 
 
 def frames():
@@ -187,9 +215,9 @@ def frames():
         yield piece
 
 
-def check_cut():
+def check_cut(seconds=0):
     """Behind the last frame, or where none is asked for, nothing comes but the end."""
-    if select.select([0], [], [], 0)[0]:
+    if select.select([0], [], [], seconds)[0]:
         raise Cut
 
 
@@ -252,7 +280,10 @@ def remove_left(every):
 
 def remove(every, name, folder):
     for inner in os.listdir(folder):
-        os.unlink(inner, dir_fd=folder)
+        try:
+            os.unlink(inner, dir_fd=folder)
+        except IsADirectoryError:
+            shutil.rmtree(inner, dir_fd=folder)
     os.rmdir(name, dir_fd=every)
 
 

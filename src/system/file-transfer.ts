@@ -9,6 +9,8 @@ import { Transfer, type Place } from './transfer.ts'
 const MAX_LISTED = 20_000
 const MAX_ENTRIES = 20_000
 const NAME_BYTES = 8 * 1024 * 1024
+/** How long it may take to build an extension and to compress 200 MB, on a machine that has other things to do. */
+const ZIP_MS = 90_000
 const ZIP_BYTES = 300 * 1024 * 1024 // incompressible files, and what a zip adds
 
 const Size = Type.Integer({ minimum: 0 })
@@ -48,12 +50,13 @@ export async function sendFile (place: Place, base: string, path: string, signal
 }
 
 /**
- * A zip of the folder's files, without those of a name that begins with a dot or ends as `skip` says.
- * @throws {Ex10Error} EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE, EX10_DISK_FULL, EX10_WRITER_FAILED
+ * A zip of the folder's files, without those of a name that begins with a dot or ends as `skip` says; with `build`, of
+ * what this command makes in the place of its word `$OUT`.
+ * @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE, EX10_DISK_FULL, EX10_WRITER_FAILED
  */
-export async function sendZip (place: Place, base: string, skip: readonly string[], signal: AbortSignal): Promise<{ size: number, content: Readable }> {
-  const transfer = await Transfer.start(place, { do: 'export', transfer: newId(), base, skip }, signal)
-  return await sending(transfer, async () => await transfer.line(Zipped))
+export async function sendZip (place: Place, base: string, skip: readonly string[], build: readonly string[] | undefined, signal: AbortSignal): Promise<{ size: number, content: Readable }> {
+  const transfer = await Transfer.start(place, { do: 'export', transfer: newId(), base, skip, build }, signal)
+  return await sending(transfer, async () => await transfer.line(Zipped, ZIP_MS))
 }
 
 async function sending<Head extends { size: number }> (transfer: Transfer, begin: () => Promise<Head>): Promise<Head & { content: Readable }> {

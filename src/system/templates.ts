@@ -15,6 +15,7 @@ const TemplateFile = Type.Object({
   devServer: Type.String({ pattern: '^[a-z0-9-]+$', description: 'A folder in dev-servers/' }),
   build: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'argv that builds $SOURCE into $OUT, at set-up: a new session need not' })),
   dev: Type.Array(Type.String(), { minItems: 1, description: 'argv of the dev server, run in the home; $PORT stands for its port, $STORE for the folder that it was installed in' }),
+  release: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'argv that builds $SOURCE into $OUT for a store, in a session; absent where extensionDir is as a store takes it' })),
   sourceDir: Folder,
   extensionDir: Folder
 }, { additionalProperties: false })

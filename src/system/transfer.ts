@@ -15,7 +15,7 @@ const LINE_BYTES = 512 * 1024
 /** How long the program may take for its next word, or to take what it is given. */
 const STALL_MS = 20_000
 const END_MS = 2000
-const ERRORS = ['DISK_FULL', 'BAD_ARCHIVE', 'ARCHIVE_UNKNOWN', 'ARCHIVE_LINK', 'ARCHIVE_TOO_LARGE', 'EXPORT_TOO_LARGE', 'FILE_TOO_LARGE', 'TOO_MANY_FILES', 'NOTHING_TO_EXPORT'] as const
+const ERRORS = ['DISK_FULL', 'BAD_ARCHIVE', 'ARCHIVE_UNKNOWN', 'ARCHIVE_LINK', 'ARCHIVE_TOO_LARGE', 'EXPORT_TOO_LARGE', 'FILE_TOO_LARGE', 'TOO_MANY_FILES', 'NOTHING_TO_EXPORT', 'BUILD_FAILED'] as const
 const LAST_FRAME = Buffer.alloc(4)
 
 /** One run of file-transfer.py: what goes to it and what comes from it. `end` must be called, however it went. */
@@ -73,17 +73,17 @@ export class Transfer {
     }
   }
 
-  /** What the program says next. @throws {Ex10Error} what it says is wrong, or EX10_WRITER_FAILED where that makes no sense */
-  async line<Schema extends TSchema> (schema: Schema): Promise<Static<Schema>> {
-    const said = await this.#nextLine().catch((cause: unknown) => { throw failure('WRITER_FAILED', { cause }) })
+  /** What the program says next, within `ms`. @throws {Ex10Error} what it says is wrong, or EX10_WRITER_FAILED where that makes no sense */
+  async line<Schema extends TSchema> (schema: Schema, ms = STALL_MS): Promise<Static<Schema>> {
+    const said = await this.#nextLine(ms).catch((cause: unknown) => { throw failure('WRITER_FAILED', { cause }) })
     if (Value.Check(schema, said)) return said
     throw errorOf(said)
   }
 
-  async #nextLine (): Promise<unknown> {
+  async #nextLine (ms: number): Promise<unknown> {
     let end = this.#rest.indexOf('\n')
     while (end === -1) {
-      const piece = await this.#next()
+      const piece = await this.#next(ms)
       if (!piece || this.#rest.length + piece.length > LINE_BYTES) throw new Error('the file transfer ended, or says too much')
       const from = this.#rest.length
       this.#rest = Buffer.concat([this.#rest, piece])
@@ -104,8 +104,8 @@ export class Transfer {
     }
   }
 
-  async #next (): Promise<Buffer | undefined> {
-    const { value, done } = await inTime(this.#pieces.next())
+  async #next (ms = STALL_MS): Promise<Buffer | undefined> {
+    const { value, done } = await inTime(this.#pieces.next(), ms)
     return done ? undefined : value
   }
 
@@ -131,9 +131,9 @@ async function sweep ({ dir, account }: Place): Promise<void> {
 }
 
 /** What the promise resolves with; rejects when that takes too long. */
-async function inTime<T> (promise: Promise<T>): Promise<T> {
+async function inTime<T> (promise: Promise<T>, ms = STALL_MS): Promise<T> {
   const { promise: stalled, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error('the file transfer does not go on')), STALL_MS)
+  const timer = setTimeout(() => reject(new Error('the file transfer does not go on')), ms)
   try {
     return await Promise.race([promise, stalled])
   } finally {

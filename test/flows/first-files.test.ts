@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
 import { crx, tgz, zip, type Entry } from '../support/archives.ts'
 import { inside } from '../support/sandbox.ts'
-import { endSession, readLines, startServer, type Server } from '../support/server.ts'
+import { endSession, pushCode, readLines, startServer, type Server } from '../support/server.ts'
 
 const manifest = (more = {}) => JSON.stringify({ manifest_version: 3, name: 'First', version: '1.0', ...more })
 const ENTRIES: Entry[] = [{ name: 'first/manifest.json', content: manifest({ background: { service_worker: 'worker.js' } }) }, { name: 'first/worker.js', content: 'self.began = true' }]
@@ -63,5 +64,22 @@ t.test('a session begins with the person\'s own files, and the template\'s are n
     t.match(answers, wrong.map(([, , code]) => ({ status: 200, last: { status: 'error', data: { code } } })))
     t.strictSame(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [] })
     t.strictSame(readdirSync(`${server.dataDir}/uploads`), [])
+  })
+
+  await t.test('what is bundled is exported in its production build, and not at all while that fails', async t => {
+    const typed = zip([{ name: 'manifest.json', content: manifest({ background: { service_worker: 'worker.ts' } }) }, { name: 'worker.ts', content: 'const began: boolean = true\nconsole.log(began)' }])
+    const { last } = await create(server, typed, 'application/zip', '?template=typescript')
+    if (last?.status !== 'complete') throw new Error(JSON.stringify(last))
+    const session = { id: last.data.sessionId, url: '', lines: [] }
+    const exported = async () => await fetch(`${server.url}/sessions/${session.id}/export`)
+    const files = JSON.parse(execFileSync('python3', ['-c', 'import io, json, sys, zipfile; z = zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())); print(json.dumps({name: z.read(name).decode() for name in z.namelist()}))'], { input: Buffer.from(await (await exported()).arrayBuffer()), encoding: 'utf8' }))
+    t.match(files, { 'manifest.json': /"worker\.js"/, 'worker.js': /^const began = true;\s*console\.log\(began\);\s*$/ })
+    t.strictSame(Object.keys(files), ['manifest.json', 'worker.js'])
+    t.equal((await pushCode(server, { sessionId: session.id, filePath: 'worker.ts', content: 'const = 1' })).status, 200)
+    const refused = await exported()
+    t.match([refused.status, await refused.json()], [409, { code: 'EX10_BUILD_FAILED' }])
+    const { facts, run } = await inside(t, server, session)
+    t.equal((await run(['ls', '-A', `${facts.account.home}/.ex10-transfer`])).stdout, '', 'nothing of it is left')
+    t.equal((await endSession(server, session.id)).status, 200)
   })
 })
