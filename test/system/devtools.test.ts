@@ -19,7 +19,7 @@ const VERSION = JSON.stringify({ webSocketDebuggerUrl: 'ws://127.0.0.1:1/devtool
 const within = () => AbortSignal.timeout(10_000)
 
 t.test('whatever a program sends in the place of DevTools, the command fails and nothing else does', async t => {
-  for (const message of ['garbage', 'null', '5', '"text"', '[]', '{"id":1,"error":5}', '{"id":1,"error":{}}', '{"id":1', Buffer.from([0, 255, 7])]) {
+  for (const message of ['garbage', 'null', '5', '"text"', '[]', '{"id":1,"error":5}', '{"id":1,"error":{}}', '{"id":1,"error":{"message":{"toString":1,"valueOf":1}}}', '{"method":"Target.detachedFromTarget","params":{"sessionId":{"toString":1}}}', '{"method":{},"params":5}', '{"id":1', Buffer.from([0, 255, 7])]) {
     const port = await impostor(t, { json: VERSION, onCommand: socket => { socket.send(message); socket.close() } })
     const devTools = await connectDevTools(port, within())
     await t.rejects(devTools.send('Target.getTargets', {}, { signal: within() }), `${message}`)
