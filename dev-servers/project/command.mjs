@@ -9,28 +9,24 @@ const MARK = 'EX10_PROJECT_RUN'
 const KEPT_LINES = 400
 const LINE_LENGTH = 2000
 const GRACE_MS = 1000
-const COUNT_MS = 1000
+const TELL_MS = 1000
 /** Where memory is short, the kernel ends a build before the browser. */
 const OOM_SCORE = '700'
 
 /**
  * Runs a command and prints what it prints, line by line. When `signal` aborts or after `timeoutMs`, all of its
- * processes are ended; when it ends by itself, what it leaves behind is, too. Lines like `counted` are not printed: once
- * a second, how many there were is. `onLine` is called with each other one.
+ * processes are ended; when it ends by itself, what it leaves behind is, too. Lines that
+ * `progress` takes are not printed: once a second, and at the end, its text is. `onLine` is called with each other one.
  * @returns {Promise<{code: number|null, signal: string|null, timedOut: boolean, lines: string[]}>} `lines`: its last ones
  */
-export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted, onLine }) {
+export async function runCommand (argv, { cwd, env, timeoutMs, signal, progress, onLine }) {
   const run = `${process.pid}-${performance.now()}`
   const child = spawn(argv[0], argv.slice(1), { cwd, env: { ...env, [MARK]: run }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines = []
-  let count = 0
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', text => {
       for (const line of text.split('\r').map(part => stripVTControlCharacters(part).trimEnd().slice(0, LINE_LENGTH)).filter(Boolean)) {
-        if (counted?.test(line)) {
-          count++
-          continue
-        }
+        if (progress?.takes(line)) continue
         console.log(line)
         lines.push(line)
         onLine?.(line)
@@ -44,7 +40,11 @@ export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted, 
     timedOut = true
     end()
   }, timeoutMs)
-  const counting = counted && setInterval(() => count > 0 && console.log(`${count} requests`), COUNT_MS)
+  let told = ''
+  const tell = () => {
+    if (progress && progress.text !== told) console.log(told = progress.text)
+  }
+  const telling = setInterval(tell, TELL_MS)
   signal.addEventListener('abort', end)
   if (signal.aborted) end()
   const closed = new Promise(resolve => child.once('close', resolve))
@@ -56,10 +56,11 @@ export async function runCommand (argv, { cwd, env, timeoutMs, signal, counted, 
     })
     await endStragglers(run)
     await closed
+    tell()
     return { code, signal: killedBy, timedOut, lines }
   } finally {
     clearTimeout(timer)
-    clearInterval(counting)
+    clearInterval(telling)
     signal.removeEventListener('abort', end)
   }
 }

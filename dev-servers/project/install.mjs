@@ -14,8 +14,6 @@ const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json']
 const LOCKS = [...NPM_LOCKS, 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb']
 /** What of a package.json says what to install. */
 const CONCERNED = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides', 'resolutions', 'workspaces', 'packageManager', 'pnpm']
-/** How npm tells that it has asked the registry, or its cache. */
-const REQUEST = /^npm http /
 const HOOKS = ['preinstall', 'install', 'postinstall', 'prepare']
 
 /** Whether an installation writes the file by itself. */
@@ -58,7 +56,7 @@ function concernsOf (path) {
 export async function install (root, settings, signal) {
   const startedAt = performance.now()
   const manager = managerOf(root, settings.package)
-  if (manager === 'npm') await seedNpmCache(SHARED_NPM_CACHE, join(homedir(), '.npm'))
+  if (manager === 'npm') seedNpmCache(SHARED_NPM_CACHE, join(homedir(), '.npm'))
   if (settings.install) await runScript(settings.install, { root, settings, context: 'install', timeoutMs: INSTALL_MS, signal })
   else if (manager === 'npm') await installByNpm(root, signal)
   else await installByOther(manager, root, signal)
@@ -93,10 +91,27 @@ async function installByOther (manager, root, signal) {
 
 const isNotDownloaded = lines => lines.some(line => /corepack\.cjs|Error when performing the request to/.test(line))
 
+/** What npm asks the registry or its cache for: a line for each would be too many. */
+class Requests {
+  #all = 0
+  #sent = 0
+
+  takes (line) {
+    if (!line.startsWith('npm http ')) return false
+    this.#all++
+    if (!/\(cache (hit|stale)\)$/.test(line)) this.#sent++
+    return true
+  }
+
+  get text () {
+    return this.#all === 0 ? '' : `${this.#all} requests, ${this.#sent} of them to the registry`
+  }
+}
+
 async function run (argv, root, signal, { mayFail = () => false } = {}) {
   const words = argv.slice(1).map(word => word.replace(/^.*\/(npm)-cli\.js$|^.*\/(corepack)\.js$/, '$1$2')).join(' ')
   console.log(`installing packages: ${words}`)
-  const result = await runCommand(argv, { cwd: root, env: environment(root), timeoutMs: INSTALL_MS, signal, counted: REQUEST })
+  const result = await runCommand(argv, { cwd: root, env: environment(root), timeoutMs: INSTALL_MS, signal, progress: new Requests() })
   signal.throwIfAborted()
   if (result.code !== 0 && !mayFail(result.lines)) throw failure('install', words, result, { root, limitMs: INSTALL_MS })
   return result

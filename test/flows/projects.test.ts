@@ -18,7 +18,6 @@ const server = await startServer(t, { EX10_NPM_REGISTRY })
 const session = await createSession(server, '?template=project')
 const devTools = await openDevTools(t, server, session, 'extension-build')
 const tab = await devTools.firstTab()
-await tab.visit(PAGE, '<!doctype html><title>Page</title><p>a page')
 
 /** What is in the project, but for what it installs and builds. */
 let files = filesIn('templates/project/extension')
@@ -63,6 +62,9 @@ async function shows (text: string, selector = '#project'): Promise<void> {
 
 t.test('a session of the template works at once, and a change of its sources is built and seen in the open page', async t => {
   await shows('Hello from my extension', '#my-extension')
+  t.equal(await tab.evaluate('document.title'), 'Start', 'in the page that a session begins with')
+  await tab.visit(PAGE, '<!doctype html><title>Page</title><p>a page')
+  await shows('Hello from my extension', '#my-extension')
   t.notMatch(await log(), /npm run build/, 'what set-up has built is loaded as it is')
   const { loaded } = await edit('src/content-script.js', 'badge.textContent = greeting', 'badge.textContent = greeting + ", changed"')
   t.equal(loaded, true)
@@ -77,7 +79,10 @@ for (const [name, path, output] of [
     t.strictSame({ loaded, problems }, { loaded: true, problems: [] })
     await shows(`built by ${name.split('-')[0]}`)
     const printed = await log()
-    t.match(printed.slice(printed.lastIndexOf('installing')), new RegExp(`^installing packages: npm ci\\n[^]*added \\d+ packages[^]*npm run build[^]*${output}`), 'the log tells of it')
+    const told = printed.slice(printed.lastIndexOf('installing'))
+    t.match(told, new RegExp(`^installing packages: npm ci\\n[^]*added \\d+ packages[^]*npm run build[^]*${output}`), 'the log tells of it')
+    t.match(told, /\d requests, 0 of them to the registry\n/)
+    t.notMatch(told, /[1-9] of them to the registry/)
     t.equal((await edit(path, 'built by', 'made by')).loaded, true)
     await shows(`made by ${name.split('-')[0]}`)
     t.equal(await tab.evaluate('document.querySelectorAll("#project").length'), 1, 'by one extension only')
