@@ -42,7 +42,7 @@ export function tellsOfFailure (lines) {
 }
 
 /** Paths relative to the project, or to the home. */
-function withoutHome (line, root) {
+export function withoutHome (line, root) {
   return line.replaceAll(`file://${root}/`, '').replaceAll(`${root}/`, '').replaceAll(root, '.').replaceAll(homedir(), '~')
 }
 

@@ -29,6 +29,7 @@ export function environment (root, extra = {}) {
     ...Object.fromEntries(Object.entries(NPM).map(([key, value]) => [`npm_config_${key}`, value])),
     ...registry && { npm_config_registry: registry, COREPACK_NPM_REGISTRY: registry },
     COREPACK_ENABLE_DOWNLOAD_PROMPT: '0',
+    COREPACK_DEFAULT_TO_LATEST: '0', // where the project names no version, this corepack's own choice
     NODE_USE_SYSTEM_CA: '1', // a registry of the operator's own may have a certificate that only this machine knows
     NO_COLOR: '1',
     INIT_CWD: root,

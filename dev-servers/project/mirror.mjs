@@ -19,8 +19,13 @@ export function mirror (output, target) {
     if (isEqual(from, to)) continue
     makeFolder(dirname(to))
     if (lstatSync(to, { throwIfNoEntry: false })?.isDirectory()) rmSync(to, { recursive: true })
-    copyFileSync(from, temporary)
-    renameSync(temporary, to)
+    try {
+      copyFileSync(from, temporary)
+      renameSync(temporary, to)
+    } catch (error) {
+      rmSync(temporary, { force: true }) // half of it fills a home that is full
+      throw error
+    }
     changed.push(path)
   }
   const kept = new Set(made.files)

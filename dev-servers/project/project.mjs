@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from './diagnostics.mjs'
+import { failure, withoutHome } from './diagnostics.mjs'
 import { buildError, Failure, failed } from './failure.mjs'
 import { hasPackages, install, installedFrom, isLock } from './install.mjs'
 import { mirror, partsOf } from './mirror.mjs'
@@ -203,10 +203,15 @@ export class Project {
   }
 
   #fail (error) {
-    const problems = error instanceof Failure ? error.problems : [buildError('build', `The project could not be built: ${error.message}`)]
+    const problems = error instanceof Failure ? error.problems : [buildError('build', this.#explain(error))]
     for (const { message } of problems) console.log(`not built: ${message}`)
-    if (!(error instanceof Failure)) console.error(error)
+    if (!(error instanceof Failure) && error.code !== 'ENOSPC') console.error(error)
     this.#changes.failed(problems)
+  }
+
+  #explain (error) {
+    if (error.code === 'ENOSPC') return 'The session\'s home is full: delete something there, or see to it that it is larger (EX10_HOME_SIZE)'
+    return `The project could not be built: ${withoutHome(error.message, this.#sourceDir)}`
   }
 
   #broke (error) {

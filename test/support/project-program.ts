@@ -8,9 +8,10 @@ import type { Changes } from '../../src/domain/code-stations.ts'
 import { freePort } from './free-port.ts'
 import { eventually, TEST_DATA } from './server.ts'
 
-const STORE = `${TEST_DATA}/templates/project`
+/** Where set-up has installed it. */
+export const STORE = `${TEST_DATA}/templates/project`
 
-/** The dev server of projects, as set-up has installed it, with a home of its own. */
+/** The dev server of projects with a home of its own. */
 export class ProjectProgram {
   readonly project: string
   readonly extension: string
@@ -73,6 +74,11 @@ export class ProjectProgram {
   /** The next version, or what there is after `ms`. */
   async next (ms = 20_000): Promise<Changes> {
     return this.#ask(ms)
+  }
+
+  /** What a request with these headers is answered. */
+  async status (headers: Record<string, string>): Promise<number> {
+    return (await fetch(`http://127.0.0.1:${this.#port}/changes?after=0&wait=0`, { headers })).status
   }
 
   /** A built file's text; undefined where there is none. */

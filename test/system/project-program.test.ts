@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { ProjectProgram } from '../support/project-program.ts'
+import { ProjectProgram, STORE } from '../support/project-program.ts'
 import { eventually } from '../support/server.ts'
 
 const MANIFEST = JSON.stringify({ manifest_version: 3, name: 'Built', version: '1.0' })
@@ -33,6 +33,9 @@ t.test('a change of the sources by any program is built and told of without bein
   const { version } = await program.next(100)
   t.strictSame(await program.changes().then(({ version: now, changed }) => ({ now, changed })), { now: version, changed: [] })
   t.equal(program.count('> npm run build'), 3)
+  const asked: Record<string, string>[] = [{}, { origin: 'https://page.test' }, { 'sec-fetch-site': 'cross-site' }]
+  const statuses = await Promise.all(asked.map(headers => program.status(headers)))
+  t.strictSame(statuses, [200, 403, 403], 'pages in the browser can have nothing built')
 })
 
 t.test('a build under way is ended, with all that it has started, when newer sources come', async t => {
@@ -43,6 +46,15 @@ t.test('a build under way is ended, with all that it has started, when newer sou
   t.match(await program.changes(), { ok: true, problems: [] })
   t.equal(program.count('given up: the sources have changed'), 1)
   t.strictSame(sleepers(), [], 'none of its processes is left')
+})
+
+t.test('a command that does not end in its time is ended, with all that it has started, and told of', async t => {
+  const { runCommand } = await import(`${STORE}/command.mjs`)
+  const { failure } = await import(`${STORE}/diagnostics.mjs`)
+  const result = await runCommand(['sh', '-c', `setsid sleep ${SLEEP}; true`], { cwd: '/', env: process.env, timeoutMs: 200, signal: new AbortController().signal })
+  t.equal(result.timedOut, true)
+  t.strictSame(sleepers(), [])
+  t.match(failure('build', 'npm run build', result, { root: '/', limitMs: 300_000 }).problems, [{ message: /^npm run build did not end within 5 minutes; .* belongs in "dev" of ex10.json/ }])
 })
 
 t.test('what a build leaves running is ended, also when the program itself was killed', async t => {
