@@ -106,7 +106,8 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         return { ...reloaded, extension }
       },
       isLoaded: (id, signal) => isLoaded(channel, path, id, signal),
-      forgetErrors: async (id, signal) => (await channel.page(signal)).clearErrors(id, signal),
+      forgetErrors: async (id, signal) => (await channel.page(signal)).forget(id, signal),
+      listen: async signal => (await channel.page(signal)).listen(signal),
       async errors (id, signal) {
         const problems = problemsOf(await (await channel.page(signal)).info(id, signal))
         return await app.devServer.inSources(facts, app.templates.get(facts.template), problems, signal)

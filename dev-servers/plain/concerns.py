@@ -44,6 +44,10 @@ class Concerns:
         roots = [path for path in self.targets('manifest.json') if not path.endswith(PAGES)]
         return self.reach(roots, lambda path: not path.endswith(PAGES))
 
+    def used(self):
+        """What the extension can come to use: repositories have tests and tools beside it."""
+        return self.reach(self.targets('manifest.json'), lambda path: path in self.tree.files)
+
     def pages(self):
         return self.reach([path for path in self.tree.files if path.endswith(PAGES)], lambda path: True)
 
@@ -89,7 +93,7 @@ class Concerns:
             page = value_at(manifest, key)
             if page is not None and not self.has(page, ''):
                 found.append(problem('missing-file', f'manifest.json names {page} as {".".join(key)}, and there is no such file', 'manifest.json', 'manifest'))
-        for path in sorted(path for path in self.tree.files if path.endswith(PAGES)):
+        for path in sorted(path for path in self.used() if path.endswith(PAGES)):
             text = re.sub(r'<!--.*?-->', '', self.tree.text(path, SCANNED_BYTES) or '', flags=re.S)
             for name in sorted({''.join(match).strip().replace('&amp;', '&') for match in REFERENCE.findall(text)}):
                 if not re.match(r'[a-z][a-z0-9+.-]*:|//', name, re.I) and not self.has(name, os.path.dirname(path)):
@@ -114,7 +118,7 @@ class Concerns:
                 what = elsewhere or 'package.json'
                 return [problem('wrong-template', f'There is {what} and no manifest.json: this is a project. Create the session with template=project, or push the built folder', what, 'manifest')]
             return []
-        scripts = [path for path in self.reach([*self.targets('manifest.json'), *(path for path in files if path.endswith(PAGES))], lambda path: path in files)]
+        scripts = self.used()
         typed = next((path for path in sorted(scripts) if re.search(r'\.(ts|tsx|jsx)$', path)), None)
         if typed:
             return [problem('wrong-template', f'{typed} must be compiled, and a plain extension runs as it is: create the session with template=typescript, react or project, or push the built folder', typed, 'manifest')]

@@ -194,6 +194,7 @@ export class CodePipeline {
         if (worker === 'failed' && !run.some(isOfWorker)) run.unshift(NO_WORKER)
         if (worker === 'slow' && !run.some(isOfWorker)) run.push(SLOW_WORKER)
         this.#wrong.run = run
+        await this.#stations.listen(signal)
       }
     } catch (err) {
       if (!newer.aborted && !this.#ended.signal.aborted) this.#stations.warn(err, 'extension not observed')

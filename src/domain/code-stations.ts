@@ -42,7 +42,10 @@ export interface Stations {
   reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
   /** Whether the browser has the extension loaded. */
   isLoaded (id: string, signal: AbortSignal): Promise<boolean>
+  /** Has Chromium forget what went wrong; nothing of the extension is heard until `listen`. */
   forgetErrors (id: string, signal: AbortSignal): Promise<void>
+  /** Hears from now on of what goes wrong. */
+  listen (signal: AbortSignal): Promise<void>
   errors (id: string, signal: AbortSignal): Promise<Problem[]>
   workerSettled (id: string, old: string[], signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
   /** Keeps what the browser runs, for the server after this one. */

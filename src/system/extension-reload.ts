@@ -43,7 +43,7 @@ export interface Reloaded {
 const Loaded = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }) })
 const Extensions = Type.Object({ extensions: Type.Array(Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), path: Type.String() }), { maxItems: 500 }) })
 
-const LOAD_MS = 10_000
+const LOAD_MS = 20_000
 const WORKER_MS = 5000
 const ANSWER_MS = 1000
 const STATES = ['installing', 'installed', 'activating', 'activated']

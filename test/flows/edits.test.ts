@@ -190,7 +190,7 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     const said = token()
     const good = await wait({ 'content-script.js': contentScript(said), 'background.js': background(said) })
     t.match(good, { loaded: true, problems: [] })
-    t.equal(await read(bench, 'background'), said, 'and the new worker has answered by then')
+    await sees(t, bench, 'background', said)
     t.match(await wait({ 'background.js': '\n\nnothing()' }), { loaded: false, problems: [{ kind: 'uncaught-exception', file: 'background.js', line: 3, context: 'worker' }] })
     t.match(await wait({ 'popup.html': popup('x') }), { loaded: false, problems: [{ file: 'background.js' }] }, 'a page that is pushed heals no worker')
     t.match(await wait({ 'background.js': background(said), 'options.html': '<script src="gone.js"></script>' }), { loaded: true, problems: [{ kind: 'missing-file', file: 'options.html' }] })
