@@ -6,8 +6,9 @@ import { Lanes } from '../src/domain/lanes.ts'
 import type { SessionFacts } from '../src/domain/session.ts'
 import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '../src/domain/tool-folders.ts'
 import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '../src/system/file-transfer.ts'
-import { IN_SANDBOX } from '../src/system/sandbox.ts'
 import type { Pushed } from '../src/system/file-writer.ts'
+import { IN_SANDBOX } from '../src/system/sandbox.ts'
+import { MOST_TRANSFERS } from '../src/system/transfer.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -39,12 +40,10 @@ export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSig
 /** The session's version with the change, and how many files that was. */
 type Written = Pushed & { version: number }
 
-/** Each is a program in the session for as long. */
-const AT_ONCE = 4
 const MAX_WAITING = 32
 
 async function files (app: FastifyInstance): Promise<void> {
-  const lanes = new Lanes(AT_ONCE, MAX_WAITING)
+  const lanes = new Lanes(MOST_TRANSFERS, MAX_WAITING)
   const placeOf = ({ id, account }: SessionFacts) => ({ dir: join(app.config.dataDir, 'sessions', id), account })
   const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
 

@@ -143,8 +143,9 @@ class Member(tarfile.TarInfo):
 
 def of_zip(part, count):
     with zipfile.ZipFile(part) as archive:
+        for _ in archive.infolist():
+            count.entry()  # all, before the first is unpacked
         for entry in archive.infolist():
-            count.entry()
             name = zip_name(entry)
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -42,7 +42,12 @@ export function letGo (program: SessionProgram): void {
 /** Kills the program for good: one that was only stopped would go on later. */
 export async function killProgram (program: SessionProgram): Promise<void> {
   letGo(program)
-  if (!program.pid) return
-  for (const pid of await childrenOf(program.pid)) kill(pid) // its nsenter reaps it
-  await until(() => !isRunning(program), AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
+  const { pid } = program
+  if (!pid) return
+  const isOver = async () => {
+    for (const child of await childrenOf(pid)) kill(child) // its nsenter reaps it
+    program.kill('SIGCONT') // which may have stopped only now, with the program
+    return !isRunning(program)
+  }
+  await until(isOver, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
 }

@@ -9,6 +9,8 @@ import { isRunning, killProgram, letGo, programText, startProgram, type SessionP
 /** Where a session is: its root-owned folder, and the account that its programs run as. */
 export interface Place { dir: string, account: Account }
 
+/** How many there are in a session at a time, and so how many of its programs. */
+export const MOST_TRANSFERS = 4
 const FILES = programText('file-paths.py', 'file-transfer.py')
 const ARCHIVES = programText('file-paths.py', 'archive-reader.py', 'file-transfer.py')
 const LINE_BYTES = 512 * 1024

@@ -144,7 +144,7 @@ t.test('an archive that is cut at any place, or has a wrong bit anywhere, is ref
   const home = makeHome(t)
   const outcomes = new Map<string, number>()
   for (const [what, archive] of Object.entries({ zip: zip(GOOD), tar: tgz(GOOD), crx: crx(zip(GOOD)) })) {
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 6; round++) {
       const at = Math.floor(Math.random() * archive.length)
       const flipped = Buffer.from(archive)
       flipped[at]! ^= 1 << (round % 8)

@@ -3,11 +3,12 @@ import type { Noun, Thing } from '../../domain/audit.ts'
 import { momentNow } from '../boot-time.ts'
 import { parseStat } from '../processes.ts'
 import { readGroups } from '../sandbox.ts'
+import { MOST_TRANSFERS } from '../transfer.ts'
 import { entriesOf, ownerOf, textOf } from './files.ts'
 import { foldersOf, type Place } from './place.ts'
 
-/** The file writer's way in. */
-const MAY_BE = { nsenter: 1 }
+/** The ways in of the file writer and of the transfers. */
+const MAY_BE = { nsenter: 1 + MOST_TRANSFERS }
 /** What is younger may be on its way to become the session's user, or to end: a program is started by several of root's. */
 const YOUNG_S = 10
 /** The unit of a start time, a second: proc_pid_stat(5). */
