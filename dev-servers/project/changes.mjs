@@ -61,7 +61,7 @@ export class Changes {
     const manifest = this.#manifest()
     return {
       version: this.version,
-      ok: this.#isOk,
+      ok: this.#isOk && !this.#isBuilding,
       changed,
       ...manifest !== undefined && { manifest },
       ...this.#isBuilding && { building: true },

@@ -11,7 +11,7 @@ const NOISE = new RegExp([
   /^> [^|\d]/, /^Node\.js v\d/, /^\S? ?Build failed (in|with) [\d.]+ ?(m?s|errors?:?)$/, /^error during build:$/, /errors: \[Getter\/Setter\]/, /^}$/, /^\s*[-=─]+\s*$/, /^\s*$/
 ].map(({ source }) => source).join('|'))
 /** How a cause begins, the surest signs first. */
-const CAUSES = [/^\W*error\b|\berror:|\bError: /i, /\berr(or|!)?\b|\bfailed\b|cannot|could not|unexpected|not found|✘|✖|×/i]
+const CAUSES = [/^\W*error\b|error: /i, /\berr(or|!)?\b|\bfailed\b|cannot|could not|unexpected|not found|✘|✖|×/i]
 /** A place in a file, as compilers and bundlers write it: a.ts(1,2)  a.ts:1:2  ./a.js 1:2  a.js:1 */
 const PLACE = /((?:\.{0,2}\/)?(?:[\w@.+[\]$-]+\/)*[\w@.+[\]$-]+\.[a-z]\w{0,7})(?:\((\d+),(\d+)\)|:(\d+)(?::(\d+))?| (\d+):(\d+))/gi
 /** One line that says it all: what TypeScript's compiler writes. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 
 /** A build that takes longer is told of as under way: who asks does not wait for ever. */
-const BUILD_WAIT_MS = 240_000
+const BUILD_WAIT_MS = 90_000
 const MAX_WAIT_MS = 60_000
 
 /**

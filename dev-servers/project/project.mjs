@@ -1,13 +1,15 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, withoutHome } from './diagnostics.mjs'
 import { buildError, Failure, failed } from './failure.mjs'
 import { hasPackages, install, installedFrom, isLock } from './install.mjs'
+import { MadePaths } from './made-paths.mjs'
+import { Memory } from './memory.mjs'
 import { mirror, partsOf } from './mirror.mjs'
 import { findOutput } from './output.mjs'
 import { runScript } from './scripts.mjs'
-import { readSettings, SETTINGS_FILE } from './settings.mjs'
+import { nothingToBuild, readSettings, SETTINGS_FILE } from './settings.mjs'
 import { differences, fingerprint, Sources } from './sources.mjs'
 import { Watcher } from './watch.mjs'
 import { Run } from './run.mjs'
@@ -27,7 +29,7 @@ const MAX_PAUSE_MS = 30_000
 export class Project {
   #sourceDir
   #extensionDir
-  #memoryFile
+  #memory
   #changes
   #sources
   #watcher = new Watcher(() => this.look())
@@ -37,13 +39,17 @@ export class Project {
   #again = false
   #pause
   #watching
+  #made = new MadePaths(() => {
+    if (!this.#run) this.#begin()
+  })
+
   #isStopped = false
 
   /** `memoryFile` keeps what was installed and built over restarts of this program. */
   constructor (sourceDir, extensionDir, memoryFile, changes) {
     this.#sourceDir = sourceDir
     this.#extensionDir = extensionDir
-    this.#memoryFile = memoryFile
+    this.#memory = new Memory(memoryFile)
     this.#changes = changes
     this.#sources = new Sources(sourceDir)
   }
@@ -70,13 +76,20 @@ export class Project {
     // most likely what the build makes: seen again when it is over
     for (const path of changed.filter(path => this.#run?.isNewFolder(path))) files.delete(path)
     this.#taken = files
-    if (!changed.some(path => this.#counts(path))) return
+    const counted = changed.filter(path => this.#counts(path))
+    if (counted.length === 0) return
     this.#pause?.abort()
-    if (!this.#run) this.#work().catch(error => this.#broke(error))
+    if (this.#run) this.#changedMeanwhile(counted)
     else {
-      this.#again = true
-      if (this.#run.interrupted < MAX_INTERRUPTED) this.#run.controller?.abort(new Error('newer sources'))
+      this.#made.remove(counted)
+      this.#begin()
     }
+  }
+
+  #changedMeanwhile (paths) {
+    this.#again = true
+    const isNews = this.#run.note(paths)
+    if (isNews && this.#run.interrupted < MAX_INTERRUPTED) this.#run.controller?.abort(new Error('newer sources'))
   }
 
   /** Resolves when no run is under way. */
@@ -87,21 +100,30 @@ export class Project {
   async stop () {
     this.#isStopped = true
     this.#watcher.stop()
+    this.#made.stop()
     this.#again = false
-    this.#run?.controller.abort(new Error('stopped'))
+    this.#run?.controller?.abort(new Error('stopped'))
     this.#pause?.abort()
     await Promise.all([this.#run?.ended, this.#watching?.stop()])
   }
 
   #scan () {
-    return this.#sources.scan(new Set([this.#memory().output].filter(Boolean)))
+    return this.#sources.scan(new Set([this.#memory.facts.output].filter(Boolean)))
   }
 
   #counts (path) {
     if (this.#run?.isNewFolder(path)) return false
-    if (this.#run?.isInstalling && isLock(path)) return false // it is the installation that writes it
+    if (this.#run?.isInstalling && (isLock(path) || !concernsAll(path))) return false // it writes the lock file, and is followed by a build
+    if (this.#run && this.#made.takes(path)) return false
     // a build that watches the sources by itself needs no other for them
-    return !this.#watching?.isRunning || isLock(path) || path === SETTINGS_FILE || /(^|\/)package\.json$/.test(path)
+    return !this.#watching?.isRunning || isLock(path) || concernsAll(path)
+  }
+
+  #begin () {
+    this.#work().catch(error => {
+      console.error(error)
+      process.exit(1) // and s6 starts it again
+    })
   }
 
   async #work () {
@@ -119,12 +141,14 @@ export class Project {
       if (isWhole) {
         chained++
         this.look() // what the build wrote into the sources
+        this.#made.add(run.whole())
       }
       if (!this.#again) break
     }
     this.#run = undefined
     this.#changes.isBuilding = false
     end()
+    this.#made.rest()
   }
 
   /** Until the sources change once more, which the build then had no part in. */
@@ -160,33 +184,34 @@ export class Project {
     if (settings.dev !== undefined) return await this.#watchBuild(settings, signal)
     await this.#watching?.stop()
     const command = settings.build ?? (settings.package?.scripts?.build && 'build')
-    const memory = this.#memory()
+    const memory = this.#memory.facts
     const project = String(settings.package?.name ?? '')
     if (command !== undefined) await runScript(command, { root, settings, context: 'build', timeoutMs: BUILD_MS, signal })
     else if (settings.output === undefined && !this.#taken.has('manifest.json')) throw nothingToBuild(settings)
     const output = command === undefined
       ? settings.output ?? '.'
       : findOutput(root, { output: settings.output, files: this.#taken, since: startedAt, former: memory.output, isOther: memory.project !== undefined && memory.project !== project })
-    this.#remember({ output: output === '.' ? undefined : output, project })
+    this.#memory.remember({ output: output === '.' ? undefined : output, project })
     return mirror(join(root, output), this.#extensionDir)
   }
 
   async #installIfNeeded (settings, signal) {
     const from = () => installedFrom(this.#sourceDir, settings, this.#taken)
     const wanted = from()
-    if (wanted === undefined || (wanted === this.#memory().installed && hasPackages(this.#sourceDir))) return
+    if (wanted === undefined || (wanted === this.#memory.facts.installed && hasPackages(this.#sourceDir))) return
     await sleep(INSTALL_SETTLE_MS, undefined, { signal })
     await this.#watching?.stop()
-    this.#remember({ installed: undefined })
+    this.#memory.remember({ installed: undefined })
     this.#run.isInstalling = true
     try {
       await install(this.#sourceDir, settings, signal)
-      this.look() // the lock file is as the installation left it
+      this.look() // the sources are as the installation left them
+      this.#run.taken(this.#taken)
     } finally {
       this.#run.isInstalling = false
     }
     signal.throwIfAborted()
-    this.#remember({ installed: from() })
+    this.#memory.remember({ installed: from() })
   }
 
   /** A command of the person's that builds whenever the sources change. */
@@ -194,7 +219,7 @@ export class Project {
     if (settings.output === undefined) throw failed('build', `${SETTINGS_FILE}: "dev" needs "output", the folder that it writes the extension to`, { file: SETTINGS_FILE })
     await this.#watching?.stop()
     const root = this.#sourceDir
-    this.#remember({ output: settings.output })
+    this.#memory.remember({ output: settings.output })
     const toFailure = lines => failure('build', '"dev" of ex10.json', { lines }, { root })
     this.#watching = new WatchingBuild(join(root, settings.output), this.#extensionDir, toFailure)
     this.#watching.onMirrored = changed => this.#changes.built(partsOf(changed))
@@ -213,27 +238,9 @@ export class Project {
     if (error.code === 'ENOSPC') return 'The session\'s home is full: delete something there, or see to it that it is larger (EX10_HOME_SIZE)'
     return `The project could not be built: ${withoutHome(error.message, this.#sourceDir)}`
   }
-
-  #broke (error) {
-    console.error(error)
-    process.exit(1) // and s6 starts it again
-  }
-
-  #memory () {
-    try {
-      return JSON.parse(readFileSync(this.#memoryFile, 'utf8'))
-    } catch {
-      return {} // nothing was built yet, or somebody else wrote it
-    }
-  }
-
-  #remember (facts) {
-    writeFileSync(this.#memoryFile, JSON.stringify({ ...this.#memory(), ...facts }))
-  }
 }
 
-function nothingToBuild ({ package: settings }) {
-  return settings
-    ? failed('build', `package.json has no script "build": name the command and its folder in ${SETTINGS_FILE}, for example {"build": ["npx", "webpack"], "output": "dist"}`, { file: 'package.json' })
-    : failed('build', 'There is no package.json: push or import a project, with package.json at its root')
+/** Whether the file says what is installed and run. */
+function concernsAll (path) {
+  return path === SETTINGS_FILE || /(^|\/)(package\.json|\.npmrc)$/.test(path)
 }

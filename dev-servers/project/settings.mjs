@@ -47,3 +47,10 @@ function readJson (root, file) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw failed('build', `${file} must hold a JSON object`, { file })
   return value
 }
+
+/** For a project that names no command and is no extension as it is. */
+export function nothingToBuild ({ package: settings }) {
+  return settings
+    ? failed('build', `package.json has no script "build": name the command and its folder in ${SETTINGS_FILE}, for example {"build": ["npx", "webpack"], "output": "dist"}`, { file: 'package.json' })
+    : failed('build', 'There is no package.json: push or import a project, with package.json at its root')
+}

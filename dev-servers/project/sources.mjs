@@ -21,20 +21,21 @@ export class Sources {
 
   /**
    * What is there now. A folder is no source when its name begins with a dot, or it is node_modules, or one of `outputs`,
-   * or called like an output: but for `build`, where projects keep scripts as well, until it holds a manifest.json.
-   * Symbolic links are not followed.
+   * or one that .gitignore names, or called like an output: but for `build`, where projects keep scripts as well, until
+   * it holds a manifest.json. Symbolic links are not followed.
    * @param {Set<string>} outputs folders, relative
    * @returns {{files: Map<string, string>, folders: string[]}} `files`: a hash for each path; `folders`: absolute
    */
   scan (outputs) {
     const files = new Map()
     const folders = ['']
+    const ignored = this.#gitIgnored()
     for (const folder of folders) {
       const entries = this.#entries(folder)
       const isPackage = entries.some(({ name }) => name === 'package.json')
       for (const entry of entries) {
         const path = folder ? `${folder}/${entry.name}` : entry.name
-        if (entry.isDirectory() && !this.#isNoSource(entry.name, path, isPackage, outputs)) folders.push(path)
+        if (entry.isDirectory() && !ignored.has(entry.name) && !ignored.has(`/${path}`) && !this.#isNoSource(entry.name, path, isPackage, outputs)) folders.push(path)
         if (entry.isFile() && !NO_SOURCE.test(entry.name)) files.set(path, this.#hashOf(path))
       }
       if (files.size > MAX_FILES) break
@@ -48,6 +49,18 @@ export class Sources {
     if (!isPackage || !OUTPUT_NAMES.includes(name)) return false
     return name !== 'build' || [path, ...this.#entries(path).filter(entry => entry.isDirectory()).map(entry => `${path}/${entry.name}`)]
       .some(folder => this.#entries(folder).some(entry => entry.name === 'manifest.json'))
+  }
+
+  /** The folders that .gitignore names without any pattern: by name wherever they are, or from the root with a slash before. */
+  #gitIgnored () {
+    let text
+    try {
+      text = readFileSync(join(this.#root, '.gitignore'), 'utf8')
+    } catch {
+      return new Set()
+    }
+    const names = text.split('\n').map(line => line.trim().replace(/^\*\*\//, '').replace(/\/(\*\*?)?$/, '')).filter(name => name && !/[#!*?[\\]/.test(name))
+    return new Set(names.map(name => name.includes('/') ? `/${name.replace(/^\//, '')}` : name))
   }
 
   #entries (folder) {

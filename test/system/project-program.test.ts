@@ -99,17 +99,36 @@ t.test('files that a build does not make any more are gone from the extension', 
   t.equal(program.built('_locales'), undefined, 'with their folders: Chromium refuses an empty one of this name')
 })
 
-t.test('a build that writes into its own sources comes to rest, or waits longer each time', async t => {
-  const same = "require('node:fs').writeFileSync('src/generated.js', 'always the same')\n" + copyTo('dist')
-  const program = await ProjectProgram.start(t, project({ 'build.cjs': same }))
+t.test('a build that writes into its own sources comes to rest, and what a person writes meanwhile is built', async t => {
+  const writes = (text: string) => `require('node:fs').writeFileSync('src/generated.js', ${text})\n` + copyTo('dist')
+  const program = await ProjectProgram.start(t, project({ 'build.cjs': writes("'always the same'") }))
   await program.changes()
   t.equal(program.built('generated.js'), 'always the same')
   t.ok(program.count('> npm run build') <= 2, 'it is built once more at most')
-  program.write({ 'build.cjs': same.replace("'always the same'", 'String(performance.now() + Math.random())') })
-  await eventually('it waits', () => program.lines.some(line => line.startsWith('the sources change with every build')), 20_000)
-  program.write({ 'src/content.js': 'a change by a person', 'build.cjs': copyTo('dist') })
+
+  program.write({ 'build.cjs': writes('String(Math.random())') })
   t.match(await program.changes(), { ok: true })
-  t.equal(program.built('content.js'), 'a change by a person', 'which is built at once')
+  t.ok(program.lines.some(line => line.startsWith('the build itself writes src/generated.js')))
+  const builds = program.count('> npm run build')
+  program.write({ 'src/content.js': 'a change by a person' })
+  t.match(await program.changes(), { ok: true })
+  t.equal(program.built('content.js'), 'a change by a person')
+  t.equal(program.count('> npm run build'), builds + 1, 'which is one build')
+
+  program.write({ 'build.cjs': writes('String(Math.random())').replaceAll('src/generated', "src/' + performance.now() + '") })
+  await eventually('it waits', () => program.lines.some(line => line.startsWith('the sources change with every build')), 20_000)
+  program.write({ 'src/content.js': 'another', 'build.cjs': copyTo('dist') })
+  t.match(await program.changes(), { ok: true })
+  t.equal(program.built('content.js'), 'another', 'also of a build that writes something else each time')
+})
+
+t.test('folders that .gitignore names are no sources', async t => {
+  const zips = "require('node:fs').mkdirSync('zips', { recursive: true })\nrequire('node:fs').writeFileSync('zips/all.zip', String(Math.random()))\n" + copyTo('dist')
+  const program = await ProjectProgram.start(t, project({ 'build.cjs': zips, '.gitignore': '# made\n/zips/\n*.log\n' }))
+  await program.changes()
+  program.write({ 'zips/all.zip': 'by hand' })
+  await program.changes()
+  t.equal(program.count('> npm run build'), 1)
 })
 
 t.test('ex10.json names the command and the output, and is told of when it is wrong', async t => {
