@@ -86,6 +86,14 @@ t.test('What plain Chromium makes of an extension, a session makes of it', async
   const cases = readCases().filter(({ name }) => name.includes(process.env.EX10_TEST_CASE ?? ''))
   for (const aCase of cases) await t.test(`${aCase.promises} (${aCase.name})`, t => compare(t, bench, aCase))
 
+  await t.test('Three hundred files of messages are one push', t => compare(t, bench, {
+    name: 'locales',
+    promises: '',
+    manifest: { name: '__MSG_name__', default_locale: 'en' },
+    files: Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`_locales/${i === 0 ? 'en' : `en_${i}`}/messages.json`, '{ "name": { "message": "Named" } }'])),
+    shows: { extension: { name: 'Named' } }
+  }))
+
   await t.test('Two extensions that differ in one value do not look the same', async t => {
     const aCase = { name: 'control', promises: '', shows: {} }
     const [right, other] = ['right', 'other'].map(value => new Map([
