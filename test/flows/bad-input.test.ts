@@ -117,7 +117,7 @@ t.test('what is pushed lands in the extension, whole, or nowhere', async t => {
 
   await t.test('one bad file among ten, and none of them is written', async t => {
     const bad: [object, number, string][] = [
-      [{ filePath: '/etc/x', content: 'x' }, 400, 'EX10_PATH_ABSOLUTE'], [{ filePath: 'lib', content: 'x' }, 400, 'EX10_PATH_IS_DIRECTORY'],
+      [{ filePath: '//etc/x', content: 'x' }, 400, 'EX10_PATH_ABSOLUTE'], [{ filePath: 'lib', content: 'x' }, 400, 'EX10_PATH_IS_DIRECTORY'],
       [{ filePath: 'four.js/x', content: 'x' }, 400, 'EX10_PATH_NOT_DIRECTORY'], [{ filePath: 'missing.js', delete: true }, 400, 'EX10_PATH_NOT_FOUND'],
       [{ filePath: 'x.png', content: '***', encoding: 'base64' }, 400, 'EX10_BAD_ENCODING'], [{ filePath: 'x.png', content: 'abc', encoding: 'base64' }, 400, 'EX10_BAD_ENCODING'],
       [{ filePath: 'x.js' }, 400, 'EX10_BAD_REQUEST'], [{ filePath: 'four.js', content: 'x', delete: true }, 400, 'EX10_BAD_REQUEST'],
