@@ -8,7 +8,7 @@ export function floodingDisplay (t: Test, flood: string): Record<string, string>
   const { EX10_SESSION_PATH: light } = lightDisplay()
   const folder = mkdtempSync(`${TEST_DATA}/flood-`)
   t.teardown(() => rmSync(folder, { recursive: true }))
-  writeFileSync(`${folder}/node`, `#!/bin/sh\n(${flood}) &\nexec ${light}/node "$@"\n`)
-  for (const path of [folder, `${folder}/node`]) chmodSync(path, 0o755)
+  writeFileSync(`${folder}/python3`, `#!/bin/sh\n(${flood}) &\nexec ${light}/python3 "$@"\n`)
+  for (const path of [folder, `${folder}/python3`]) chmodSync(path, 0o755)
   return { EX10_SESSION_PATH: `${folder},${light}` }
 }
