@@ -25,7 +25,7 @@ declare module 'fastify' {
       /** `mayGoOn` is asked, by throwing, when the content is here. @throws {Ex10Error} EX10_PRECONDITION_FAILED; what the content throws */
       write (facts: SessionFacts, path: string, content: Incoming, conditions: Conditions): Promise<Written & { size: number, hash: string }>
       /** @throws {Ex10Error} EX10_PRECONDITION_FAILED */
-      remove (facts: SessionFacts, path: string, conditions: Conditions): Promise<Written>
+      remove (facts: SessionFacts, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
       /** Puts an archive's files in the place of all others, or beside them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; what the content throws */
       unpack (facts: SessionFacts, content: Incoming, merges: boolean): Promise<Written>
       /** A zip of what Chromium loads, or of what a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { checkFilePath } from '../domain/file-path.ts'
 import { errors } from '../schemas/common.ts'
-import { ChangeConditions, FileDeleted, FileParams, FileQuery } from '../schemas/file.ts'
+import { ChangeConditions, DeleteQuery, FileDeleted, FileParams } from '../schemas/file.ts'
 import { conditionsOf, found } from './incoming.ts'
 
 const deleteFile: FastifyPluginAsyncTypebox = async app => {
@@ -13,7 +13,7 @@ const deleteFile: FastifyPluginAsyncTypebox = async app => {
       tags: ['code'],
       params: FileParams,
       headers: ChangeConditions,
-      querystring: FileQuery,
+      querystring: DeleteQuery,
       response: { 200: FileDeleted, ...errors(400, 401, 403, 404, 409, 412, 421, 502, 503, 507) }
     }
   }, async request => {
@@ -21,7 +21,7 @@ const deleteFile: FastifyPluginAsyncTypebox = async app => {
     const path = checkFilePath(request.params['*'])
     const conditions = conditionsOf(request.headers)
     app.auditLog.noteForeign(request, 'session.pushed', session)
-    const { version } = await found(app.files.remove(session, path, conditions))
+    const { version } = await found(app.files.remove(session, path, { ...conditions, ifExists: request.query.ifExists === true }))
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'File deleted', version, ...outcome }
   })

@@ -16,6 +16,11 @@ export const ReadConditions = Type.Object({ 'if-none-match': Tags('ETags of cont
 
 export const FileQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 
+export const DeleteQuery = Type.Object({
+  ifExists: Type.Optional(Type.Boolean({ default: false, description: 'It is no error when there is no such file' })),
+  wait: Wait
+}, { additionalProperties: false })
+
 export const ImportQuery = Type.Object({
   merge: Type.Optional(Type.Boolean({ default: false, description: 'Leave the files that are not in the archive' })),
   wait: Wait

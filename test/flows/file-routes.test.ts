@@ -72,6 +72,7 @@ t.test('files go into a session and out of it', { timeout: 280_000 }, async t =>
     }
     t.match(await put('popup.json', '{', { 'content-type': 'application/json' }), [201, { size: 1 }], 'what it says that it is does not matter')
     t.match([await remove('popup.json'), await remove('popup.json')], [[200], [404, { code: 'EX10_FILE_NOT_FOUND' }]])
+    t.match(await remove('popup.json?ifExists=1'), [200], 'it is no error if it may be missing')
     t.match(await ask('/files/popup.json'), [404, { code: 'EX10_FILE_NOT_FOUND' }])
     t.notOk((await run(['sh', '-c', `cd ${home}/extension; find . -type d`])).stdout.includes('long'), 'folders that were emptied are gone')
     await noneLeft(t)
