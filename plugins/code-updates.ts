@@ -58,7 +58,7 @@ interface Updates {
 }
 
 const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
-const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })) })
+const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })), isWorkerUp: Type.Optional(Type.Boolean()) })
 
 const MAX_WAITING = 10
 const OPEN_MS = 10_000

@@ -145,8 +145,8 @@ def content_of(path):
 
 
 def is_ignored(path):
-    """Chromium writes into _metadata itself; names that begin with a dot belong to other programs (.git)."""
-    return path.startswith('_metadata') or any(part.startswith('.') for part in path.split('/'))
+    """Chromium writes _metadata and a theme's cache itself; names that begin with a dot belong to other programs (.git)."""
+    return path.startswith('_metadata') or path == 'Cached Theme.pak' or any(part.startswith('.') for part in path.split('/'))
 
 
 def parse(data):

@@ -32,6 +32,7 @@ export class CodePipeline {
   #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, closed: [], problems: [] })
   #outcome: Promise<Outcome> = this.#ran
   #isObserved = true
+  #isWorkerUp = true
   /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
   #asks = true
   #requested: Promise<void> = Promise.resolve()
@@ -67,7 +68,8 @@ export class CodePipeline {
   }
 
   /** Goes on with what a server before this one had loaded. */
-  resume ({ loaded, extension, refusal, problems = [] }: Kept): void {
+  resume ({ loaded, extension, refusal, problems = [], isWorkerUp = true }: Kept): void {
+    this.#isWorkerUp = isWorkerUp
     this.#loaded = this.#seen = loaded
     this.#extension = extension
     this.#wrong.load = refusal ? [refusal] : []
@@ -143,11 +145,9 @@ export class CodePipeline {
         ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
         : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     } catch (err) {
-      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
-      if (this.#ended.signal.aborted) return
       this.#isUnsure = this.#isObserved = true
       this.#wrong.load = [NOT_RELOADED]
-      this.#stations.warn(err, 'code not reloaded')
+      if (!this.#ended.signal.aborted) this.#stations.warn(err, 'code not reloaded')
       this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     }
     this.#tellProblems()
@@ -191,6 +191,8 @@ export class CodePipeline {
         const [worker] = await Promise.all([isNew ? this.#stations.workerSettled(extension.id, oldWorkers, signal) : undefined, settled])
         const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]
         signal.throwIfAborted()
+        if (isNew) this.#isWorkerUp = worker === 'started'
+        else if (!pagesOnly && !refusal) this.#isWorkerUp = true // it has none
         if (worker === 'failed' && !run.some(isOfWorker)) run.unshift(NO_WORKER)
         if (worker === 'slow' && !run.some(isOfWorker)) run.push(SLOW_WORKER)
         this.#wrong.run = run
@@ -209,11 +211,11 @@ export class CodePipeline {
 
   /** Whether the browser runs the extension as it is, its worker included. */
   #isLoaded (): boolean {
-    return this.#extension !== undefined && this.#wrong.load.length === 0 && !this.#wrong.run.some(problem => isOfWorker(problem) || problem === SLOW_WORKER)
+    return this.#extension !== undefined && this.#wrong.load.length === 0 && this.#isWorkerUp
   }
 
   #keep (): void {
-    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension, refusal: this.#wrong.load[0], problems: this.#wrong.run })
+    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension, refusal: this.#wrong.load[0], problems: this.#wrong.run, isWorkerUp: this.#isWorkerUp })
   }
 
   async #follow (): Promise<void> {

@@ -55,7 +55,7 @@ export interface Stations {
 }
 
 /** What the browser runs: the dev server's version, the extension, what Chromium refused instead of it, and what went wrong in it. */
-export interface Kept { loaded: number, extension?: Running | undefined, refusal?: Problem | undefined, problems?: Problem[] | undefined }
+export interface Kept { loaded: number, extension?: Running | undefined, refusal?: Problem | undefined, problems?: Problem[] | undefined, isWorkerUp?: boolean | undefined }
 
 /** What has become of a push. */
 export interface Outcome {
