@@ -125,3 +125,37 @@ def walk(home, base, skips):
         stack += reversed(inner)
 
 
+def unlink(home, parts):
+    """Removes what stands at the path, unless that is a folder."""
+    with parent_of(home, parts, refuses=False) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        if found is not None and not stat.S_ISDIR(found.st_mode):
+            os.unlink(parts[-1], dir_fd=parent)
+
+
+def remove_folder(home, parts):
+    """Removes the folder, if it is there and empty."""
+    with parent_of(home, parts, refuses=False) as parent:
+        try:
+            if parent is not None:
+                os.rmdir(parts[-1], dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+
+
+def make_folder(home, parts, mode):
+    """Makes the folder again that was removed."""
+    with parent_of(home, parts, refuses=False) as parent:
+        if parent is not None and lstat(parts[-1], parent) is None:
+            os.mkdir(parts[-1], dir_fd=parent)
+            os.chmod(parts[-1], mode, dir_fd=parent)
+
+
+def permissions(home, parts):
+    """Those of the folder at the path; None where there is none."""
+    with parent_of(home, parts, refuses=False) as parent:
+        found = None if parent is None else lstat(parts[-1], parent)
+        return stat.S_IMODE(found.st_mode) if found is not None and stat.S_ISDIR(found.st_mode) else None
+
+

@@ -12,15 +12,12 @@ The argument is a JSON request, standard output the answer: JSON lines, and afte
 For `stage` and `unpack`, the content comes on standard input in frames: its length in four bytes, then as many; the
 last frame has none. It is put into a folder of that id, each file with a number for its name, counted from 0 in the
 order of the files; there the file writer takes it from. The folder goes when standard input ends, for whatever reason.
-file-paths.py and archive-reader.py go before this text.
+file-paths.py, transfer-folder.py and, for archives, archive-reader.py go before this text.
 """
-import fcntl
 import resource
 import select
-import shutil
 import subprocess
 
-TRANSFERS = '.ex10-transfer'
 LISTED, LISTED_BYTES, HASHED_BYTES = 20_000, 4 << 20, 1 << 30
 MEMORY_BYTES = 1 << 30
 
@@ -230,61 +227,6 @@ def while_waited_for(items):
 def wait():
     sys.stdout.flush()
     sys.stdin.buffer.read(1)
-
-
-def create(name, folder):
-    return os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder), 'w+b')
-
-
-@contextlib.contextmanager
-def transfer_folder(home, name):
-    """A folder for the files of this transfer, as long as it goes on. What was left by others that were killed goes."""
-    every = open_transfers(home)
-    fcntl.flock(every, fcntl.LOCK_EX)
-    remove_left(every)
-    os.mkdir(name, 0o700, dir_fd=every)
-    folder = os.open(name, FOLDER, dir_fd=every)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-    fcntl.flock(every, fcntl.LOCK_UN)
-    try:
-        yield folder
-    finally:
-        remove(every, name, folder)
-
-
-def sweep(home, request):
-    every = open_transfers(home)
-    fcntl.flock(every, fcntl.LOCK_EX)
-    remove_left(every)
-
-
-def open_transfers(home):
-    try:
-        os.mkdir(TRANSFERS, 0o700, dir_fd=home)
-    except FileExistsError:
-        pass
-    return os.open(TRANSFERS, FOLDER, dir_fd=home)
-
-
-def remove_left(every):
-    """Whoever still works in a folder has locked it."""
-    for name in os.listdir(every):
-        with contextlib.suppress(OSError):
-            folder = os.open(name, FOLDER, dir_fd=every)
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(every, name, folder)
-            finally:
-                os.close(folder)
-
-
-def remove(every, name, folder):
-    for inner in os.listdir(folder):
-        try:
-            os.unlink(inner, dir_fd=folder)
-        except IsADirectoryError:
-            shutil.rmtree(inner, dir_fd=folder)
-    os.rmdir(name, dir_fd=every)
 
 
 if __name__ == '__main__':

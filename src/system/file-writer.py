@@ -197,33 +197,6 @@ def put_back(home, staging, entry, old):
                 os.rename(old, entry['parts'][-1], src_dir_fd=staging, dst_dir_fd=parent)
 
 
-def unlink(home, parts):
-    """Removes what stands at the path, unless that is a folder."""
-    with parent_of(home, parts, refuses=False) as parent:
-        found = None if parent is None else lstat(parts[-1], parent)
-        if found is not None and not stat.S_ISDIR(found.st_mode):
-            os.unlink(parts[-1], dir_fd=parent)
-
-
-def remove_folder(home, parts):
-    """Removes the folder, if it is there and empty."""
-    with parent_of(home, parts, refuses=False) as parent:
-        try:
-            if parent is not None:
-                os.rmdir(parts[-1], dir_fd=parent)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-
-
-def make_folder(home, parts, mode):
-    """Makes the folder again that was removed."""
-    with parent_of(home, parts, refuses=False) as parent:
-        if parent is not None and lstat(parts[-1], parent) is None:
-            os.mkdir(parts[-1], dir_fd=parent)
-            os.chmod(parts[-1], mode, dir_fd=parent)
-
-
 def keep_old(home, staging, parts, name):
     """Links what stands at the path into the staging folder; False where nothing does that a file could replace."""
     with parent_of(home, parts, refuses=False) as parent:
@@ -232,13 +205,6 @@ def keep_old(home, staging, parts, name):
             return False
         os.link(parts[-1], name, src_dir_fd=parent, dst_dir_fd=staging, follow_symlinks=False)
         return True
-
-
-def permissions(home, parts):
-    """Those of the folder at the path; None where there is none."""
-    with parent_of(home, parts, refuses=False) as parent:
-        found = None if parent is None else lstat(parts[-1], parent)
-        return stat.S_IMODE(found.st_mode) if found is not None and stat.S_ISDIR(found.st_mode) else None
 
 
 def stage(staging, name, content):

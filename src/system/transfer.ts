@@ -11,8 +11,8 @@ export interface Place { dir: string, account: Account }
 
 /** How many there are in a session at a time, and so how many of its programs. */
 export const MOST_TRANSFERS = 4
-const FILES = programText('file-paths.py', 'file-transfer.py')
-const ARCHIVES = programText('file-paths.py', 'archive-reader.py', 'file-transfer.py')
+const FILES = programText('file-paths.py', 'transfer-folder.py', 'file-transfer.py')
+const ARCHIVES = programText('file-paths.py', 'transfer-folder.py', 'archive-reader.py', 'file-transfer.py')
 const LINE_BYTES = 512 * 1024
 /** How long the program may take for its next word, or to take what it is given. */
 const STALL_MS = 20_000

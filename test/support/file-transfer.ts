@@ -4,7 +4,7 @@ import { programText } from '../../src/system/session-program.ts'
 import { UID } from './file-writer.ts'
 import { start } from './sandbox.ts'
 
-const PROGRAM = programText('file-paths.py', 'archive-reader.py', 'file-transfer.py')
+const PROGRAM = programText('file-paths.py', 'transfer-folder.py', 'archive-reader.py', 'file-transfer.py')
 
 /** A line of the program's answer. */
 export interface Line { error?: string, path?: string, name?: string, folder?: true, size?: number, hash?: string, modified?: number, truncated?: boolean, done?: true }
