@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
 import { crx, tgz, zip, type Entry } from '../support/archives.ts'
 import { inside } from '../support/sandbox.ts'
-import { endSession, pushCode, readLines, startServer, type Server } from '../support/server.ts'
+import { endSession, eventually, pushCode, readLines, startServer, type Server } from '../support/server.ts'
 
 const manifest = (more = {}) => JSON.stringify({ manifest_version: 3, name: 'First', version: '1.0', ...more })
 const ENTRIES: Entry[] = [{ name: 'first/manifest.json', content: manifest({ background: { service_worker: 'worker.js' } }) }, { name: 'first/worker.js', content: 'self.began = true' }]
@@ -18,15 +18,19 @@ async function create (server: Server, body: Buffer | object, type = 'applicatio
 }
 
 /** What the session holds and says, before it is ended. */
-async function lookAndEnd (t: Test, server: Server, { last }: Answer) {
+async function lookAndEnd (t: Test, server: Server, { last }: Answer, hasWorker = true) {
   if (last?.status !== 'complete') throw new Error(JSON.stringify(last))
   const id = last.data.sessionId
   const ask = async (path: string): Promise<any> => await (await fetch(`${server.url}/sessions/${id}${path}`)).json()
   const paths = ((await ask('/files')).files as { path: string }[]).map(({ path }) => path).sort()
   const { facts, run } = await inside(t, server, { id, url: '', lines: [] })
   const staging = (await run(['sh', '-c', `ls -A ${facts.account.home}/.ex10-transfer 2>/dev/null`])).stdout
-  const targets = await (await fetch(`http://127.0.0.1:${facts.slot.devToolsPort}/json/list`)).json() as { type: string, url: string }[]
-  const workers = targets.filter(({ type }) => type === 'service_worker').map(({ url }) => url.replace(/^chrome-extension:\/\/[a-p]{32}/, ''))
+  const findWorkers = async () => {
+    const targets = await (await fetch(`http://127.0.0.1:${facts.slot.devToolsPort}/json/list`)).json() as { type: string, url: string }[]
+    return targets.filter(({ type }) => type === 'service_worker').map(({ url }) => url.replace(/^chrome-extension:\/\/[a-p]{32}/, ''))
+  }
+  if (hasWorker) await eventually('a worker', async () => (await findWorkers()).length > 0)
+  const workers = await findWorkers()
   const { problems, version, template } = await ask('')
   t.equal((await endSession(server, id)).status, 200)
   return { paths, staging, workers, problems, version, template, width: facts.width }
@@ -41,7 +45,7 @@ t.test('a session begins with the person\'s own files, and the template\'s are n
     t.strictSame(await lookAndEnd(t, server, await create(server, body, type, query)), { ...expected, ...(query && { width: 1000 }) }, type)
   }))
 
-  const broken = await lookAndEnd(t, server, await create(server, { files: [{ filePath: 'manifest.json', content: '{ no manifest' }] }))
+  const broken = await lookAndEnd(t, server, await create(server, { files: [{ filePath: 'manifest.json', content: '{ no manifest' }] }), false)
   t.match(broken, { paths: ['manifest.json'], workers: [], problems: [{ kind: 'manifest-error', file: 'manifest.json' }] }, 'what Chromium refuses is a session all the same, which says why')
 
   await t.test('what can be seen to be wrong is refused with a status, and nothing is made', async t => {
