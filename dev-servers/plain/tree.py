@@ -134,14 +134,18 @@ def content_of(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, 'rb') as file:
-        try:
-            status = os.fstat(descriptor)
-            if status.st_size > HASHED_BYTES:
-                return (status.st_ino, status.st_size, status.st_mtime_ns)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None  # a link to a folder
+        if status.st_size > HASHED_BYTES:
+            return (status.st_ino, status.st_size, status.st_mtime_ns)
+        with os.fdopen(os.dup(descriptor), 'rb') as file:
             return hashlib.blake2b(file.read(), digest_size=16).digest()
-        except OSError:
-            return None  # a folder, or no plain file
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def is_ignored(path):

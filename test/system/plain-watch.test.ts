@@ -111,7 +111,8 @@ t.test('a change by any means is noticed within 50 ms, and one that goes on is t
     'a folder moved': () => renameSync(join(folder, 'a'), join(folder, 'd')),
     'a folder deleted': () => rmSync(join(folder, 'd'), { recursive: true }),
     'a hard link': () => linkSync(join(folder, 'content.js'), join(folder, 'e.js')),
-    'a symbolic link': () => symlinkSync('content.js', join(folder, 'f.js'))
+    'a symbolic link': () => symlinkSync('content.js', join(folder, 'f.js')),
+    'a link to a folder, and a file': () => { symlinkSync('sw', join(folder, 'link.js')); write('g.js', '// 4') }
   }
   let after = version()
   const times: number[] = []
