@@ -191,8 +191,7 @@ export class CodePipeline {
         const [worker] = await Promise.all([isNew ? this.#stations.workerSettled(extension.id, oldWorkers, signal) : undefined, settled])
         const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]
         signal.throwIfAborted()
-        if (isNew) this.#isWorkerUp = worker === 'started'
-        else if (!pagesOnly && !refusal) this.#isWorkerUp = true // it has none
+        if (!pagesOnly && !refusal) this.#isWorkerUp = !isNew || worker === 'started'
         if (worker === 'failed' && !run.some(isOfWorker)) run.unshift(NO_WORKER)
         if (worker === 'slow' && !run.some(isOfWorker)) run.push(SLOW_WORKER)
         this.#wrong.run = run
