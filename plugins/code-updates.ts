@@ -112,7 +112,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         const problems = problemsOf(await (await channel.page(signal)).info(id, signal))
         return await app.devServer.inSources(facts, app.templates.get(facts.template), problems, signal)
       },
-      workerSettled: (id, old, signal) => workerSettled(channel, id, old, signal),
+      workerSettled: (id, old, asks, signal) => workerSettled(channel, id, old, asks, signal),
       keep (state) {
         kept = state
         keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'what the browser runs was not kept'))

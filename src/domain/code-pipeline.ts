@@ -5,11 +5,14 @@ import { coalesce } from './coalesce.ts'
 import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
 import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'
 import { parseManifest } from './manifest.ts'
+import { reloadedEvent } from './session-event.ts'
 
 const WAIT_MS = 20_000
 const AGAIN_MS = 1000
 const PACE_MS = 100
 const OBSERVE_MS = 8000
+const WORKER_MS = 1000
+
 /** One session's way from files that changed to the browser that runs them. */
 export class CodePipeline {
   readonly #stations: Stations
@@ -33,6 +36,8 @@ export class CodePipeline {
   #outcome: Promise<Outcome> = this.#ran
   #isObserved = true
   #isWorkerUp = true
+  /** The worker of the last load has started, or not within a second. A load before that would leave tabs without a worker that answers. */
+  #workerReady: Promise<unknown> = Promise.resolve()
   /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
   #asks = true
   #requested: Promise<void> = Promise.resolve()
@@ -136,9 +141,8 @@ export class CodePipeline {
       // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
       if (changes.version < this.#loaded) this.#isUnsure = true
       if (changes.ok && (changes.changed.length > 0 || this.#isUnsure)) {
-        this.#observation.abort()
         const reloaded = await this.#reload(changes, signal)
-        if (!reloaded.refusal) this.#tellReloaded(reloaded, version, elapsedMs())
+        if (!reloaded.refusal) this.#stations.tell(reloadedEvent(reloaded, version, elapsedMs()))
         this.#ran = this.#observe(elapsedMs(), reloaded)
       }
       this.#outcome = changes.ok
@@ -157,6 +161,8 @@ export class CodePipeline {
     const isSettled = !this.#isUnsure && this.#isObserved && this.#wrong.load.length === 0
     const pagesOnly = isSettled && changes.changed.every(part => part === 'pages')
     const before = this.#extension
+    if (!pagesOnly) await this.#workerReady
+    this.#observation.abort()
     this.#isObserved = false // what is heard from now on is of neither
     if (before) await this.#stations.forgetErrors(before.id, signal)
     const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
@@ -170,25 +176,19 @@ export class CodePipeline {
     return { ...reloaded, pagesOnly }
   }
 
-  #tellReloaded ({ tabs, closed, replaced }: Reloaded, version: number, ms: number): void {
-    const message = [
-      `The extension was reloaded, and ${tabs === 1 ? 'one tab' : `${tabs} tabs`}`,
-      ...closed.map(page => `${page} was closed`),
-      ...replaced.map(id => `the extension ${id} of the same folder is gone`)
-    ].join('; ')
-    this.#stations.tell({ type: 'reloaded', message, version, ms, tabs, ...(closed.length > 0 && { closed }), ...(replaced.length > 0 && { replaced }) })
-  }
-
   /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
   async #observe (reloadMs: number, { extension, refusal, settled, closed, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
+    const asks = this.#asks
     this.#isObserved = false
     this.#observation = new AbortController()
     const { signal: newer } = this.#observation
     const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
     try {
-      if (extension && this.#asks) {
-        const isNew = !refusal && !pagesOnly && hasWorker(extension)
-        const [worker] = await Promise.all([isNew ? this.#stations.workerSettled(extension.id, oldWorkers, signal) : undefined, settled])
+      const isNew = extension && !refusal && !pagesOnly && hasWorker(extension)
+      const starting = isNew ? this.#stations.workerSettled(extension.id, oldWorkers, asks, signal) : Promise.resolve(undefined)
+      this.#workerReady = Promise.race([starting.catch(() => {}), delay(WORKER_MS, undefined, { ref: false })])
+      const [worker] = await Promise.all([starting, asks && settled])
+      if (extension && asks) {
         const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]
         signal.throwIfAborted()
         if (!pagesOnly && !refusal) this.#isWorkerUp = !isNew || worker === 'started'

@@ -47,7 +47,8 @@ export interface Stations {
   /** Hears from now on of what goes wrong. */
   listen (signal: AbortSignal): Promise<void>
   errors (id: string, signal: AbortSignal): Promise<Problem[]>
-  workerSettled (id: string, old: string[], signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
+  /** Without `asks`, the browser is not asked whether the worker failed. */
+  workerSettled (id: string, old: string[], asks: boolean, signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
   /** Keeps what the browser runs, for the server after this one. */
   keep (state: Kept): void
   tell (event: Omit<SessionEvent, 'at'>): void

@@ -38,6 +38,16 @@ export interface SessionEvent {
   line?: number
 }
 
+/** Tells of a reload that a push, or any other change, has brought about. */
+export function reloadedEvent ({ tabs, closed, replaced }: { tabs: number, closed: string[], replaced: string[] }, version: number, ms: number): Omit<SessionEvent, 'at'> {
+  const message = [
+    `The extension was reloaded, and ${tabs === 1 ? 'one tab' : `${tabs} tabs`}`,
+    ...closed.map(page => `${page} was closed`),
+    ...replaced.map(id => `the extension ${id} of the same folder is gone`)
+  ].join('; ')
+  return { type: 'reloaded', message, version, ms, tabs, ...(closed.length > 0 && { closed }), ...(replaced.length > 0 && { replaced }) }
+}
+
 /** A line that the supervisor wrote when a service ended: `time service exit signal`; see finish.sh. */
 export interface ServiceExit { line: number, at: string, service: string, exitCode?: number, signal?: string }
 

@@ -95,17 +95,17 @@ async function uninstallOthers (devTools: DevTools, path: string, id: string, si
   return others.map(other => other.id)
 }
 
-/** Resolves when the extension's service worker, none of the `old` ones, has started, or has failed to, or after 5 s. */
-export async function workerSettled (channel: BrowserChannel, id: string, old: string[], outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
+/** Resolves when the extension's service worker, none of the `old` ones, has started, or as far as Chromium is asked has failed to, or after 5 s. */
+export async function workerSettled (channel: BrowserChannel, id: string, old: string[], asks: boolean, outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(WORKER_MS)])
   const devTools = await channel.devTools(signal)
-  const page = await channel.page(signal)
+  const page = asks ? await channel.page(signal) : undefined
   let outcome: 'started' | 'failed' | undefined
   try {
     await until(async () => {
       const worker = (await listTargets(devTools, signal)).find(({ targetId, type, url }) => type === 'service_worker' && !old.includes(targetId) && url.startsWith(`chrome-extension://${id}/`))
       if (worker && await hasRun(devTools, worker, signal)) outcome = 'started'
-      else if ((await page.info(id, signal)).manifestErrors.some(({ manifestKey }) => manifestKey === 'background')) outcome = 'failed'
+      else if (page && (await page.info(id, signal)).manifestErrors.some(({ manifestKey }) => manifestKey === 'background')) outcome = 'failed'
       return outcome !== undefined
     }, signal, 20)
   } catch (error) {

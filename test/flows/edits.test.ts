@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { SessionFacts } from '../../src/domain/session.ts'
 import type { SessionView } from '../../src/schemas/session.ts'
@@ -195,6 +196,17 @@ t.test('A person who edits an extension sees every edit in the tab that is open,
     t.match(await wait({ 'popup.html': popup('x') }), { loaded: false, problems: [{ file: 'background.js' }] }, 'a page that is pushed heals no worker')
     t.match(await wait({ 'background.js': background(said), 'options.html': '<script src="gone.js"></script>' }), { loaded: true, problems: [{ kind: 'missing-file', file: 'options.html' }] })
     t.match(await wait({ 'options.html': '<p>' }), { loaded: true, problems: [] })
+  })
+
+  await edit('a push that comes while the worker of the one before it starts: the page hears the new worker', async t => {
+    for (const gapMs of [40, 75, 150, 220, 260, 270, 280, 290]) {
+      const [said, answer] = [token(), token()]
+      await push(t, bench, { 'background.js': background(answer) })
+      await delay(gapMs) // until the worker starts: at which moment the next push comes is what is tried
+      await push(t, bench, { 'content-script.js': contentScript(said) })
+      await sees(t, bench, 'content', said)
+      await sees(t, bench, 'background', answer)
+    }
   })
 
   await edit('a file that is deleted is gone, from the sources and from the page', async t => {
