@@ -102,7 +102,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
         const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
         const isOther = extension && extension.id !== before?.id && extension.id !== extensionId(path) // the first one's icon is there from the start
-        if (isOther) await pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
+        if (isOther) pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
         return { ...reloaded, extension }
       },
       isLoaded: (id, signal) => isLoaded(channel, path, id, signal),
