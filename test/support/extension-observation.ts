@@ -27,6 +27,8 @@ const MAX_PAGES = 6
 const START_MS = 1500
 const OPEN_MS = 5000
 const READ_MS = 10_000
+const WORKER_MS = 2000
+const ATTEMPTS = 3
 
 interface ExtensionInfo {
   name: string,
@@ -192,18 +194,30 @@ export class ExtensionWatch {
 
   async #readWorker (): Promise<unknown> {
     try {
-      const worker = await this.#worker()
-      return worker ? await evaluate(worker, IN_WORKER) : null
+      return await this.#inWorker(IN_WORKER) ?? null
     } catch {
       return null // it ended meanwhile
+    }
+  }
+
+  /** The value of an expression in the worker; undefined where there is none. One that is being replaced may never answer: the next is asked. */
+  async #inWorker (expression: string): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const worker = await this.#worker()
+      try {
+        return worker && await within(WORKER_MS, evaluate(worker, expression))
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error
+        this.#workers.clear()
+      }
     }
   }
 
   async #readAnswers (): Promise<Record<string, unknown>> {
     const answers: Record<string, unknown> = {}
     for (const [where, expression] of Object.entries(this.#ask)) {
-      const tab = where === 'worker' ? await this.#worker() : this.#pages.get(where) ?? this.#sites.get(where)
-      answers[where] = tab && await evaluate(tab, expression)
+      const tab = this.#pages.get(where) ?? this.#sites.get(where)
+      answers[where] = where === 'worker' ? await this.#inWorker(expression) : tab && await evaluate(tab, expression)
     }
     return answers
   }
