@@ -18,7 +18,7 @@ import type { PushedFile } from '../src/schemas/code-update.ts'
 import { Problem } from '../src/schemas/problem.ts'
 import type { BrowserChannel } from '../src/system/browser-channel.ts'
 import { extensionId } from '../src/system/devtools.ts'
-import { isLoaded, reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
+import { reloadExtension, workerSettled } from '../src/system/extension-reload.ts'
 import { receiveArchive } from '../src/system/file-transfer.ts'
 import type { FileWriter } from '../src/system/file-writer.ts'
 import { keepExtension, keptExtension } from '../src/system/session-folder.ts'
@@ -105,7 +105,6 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         if (isOther) pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
         return { ...reloaded, extension }
       },
-      isLoaded: (id, signal) => isLoaded(channel, path, id, signal),
       forgetErrors: async (id, signal) => (await channel.page(signal)).forget(id, signal),
       listen: async signal => (await channel.page(signal)).listen(signal),
       async errors (id, signal) {

@@ -104,11 +104,8 @@ export class CodePipeline {
     }
   }
 
-  /** The browser was started again. It has loaded the extension itself, as its files are now, unless it died before it had noted it. */
+  /** The browser was started again: by itself, Chromium does not load what DevTools had it load. */
   async lost (): Promise<void> {
-    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(OBSERVE_MS)])
-    const isThere = this.#extension !== undefined && await this.#stations.isLoaded(this.#extension.id, signal).catch(() => false)
-    if (isThere && !this.#isUnsure) return
     this.#isUnsure = true
     await this.sync()
   }

@@ -40,8 +40,6 @@ export interface Stations {
   /** What has changed since `after`; waits up to `waitMs` for a change. */
   changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
   reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
-  /** Whether the browser has the extension loaded. */
-  isLoaded (id: string, signal: AbortSignal): Promise<boolean>
   /** Has Chromium forget what went wrong; nothing of the extension is heard until `listen`. */
   forgetErrors (id: string, signal: AbortSignal): Promise<void>
   /** Hears from now on of what goes wrong. */

@@ -80,13 +80,6 @@ async function load (devTools: DevTools, path: string, signal: AbortSignal): Pro
   return Value.Decode(Loaded, answer).id
 }
 
-/** Whether the extension is loaded from the folder. */
-export async function isLoaded (channel: BrowserChannel, path: string, id: string, signal: AbortSignal): Promise<boolean> {
-  const devTools = await channel.devTools(signal)
-  const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
-  return extensions.some(extension => extension.id === id && extension.path === path)
-}
-
 /** With another `key` it is another extension at the same path: the one of before would run beside it. */
 async function uninstallOthers (devTools: DevTools, path: string, id: string, signal: AbortSignal): Promise<string[]> {
   const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
