@@ -7,5 +7,5 @@ export default [
   ...neostandard({ ts: true, noJsx: true, ignores: ['.tap/', 'node_modules/', 'coverage/'] }),
   // a TypeBox schema and its type share a name
   { files: ['**/*.ts'], rules: { '@typescript-eslint/no-redeclare': 'off', 'no-redeclare': 'off' } },
-  { files: ['templates/*/extension/**', 'src/*/page/**', 'test/fixtures/**'], languageOptions: { globals: browser } }
+  { files: ['templates/*/extension/**', 'src/pages/*/client/**', 'test/fixtures/**'], languageOptions: { globals: browser } }
 ]

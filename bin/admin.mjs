@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from '../src/config.ts'
 import { SCOPES } from '../src/domain/principal.ts'
-import { openKeys } from '../src/system/key-store.ts'
+import { openKeys } from '../src/stores/sqlite/keys.ts'
 
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]

@@ -123,7 +123,7 @@ function removeLeftovers () {
   for (const path of globSync(`${TEST_DATA}/data-*`).filter(isLeft)) rmSync(path, { recursive: true, force: true })
 }
 
-/** What they have claimed of the machine (src/system/instances.ts): their sessions are gone, and nobody starts them again. */
+/** What they have claimed of the machine (src/system/instance/claims.ts): their sessions are gone, and nobody starts them again. */
 function releaseClaims (isOurs) {
   if (!existsSync(CLAIMS)) return
   const database = new DatabaseSync(CLAIMS)

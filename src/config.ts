@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { portRanges } from './domain/slots.ts'
-import { parseFailpoint } from './domain/failpoint.ts'
+import { portRanges } from './domain/machine/slots.ts'
+import { parseFailpoint } from './domain/sessions/failpoint.ts'
 import { StartRefused } from './errors.ts'
 
 const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })

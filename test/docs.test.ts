@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { Config, variableName } from '../src/config.ts'
-import { STEPS } from '../src/domain/steps.ts'
+import { STEPS } from '../src/domain/sessions/steps.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 

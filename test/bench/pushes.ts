@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connectDevTools, extensionId, type DevTools } from '../../src/system/devtools.ts'
+import { connectDevTools, extensionId, type DevTools } from '../../src/system/programs/devtools.ts'
 import { readFacts } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '../support/server.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isInForce, readKeyRequest, scopesOf } from '../../src/domain/api-key.ts'
+import { isInForce, readKeyRequest, scopesOf } from '../../src/domain/access/api-key.ts'
 
 const now = new Date('2026-06-01T00:00:00Z')
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { archivePaths } from '../../src/domain/archive-names.ts'
+import { archivePaths } from '../../src/domain/code/archive-names.ts'
 import { HOSTILE_PATHS } from '../support/hostile-paths.ts'
 
 /** Entries as they are named; a folder's name ends with a slash. */

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { audit, SERVER, type Known, type Noun } from '../../src/domain/audit.ts'
+import { audit, SERVER, type Known, type Noun } from '../../src/domain/machine/audit.ts'
 import type { Session, SessionState } from '../../src/domain/session.ts'
-import { slotAt } from '../../src/domain/slots.ts'
+import { slotAt } from '../../src/domain/machine/slots.ts'
 
 const signal = AbortSignal.timeout(20_000)
 

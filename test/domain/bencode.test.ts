@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decode, encode, NotBencoded, type Bencoded } from '../../src/domain/bencode.ts'
+import { decode, encode, NotBencoded, type Bencoded } from '../../src/domain/display/bencode.ts'
 
 t.test('what is written is read again', async t => {
   const values: Bencoded[] = [0, 1, -1, 123_456_789_012_345, '', 'ping', 'a:b', '\xff\x00', [], [[], 'x', -3], new Map(), new Map<string, Bencoded>([['b', 1], ['a', new Map([['c', ['d']]])]])]

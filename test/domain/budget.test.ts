@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Budget } from '../../src/domain/budget.ts'
+import { Budget } from '../../src/domain/http/budget.ts'
 
 t.test('nobody takes more than their part, nor all together more than there is, and what is given back is there again', async t => {
   const budget = new Budget(10, 6)

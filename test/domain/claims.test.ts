@@ -1,5 +1,5 @@
 import t from 'tap'
-import { principalOf } from '../../src/domain/claims.ts'
+import { principalOf } from '../../src/domain/access/claims.ts'
 
 const rules = { userClaim: 'sub', roleClaim: '', userRole: '', adminRole: '' }
 

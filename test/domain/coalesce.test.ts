@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { coalesce } from '../../src/domain/coalesce.ts'
+import { coalesce } from '../../src/domain/concurrency/coalesce.ts'
 
 t.test('every call is followed by a whole run, and calls during a run share the next one', async t => {
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { CrashLoop } from '../../src/domain/crash-loop.ts'
-import { CRASH_LIMITS } from '../../src/domain/session-services.ts'
+import { CrashLoop } from '../../src/domain/programs/crash-loop.ts'
+import { CRASH_LIMITS } from '../../src/domain/programs/services.ts'
 
 t.test('a dev server that dies again and again stays down for 1, 2, 4 … 30 s, and is given up after ten deaths', async t => {
   const loop = new CrashLoop(CRASH_LIMITS['dev-server'])

@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import type { Capabilities } from '../../src/domain/capabilities.ts'
-import { createSession, pushEveryUndo } from '../../src/domain/create-session.ts'
-import { parseFailpoint } from '../../src/domain/failpoint.ts'
+import type { Capabilities } from '../../src/domain/sessions/capabilities.ts'
+import { createSession, pushEveryUndo } from '../../src/domain/sessions/create-session.ts'
+import { parseFailpoint } from '../../src/domain/sessions/failpoint.ts'
 import type { SessionFacts, Template } from '../../src/domain/session.ts'
-import { STEPS, type Step } from '../../src/domain/steps.ts'
-import { UndoStack } from '../../src/domain/undo-stack.ts'
-import { failpointOf } from '../../src/system/failpoint.ts'
+import { STEPS, type Step } from '../../src/domain/sessions/steps.ts'
+import { UndoStack } from '../../src/domain/sessions/undo-stack.ts'
+import { failpointOf } from '../../src/system/sessions/inject-failure.ts'
 
 const FACTS: SessionFacts = {
   id: 'a'.repeat(32),

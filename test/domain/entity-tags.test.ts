@@ -1,5 +1,5 @@
 import t from 'tap'
-import { hashesOf, tagOf } from '../../src/domain/entity-tags.ts'
+import { hashesOf, tagOf } from '../../src/domain/code/entity-tags.ts'
 
 t.test('a condition names any file, or files by their ETags', async t => {
   t.strictSame([hashesOf(undefined), hashesOf('*'), hashesOf(' * '), hashesOf(''), hashesOf('"a"'), hashesOf('"a","b" , W/"c"'), hashesOf('"a", W/"b"', true), hashesOf(tagOf('0f'))],

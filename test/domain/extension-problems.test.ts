@@ -1,5 +1,5 @@
 import t from 'tap'
-import { firstOfEach, problemOfRefusal, problemsOf, type ExtensionInfo } from '../../src/domain/extension-problems.ts'
+import { firstOfEach, problemOfRefusal, problemsOf, type ExtensionInfo } from '../../src/domain/code/extension-problems.ts'
 
 const ID = 'abcdefghijklmnopabcdefghijklmnop'
 const OWN = `chrome-extension://${ID}/`

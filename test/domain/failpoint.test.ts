@@ -1,7 +1,7 @@
 import t from 'tap'
-import { parseFailpoint } from '../../src/domain/failpoint.ts'
-import { STEPS, TEARDOWN_STEPS } from '../../src/domain/steps.ts'
-import { failpointOf } from '../../src/system/failpoint.ts'
+import { parseFailpoint } from '../../src/domain/sessions/failpoint.ts'
+import { STEPS, TEARDOWN_STEPS } from '../../src/domain/sessions/steps.ts'
+import { failpointOf } from '../../src/system/sessions/inject-failure.ts'
 
 const never = new AbortController().signal
 const places = [...STEPS, ...TEARDOWN_STEPS].flatMap(step => (['before', 'after'] as const).map(side => ({ step, side })))

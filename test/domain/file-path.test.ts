@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkFilePath } from '../../src/domain/file-path.ts'
+import { checkFilePath } from '../../src/domain/code/file-path.ts'
 import { GOOD_PATHS, HOSTILE_PATHS } from '../support/hostile-paths.ts'
 
 const shown = (path: string) => JSON.stringify(path.length > 60 ? `${path.slice(0, 60)}… (${Buffer.byteLength(path)} bytes)` : path)

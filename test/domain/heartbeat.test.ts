@@ -1,5 +1,5 @@
 import t from 'tap'
-import { withHeartbeat } from '../../src/domain/heartbeat.ts'
+import { withHeartbeat } from '../../src/domain/concurrency/heartbeat.ts'
 
 const again = (last: string) => `${last} again`
 

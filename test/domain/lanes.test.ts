@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Lanes } from '../../src/domain/lanes.ts'
+import { Lanes } from '../../src/domain/concurrency/lanes.ts'
 import { failure } from '../../src/errors.ts'
 
 const never = new AbortController().signal

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { whyLoggedOut, type Login } from '../../src/domain/login.ts'
-import { scopesOf } from '../../src/domain/api-key.ts'
+import { whyLoggedOut, type Login } from '../../src/domain/access/login.ts'
+import { scopesOf } from '../../src/domain/access/api-key.ts'
 
 const from = { fingerprint: 'f', address: '192.0.2.1' }
 const login: Login = { principal: { user: 'anna', role: 'user', scopes: scopesOf('user') }, keyId: 'k', createdAt: new Date(0), seenAt: new Date(5000), ...from }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readLogoutToken } from '../../src/domain/logout-token.ts'
+import { readLogoutToken } from '../../src/domain/access/logout-token.ts'
 
 const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
 const claims = { jti: 'j', sub: 'anna', sid: 's', events }

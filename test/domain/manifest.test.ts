@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isConcerned, looksIntoFrames, parseManifest, type Frame } from '../../src/domain/manifest.ts'
+import { isConcerned, looksIntoFrames, parseManifest, type Frame } from '../../src/domain/code/manifest.ts'
 
 const top = (url: string): Frame => ({ url, isTop: true })
 const runs = (script: object, frame: Frame) => isConcerned(parseManifest(JSON.stringify({ content_scripts: [script] })), frame, { steps: 1_000_000 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { matchesGlob, matchesPattern as matches } from '../../src/domain/match-patterns.ts'
+import { matchesGlob, matchesPattern as matches } from '../../src/domain/code/match-patterns.ts'
 
 const budget = () => ({ steps: 1_000_000 })
 const matchesPattern = (pattern: string, address: string, left: { steps: number }) => matches(pattern, new URL(address), left)

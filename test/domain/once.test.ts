@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createOnce } from '../../src/domain/once.ts'
+import { createOnce } from '../../src/domain/access/once.ts'
 
 const at = (seconds: number) => new Date(seconds * 1000)
 

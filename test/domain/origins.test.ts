@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isKnownHost, mayChange, type Caller, type OriginRules } from '../../src/domain/origins.ts'
+import { isKnownHost, mayChange, type Caller, type OriginRules } from '../../src/domain/http/origins.ts'
 
 const LOCAL: OriginRules = { origins: [], publicUrl: '' }
 const LISTED: OriginRules = { origins: ['https://editor.example', 'http://localhost:5173'], publicUrl: '' }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Pace } from '../../src/domain/pace.ts'
+import { Pace } from '../../src/domain/machine/pace.ts'
 
 t.test('nothing is said about a wait before two places came free: one is no pace', async t => {
   const pace = new Pace()

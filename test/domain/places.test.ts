@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { limitsOf, Places, type Limits, type Waiter } from '../../src/domain/places.ts'
+import { limitsOf, Places, type Limits, type Waiter } from '../../src/domain/machine/places.ts'
 
 /** Notes what it hears. */
 class Client implements Waiter {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { plainText } from '../../src/domain/plain-text.ts'
+import { plainText } from '../../src/domain/machine/plain-text.ts'
 
 t.test('a session\'s words are shown without what a terminal, a log reader or a page would act on', async t => {
   const table: [string, string][] = [

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { newQueue } from '../../src/domain/queue.ts'
+import { newQueue } from '../../src/domain/concurrency/queue.ts'
 
 t.test('works are done one at a time, in order, and one that fails holds up no other', async t => {
   const inTurn = newQueue()

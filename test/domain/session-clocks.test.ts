@@ -1,5 +1,5 @@
 import t from 'tap'
-import { clocksFrom, elapsedMs, expiryOf, idleFor, noteOf, shownOf, type Clocks, type Moment } from '../../src/domain/session-clocks.ts'
+import { clocksFrom, elapsedMs, expiryOf, idleFor, noteOf, shownOf, type Clocks, type Moment } from '../../src/domain/live/clocks.ts'
 
 const OFF = { idleMs: 0, sessionMs: 0, connectMs: 0, warningMs: 0 }
 const NEW: Clocks = { readyAt: 1000, activeAt: 1000, working: 0, isUsed: false }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { portRanges, slotAt } from '../../src/domain/slots.ts'
+import { portRanges, slotAt } from '../../src/domain/machine/slots.ts'
 
 t.test('slot i owns display port 9000+i, dev-server port 8000+i and DevTools port 10000+i', async t => {
   for (const index of [0, 1, 250, 500]) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { STEPS, stepMessage, TEARDOWN_STEPS, UNDONE_STEPS } from '../../src/domain/steps.ts'
+import { STEPS, stepMessage, TEARDOWN_STEPS, UNDONE_STEPS } from '../../src/domain/sessions/steps.ts'
 
 t.test('the steps are those of the contract, in its order', async t => {
   t.strictSame([...STEPS], ['reserve', 'record', 'user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser', 'dev-server', 'ready'])

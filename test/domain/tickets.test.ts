@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Tickets } from '../../src/domain/tickets.ts'
-import type { Visitor } from '../../src/domain/visitor.ts'
+import { Tickets } from '../../src/domain/display/tickets.ts'
+import type { Visitor } from '../../src/domain/access/credential.ts'
 
 const by = (id: string): Visitor => ({ address: '192.0.2.1', credential: { kind: 'share', id, holds: () => true } })
 const [LINK, OTHER] = [by('link'), by('other')]

@@ -1,6 +1,6 @@
 import { setImmediate as settle } from 'node:timers/promises'
 import t from 'tap'
-import { Turn } from '../../src/domain/turn.ts'
+import { Turn } from '../../src/domain/sessions/turn.ts'
 import { failure } from '../../src/errors.ts'
 
 const LONG_MS = 60_000

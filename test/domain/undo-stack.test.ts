@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { UndoFailed, UndoStack } from '../../src/domain/undo-stack.ts'
+import { UndoFailed, UndoStack } from '../../src/domain/sessions/undo-stack.ts'
 
 t.test('what was acquired last is given back first, one at a time', async t => {
   const undo = new UndoStack()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { LOCAL, SCOPES, type Principal } from '../../src/domain/principal.ts'
 import type { EndReason, SessionRecord, SessionState } from '../../src/domain/session.ts'
-import { validityOf } from '../../src/domain/validity.ts'
+import { validityOf } from '../../src/domain/sessions/validity.ts'
 
 const NOW = new Date('2026-01-01T12:00:00Z')
 const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000)

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { encode, type Bencoded } from '../../src/domain/bencode.ts'
-import { ShownWindows } from '../../src/domain/shown-windows.ts'
-import { viewerFilter, type Viewing } from '../../src/domain/viewer-filter.ts'
-import { readPacket } from '../../src/domain/viewer-hello.ts'
-import { ClientFrames, type Frame } from '../../src/domain/websocket-frames.ts'
-import { packetOf, unpack } from '../../src/domain/xpra-packets.ts'
+import { encode, type Bencoded } from '../../src/domain/display/bencode.ts'
+import { ShownWindows } from '../../src/domain/display/shown-windows.ts'
+import { viewerFilter, type Viewing } from '../../src/domain/display/viewer-filter.ts'
+import { readPacket } from '../../src/domain/display/viewer-hello.ts'
+import { ClientFrames, type Frame } from '../../src/domain/display/websocket-frames.ts'
+import { packetOf, unpack } from '../../src/domain/display/xpra-packets.ts'
 import { clientFrame } from '../support/frames.ts'
 
 const frameOf = (content: string): Frame => [...new ClientFrames(100_000).read(clientFrame(packetOf(Buffer.from(content, 'latin1'))))][0]!

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { WaitingLine } from '../../src/domain/waiting-line.ts'
+import { WaitingLine } from '../../src/domain/machine/waiting-line.ts'
 
 interface Waiter { id: string, owner: string }
 

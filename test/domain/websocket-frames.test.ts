@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation } from '../../src/domain/websocket-frames.ts'
+import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation } from '../../src/domain/display/websocket-frames.ts'
 import { clientFrame, serverFrame } from '../support/frames.ts'
 
 const MAX = 1 << 20

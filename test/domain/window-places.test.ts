@@ -1,7 +1,7 @@
 import t from 'tap'
-import { encode, type Bencoded } from '../../src/domain/bencode.ts'
-import { WindowPlaces } from '../../src/domain/window-places.ts'
-import { packetOf } from '../../src/domain/xpra-packets.ts'
+import { encode, type Bencoded } from '../../src/domain/display/bencode.ts'
+import { WindowPlaces } from '../../src/domain/display/window-places.ts'
+import { packetOf } from '../../src/domain/display/xpra-packets.ts'
 
 const packet = (...values: Bencoded[]) => packetOf(Buffer.from(encode(values), 'latin1'))
 /** A picture as Xpra sends one: its bytes as a chunk of their own, then the packet. */

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { ClientFrames, type Frame } from '../../src/domain/websocket-frames.ts'
-import { packetName } from '../../src/domain/xpra-packets.ts'
+import { ClientFrames, type Frame } from '../../src/domain/display/websocket-frames.ts'
+import { packetName } from '../../src/domain/display/xpra-packets.ts'
 import { clientFrame, type FrameOptions } from '../support/frames.ts'
 
 /** An Xpra packet: 'P', flags, compression, chunk index, length, then a rencodeplus or bencode list. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import t from 'tap'
-import { ensureGroup, readAccounts } from '../../src/system/accounts.ts'
+import { ensureGroup, readAccounts } from '../../src/system/accounts/accounts.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, endSession, pushCode } from '../support/server.ts'

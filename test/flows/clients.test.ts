@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { STEPS } from '../../src/domain/steps.ts'
+import { STEPS } from '../../src/domain/sessions/steps.ts'
 import { assertEndsClean, serve } from '../support/creation.ts'
 import { inside } from '../support/sandbox.ts'
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { loopbackJson } from '../../src/system/loopback-json.ts'
+import { loopbackJson } from '../../src/system/kernel/loopback-json.ts'
 import { wallClock } from '../support/clock.ts'
 import { listStates, next, serve } from '../support/creation.ts'
 import { openDevTools } from '../support/devtools.ts'

@@ -1,6 +1,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import t from 'tap'
-import { processesOf } from '../../src/system/processes.ts'
+import { processesOf } from '../../src/system/kernel/processes.ts'
 import { createSession, pushCode, startServer, TEST_DATA } from '../support/server.ts'
 import { firstLine, inside, jsonOf, outcomeOf, pythonArgv, start, type Inside } from '../support/sandbox.ts'
 

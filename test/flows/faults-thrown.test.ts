@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { STEPS } from '../../src/domain/steps.ts'
+import { STEPS } from '../../src/domain/sessions/steps.ts'
 import type { ProgressLine } from '../../src/schemas/progress.ts'
 import { assertEndsClean, beginCreation, listSessions, listStates, serve } from '../support/creation.ts'
 import { assertAudited, faultsOf, SIDE_BY_SIDE, SIDES, type Fault } from '../support/faults.ts'

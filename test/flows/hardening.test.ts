@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import t from 'tap'
-import { readLog, startService } from '../../src/system/services.ts'
+import { readLog, startService } from '../../src/system/sandbox/services.ts'
 import { firstLine, inside, pythonArgv, type Inside } from '../support/sandbox.ts'
 import { createSession, eventually, startServer, type Server } from '../support/server.ts'
 

@@ -5,7 +5,7 @@ import { connect, createServer as createTcpServer, type AddressInfo } from 'node
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { DisplayUnreachable, spliceDisplay } from '../../src/system/display-socket.ts'
+import { DisplayUnreachable, spliceDisplay } from '../../src/system/display/display-socket.ts'
 import { clientFrame } from '../support/frames.ts'
 import { inside } from '../support/sandbox.ts'
 import { createSession, endSession, eventually, startServer, type CreatedSession } from '../support/server.ts'

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { Value } from '@sinclair/typebox/value'
 import t, { type Test } from 'tap'
-import { STEPS } from '../../src/domain/steps.ts'
+import { STEPS } from '../../src/domain/sessions/steps.ts'
 import { ProgressLine } from '../../src/schemas/progress.ts'
 import { assertEndsClean, listSessions, serve } from '../support/creation.ts'
 import { readFacts } from '../support/sandbox.ts'

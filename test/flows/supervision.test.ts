@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
-import { PROFILE_DIR } from '../../src/domain/display.ts'
+import { PROFILE_DIR } from '../../src/domain/programs/display.ts'
 import { openDevTools, type DevTools } from '../support/devtools.ts'
 import { nextEvent, pastEvents } from '../support/events.ts'
 import { lightDisplay } from '../support/light-display.ts'

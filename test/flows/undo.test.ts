@@ -1,5 +1,5 @@
 import t from 'tap'
-import { STEPS } from '../../src/domain/steps.ts'
+import { STEPS } from '../../src/domain/sessions/steps.ts'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } from '../support/creation.ts'
 import { IS_LONG } from '../support/long.ts'
 import { listMachine } from '../support/machine.ts'

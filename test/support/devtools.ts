@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { extensionId } from '../../src/system/devtools.ts'
+import { extensionId } from '../../src/system/programs/devtools.ts'
 import { inside } from './sandbox.ts'
 import { eventually, type CreatedSession, type Server } from './server.ts'
 

@@ -1,4 +1,4 @@
-import { STEPS, TEARDOWN_STEPS, type Step, type TeardownStep } from '../../src/domain/steps.ts'
+import { STEPS, TEARDOWN_STEPS, type Step, type TeardownStep } from '../../src/domain/sessions/steps.ts'
 import type { Test } from 'tap'
 import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
 import { IS_LONG } from './long.ts'

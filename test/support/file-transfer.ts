@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
-import { programText } from '../../src/system/session-program.ts'
+import { programText } from '../../src/system/code/session-program.ts'
 import { UID } from './file-writer.ts'
 import { start } from './sandbox.ts'
 

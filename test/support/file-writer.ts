@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { programText } from '../../src/system/session-program.ts'
+import { programText } from '../../src/system/code/session-program.ts'
 import { TEST_DATA } from './server.ts'
 import { start } from './sandbox.ts'
 

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, globSync, lchownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts.ts'
-import { removeGroups } from '../../src/system/cgroups.ts'
-import { CLEAN_ENV } from '../../src/system/run.ts'
+import { createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts/accounts.ts'
+import { removeGroups } from '../../src/system/sandbox/cgroups.ts'
+import { CLEAN_ENV } from '../../src/system/kernel/run.ts'
 import { eventually, type Server } from './server.ts'
 
 /** One of each class of what a session could leave, made by hand. */

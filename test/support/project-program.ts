@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import type { Changes } from '../../src/domain/code-stations.ts'
+import type { Changes } from '../../src/domain/code/code-stations.ts'
 import { freePort } from './free-port.ts'
 import { eventually, TEST_DATA } from './server.ts'
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { ifGone } from '../../src/system/gone.ts'
+import { ifGone } from '../../src/system/kernel/gone.ts'
 import { debuggerOf, inspect } from './inspector.ts'
 import type { Server } from './server.ts'
 

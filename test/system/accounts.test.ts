@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { ACCOUNT_FILES } from '../../src/system/accounts.ts'
+import { ACCOUNT_FILES } from '../../src/system/accounts/accounts.ts'
 import { copyEtc } from '../support/etc.ts'
 
 const FAULTS = fileURLToPath(new URL('../fixtures/account-faults.mts', import.meta.url))

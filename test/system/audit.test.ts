@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import type { Place } from '../../src/system/audit/place.ts'
-import { nftables } from '../../src/system/nft.ts'
+import { nftables } from '../../src/system/firewall/nft.ts'
 import { readProcesses } from '../../src/system/audit/process-table.ts'
 
 t.test('a dead child that the server has not reaped is seen', async t => {

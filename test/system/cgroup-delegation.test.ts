@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
-import { delegate } from '../../src/system/cgroup-delegation.ts'
-import { textNow } from '../../src/system/gone.ts'
+import { delegate } from '../../src/system/sandbox/cgroup-delegation.ts'
+import { textNow } from '../../src/system/kernel/gone.ts'
 import { eventually } from '../support/server.ts'
 
 const ALL = ['memory', 'pids', 'cpu']

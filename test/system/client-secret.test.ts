@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { readClientSecret } from '../../src/system/oidc/client-secret.ts'
+import { readClientSecret } from '../../src/system/access/client-secret.ts'
 
 t.test('the client\'s secret is read from a file that only root can read; any other stops the start in one line', async t => {
   const folder = t.testdir({})

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { connectDevTools, extensionId } from '../../src/system/devtools.ts'
+import { connectDevTools, extensionId } from '../../src/system/programs/devtools.ts'
 
 /** A program that listens where DevTools should, and answers as it likes. */
 async function impostor (t: Test, answers: { json: string, onCommand?: (socket: WebSocket, command: string) => void }): Promise<number> {

@@ -2,11 +2,11 @@ import { enterOwnNetwork } from '../support/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { enforce } = await import('../../src/system/firewall.ts')
-const { ownKey } = await import('../../src/system/firewall-backend.ts')
-const { iptables } = await import('../../src/system/iptables.ts')
-const { nftables } = await import('../../src/system/nft.ts')
-const { run } = await import('../../src/system/run.ts')
+const { enforce } = await import('../../src/system/firewall/firewall.ts')
+const { ownKey } = await import('../../src/system/firewall/backend.ts')
+const { iptables } = await import('../../src/system/firewall/iptables.ts')
+const { nftables } = await import('../../src/system/firewall/nft.ts')
+const { run } = await import('../../src/system/kernel/run.ts')
 
 const OPTIONS = { instance: 'ex10_test', uidMin: 70_000, uidMax: 70_999, portRanges: [[8000, 8500]] as [number, number][], resolvers4: ['203.0.113.53'], resolvers6: [] }
 const A = [{ uid: 70_001, port: 8001 }]

@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, readdirSync, globSync, readFileSync, rmSync } f
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { createHomeImage, measureImages, removeHome } from '../../src/system/homes.ts'
+import { createHomeImage, measureImages, removeHome } from '../../src/system/accounts/homes.ts'
 import { firstLine, start } from '../support/sandbox.ts'
 import { TEST_DATA } from '../support/server.ts'
 
-const MODULE = new URL('../../src/system/homes.ts', import.meta.url).href
+const MODULE = new URL('../../src/system/accounts/homes.ts', import.meta.url).href
 const MOUNT = fileURLToPath(new URL('../../src/system/sandbox/mount-home.sh', import.meta.url))
 const MIB = 1024 * 1024
 const soon = () => AbortSignal.timeout(20_000)

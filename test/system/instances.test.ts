@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { claimInstance, ClaimRefused, type Claim } from '../../src/system/instances.ts'
+import { claimInstance, ClaimRefused, type Claim } from '../../src/system/instance/claims.ts'
 import { SPAN } from '../support/span.ts'
 
 const FIRST_UID = 3_900_000_000 + SPAN * 10_000
@@ -23,7 +23,7 @@ function claim (name: string, overrides: Partial<Claim> = {}): Claim {
 
 /** Another process that holds a claim until it is ended. */
 async function holder (t: Test, wanted: Claim) {
-  const module = fileURLToPath(new URL('../../src/system/instances.ts', import.meta.url))
+  const module = fileURLToPath(new URL('../../src/system/instance/claims.ts', import.meta.url))
   const program = `const { claimInstance } = await import(${JSON.stringify(module)}); claimInstance(JSON.parse(process.argv[1])); console.log('held'); setInterval(() => {}, 1e6)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(wanted)], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })

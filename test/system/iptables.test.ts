@@ -2,9 +2,9 @@ import { enterOwnNetwork } from '../support/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { ownKey } = await import('../../src/system/firewall-backend.ts')
-const { iptables } = await import('../../src/system/iptables.ts')
-const { run } = await import('../../src/system/run.ts')
+const { ownKey } = await import('../../src/system/firewall/backend.ts')
+const { iptables } = await import('../../src/system/firewall/iptables.ts')
+const { run } = await import('../../src/system/kernel/run.ts')
 
 const INSTANCE = 'ex10_twelvelette' // as long as a name may be
 const UID = 70_001

@@ -2,9 +2,9 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
-import { scopesOf } from '../../src/domain/api-key.ts'
-import { openKeys } from '../../src/system/key-store.ts'
-import { openLogins } from '../../src/system/login-store.ts'
+import { scopesOf } from '../../src/domain/access/api-key.ts'
+import { openKeys } from '../../src/stores/sqlite/keys.ts'
+import { openLogins } from '../../src/stores/sqlite/logins.ts'
 
 const anna = { user: 'anna', role: 'user' as const, scopes: scopesOf('user') }
 

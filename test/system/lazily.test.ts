@@ -1,5 +1,5 @@
 import t from 'tap'
-import { lazily } from '../../src/system/oidc/lazily.ts'
+import { lazily } from '../../src/domain/concurrency/lazily.ts'
 import { eventually } from '../support/server.ts'
 
 t.test('something is made once, when it is needed; a failure is told to all who ask meanwhile, and made good later', async t => {

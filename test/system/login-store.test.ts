@@ -1,7 +1,7 @@
 import t from 'tap'
-import { scopesOf } from '../../src/domain/api-key.ts'
-import type { Opener } from '../../src/domain/login.ts'
-import { openLogins } from '../../src/system/login-store.ts'
+import { scopesOf } from '../../src/domain/access/api-key.ts'
+import type { Opener } from '../../src/domain/access/login.ts'
+import { openLogins } from '../../src/stores/sqlite/logins.ts'
 
 const principal = { user: 'anna', role: 'user', scopes: scopesOf('user') } as const
 const issuer = 'https://login.example.org'

@@ -2,9 +2,9 @@ import { enterOwnNetwork } from '../support/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { ownKey } = await import('../../src/system/firewall-backend.ts')
-const { nftables } = await import('../../src/system/nft.ts')
-const { run } = await import('../../src/system/run.ts')
+const { ownKey } = await import('../../src/system/firewall/backend.ts')
+const { nftables } = await import('../../src/system/firewall/nft.ts')
+const { run } = await import('../../src/system/kernel/run.ts')
 const { all, listen, probe } = await import('../support/network.ts')
 
 const TABLE = 'ex10_test'

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
-import { isAlive, kill, parseStat, processesOf, until } from '../../src/system/processes.ts'
-import { CommandFailed, run } from '../../src/system/run.ts'
-import { isPortFree } from '../../src/system/tcp.ts'
+import { isAlive, kill, parseStat, processesOf, until } from '../../src/system/kernel/processes.ts'
+import { CommandFailed, run } from '../../src/system/kernel/run.ts'
+import { isPortFree } from '../../src/system/kernel/tcp.ts'
 import { SPAN } from '../support/span.ts'
 
 const UID = 3_950_000_000 + SPAN

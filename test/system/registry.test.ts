@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import type { SessionFacts } from '../../src/domain/session.ts'
-import { openRegistry } from '../../src/system/registry.ts'
+import { openRegistry } from '../../src/stores/sqlite/registry.ts'
 
 function facts (id: string, createdAt = new Date('2026-01-01T00:00:00Z')): SessionFacts {
   return {

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { setTimeout as delay } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { readLog } from '../../src/system/services.ts'
+import { readLog } from '../../src/system/sandbox/services.ts'
 
 function logOf (t: Test, files: Record<string, string>): string {
   const dir = t.testdir({})

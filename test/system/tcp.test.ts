@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
-import { answersHttp } from '../../src/system/tcp.ts'
+import { answersHttp } from '../../src/system/kernel/tcp.ts'
 
 /** What each way to answer is taken for; the connection stays open unless it says otherwise. */
 const ANSWERS: [string, string | undefined, boolean][] = [

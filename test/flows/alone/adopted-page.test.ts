@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { parseStat } from '../../../src/system/processes.ts'
+import { parseStat } from '../../../src/system/kernel/processes.ts'
 import { assertEndsClean, next, serve } from '../../support/creation.ts'
 import { openDevTools } from '../../support/devtools.ts'
 import { pastEvents } from '../../support/events.ts'

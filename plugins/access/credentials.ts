@@ -1,0 +1,25 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Credential, CredentialKind } from '../../src/domain/access/credential.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What lets people in, by kind and id, whether it holds or not: pages and connections outlive the request that showed it. */
+    credentials: {
+      find (kind: CredentialKind, id?: string): Credential
+    }
+  }
+}
+
+async function credentials (app: FastifyInstance): Promise<void> {
+  const kinds: Record<CredentialKind, (id: string) => Omit<Credential, 'kind' | 'id'>> = {
+    none: () => ({ holds: () => app.config.auth === 'none' }),
+    key: id => ({ opener: { keyId: id }, holds: () => app.keys.isInForce(id) }),
+    login: id => app.logins.hold(id),
+    token: until => ({ opener: { issuer: app.config.oidcIssuer }, until: new Date(until), holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
+    share: id => ({ holds: () => app.shares.isInForce(id) })
+  }
+  app.decorate('credentials', { find: (kind, id = '') => ({ kind, id, ...kinds[kind](id) }) } satisfies FastifyInstance['credentials'])
+}
+
+export default fp(credentials, { name: 'credentials', dependencies: ['config', 'keys', 'logins', 'shares'] })

@@ -1,0 +1,78 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { KEY_PREFIX } from '../../src/domain/access/api-key.ts'
+import { clientOf } from '../../src/domain/access/login.ts'
+import { isPageLoad } from '../../src/domain/http/page-load.ts'
+import { LOCAL, mayDo, type Principal, type Scope } from '../../src/domain/principal.ts'
+import type { Credential } from '../../src/domain/access/credential.ts'
+import { failure } from '../../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; not set on routes for everybody. */
+    principal: Principal
+    /** What shows who they are. */
+    credential: Credential
+    /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
+    isLoggedIn: boolean
+  }
+  interface FastifyContextConfig {
+    /** What a credential must be good for, to use the route; `view` unless given. `any` is good for something, `everybody` needs none. */
+    scope?: Scope | 'any' | 'everybody'
+  }
+}
+
+interface Holder { principal: Principal, credential: Credential }
+
+/** Who asks: everyone is the local user, or shows an API key or the provider's token, or has logged in. */
+async function identity (app: FastifyInstance): Promise<void> {
+  const { auth } = app.config
+
+  /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
+  async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
+    if (auth === 'none') return { principal: LOCAL, credential: app.credentials.find('none') }
+    const { authorization } = request.headers
+    if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
+    const principal = app.logins.find(request, reply)
+    request.isLoggedIn = principal !== null
+    return principal && { principal, credential: app.credentials.find('login', app.logins.idOf(request)) }
+  }
+
+  async function holderOf (authorization: string): Promise<Holder | undefined> {
+    const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    if (secret?.startsWith(KEY_PREFIX)) {
+      const key = app.keys.find(secret)
+      return key && { principal: key, credential: app.credentials.find('key', key.id) }
+    }
+    const holder = secret === undefined ? undefined : await app.oidc?.holderOf(secret)
+    return holder && { principal: holder.principal, credential: app.credentials.find('token', holder.until.toISOString()) }
+  }
+
+  app.decorateRequest('principal')
+  app.decorateRequest('credential')
+  app.decorateRequest('isLoggedIn', false)
+  app.addHook('onRequest', async (request, reply) => {
+    const { scope = 'view' } = request.routeOptions.config
+    if (request.is404 || scope === 'everybody') return
+    reply.header('www-authenticate', 'Bearer realm="ex10"')
+    const holder = await authenticate(request, reply)
+    if (holder === 'unknown') throw await app.rateLimits.unknownKey(request, reply)
+    if (!holder && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
+    if (!holder) throw failure('UNAUTHENTICATED')
+    reply.removeHeader('www-authenticate')
+    if (scope !== 'any' && !mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
+    request.principal = holder.principal
+    request.credential = holder.credential
+  })
+  // the body may have been two minutes on its way: whoever was let in meanwhile may have been sent away
+  app.addHook('preHandler', async ({ is404, routeOptions, credential, headers, ip }) => {
+    if (is404 || routeOptions.config.scope === 'everybody') return
+    if (!credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)
+    else done()
+  })
+}
+
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })

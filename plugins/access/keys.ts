@@ -1,0 +1,19 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { openKeys, type KeyStore } from '../../src/stores/sqlite/keys.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The API keys of this instance. */
+    keys: KeyStore
+  }
+}
+
+async function keys (app: FastifyInstance): Promise<void> {
+  const store = openKeys(join(app.config.dataDir, 'keys.db'), err => app.log.error({ err }, 'use of a key not noted'))
+  app.addHook('onClose', async () => store.close())
+  app.decorate('keys', store)
+}
+
+export default fp(keys, { name: 'keys', dependencies: ['config', 'registry'] })

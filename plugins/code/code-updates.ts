@@ -1,0 +1,198 @@
+import { join } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { CodeUpdates, FirstFiles } from '../../src/domain/sessions/capabilities.ts'
+import { coalesce } from '../../src/domain/concurrency/coalesce.ts'
+import { CodePipeline } from '../../src/domain/code/code-pipeline.ts'
+import type { Kept, Outcome, Running, Stations } from '../../src/domain/code/code-stations.ts'
+import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '../../src/domain/programs/display.ts'
+import { problemsOf } from '../../src/domain/code/extension-problems.ts'
+import { toAllFiles, toChanges } from '../../src/domain/code/file-changes.ts'
+import { parseManifest } from '../../src/domain/code/manifest.ts'
+import type { SessionFacts, Template, TemplateKind } from '../../src/domain/session.ts'
+import { TOOL_FOLDERS } from '../../src/domain/code/tool-folders.ts'
+import { failure } from '../../src/errors.ts'
+import type { PushedFile } from '../../src/schemas/code-update.ts'
+import { Problem } from '../../src/schemas/problem.ts'
+import type { BrowserChannel } from '../../src/system/programs/browser-channel.ts'
+import { extensionId } from '../../src/system/programs/devtools.ts'
+import { reloadExtension, workerSettled } from '../../src/system/programs/extension-reload.ts'
+import { receiveArchive } from '../../src/system/code/file-transfer.ts'
+import type { FileWriter } from '../../src/system/code/file-writer.ts'
+import { keepExtension, keptExtension } from '../../src/system/instance/session-folder.ts'
+import { xAuthority } from '../../src/system/programs/x-authority.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    codeUpdates: CodeUpdates & {
+      /**
+       * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
+       * this one. Then, in the background, the browser reloads what is concerned. With `isAll`, what is not named is deleted.
+       * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
+       */
+      push (facts: SessionFacts, files: PushedFile[], isAll?: boolean): Promise<number>
+      /**
+       * Has `work` change the session's sourceDir by its writer, and goes on as after a push.
+       * @throws what `work` throws; EX10_BUSY
+       */
+      change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number>
+      /** Resolves when the browser runs what was pushed last, or cannot. */
+      settled (facts: SessionFacts): Promise<Outcome>
+      /** All that is wrong with the extension, errors first. */
+      problems (facts: SessionFacts): Problem[]
+      /** Reloads from now on what changes in sourceDir in any way; with `kept`, in a session of an earlier server. */
+      follow (facts: SessionFacts, isAdopted: boolean): void
+    }
+  }
+}
+
+/** A session's way from pushed files to the reloaded browser. */
+interface Updates {
+  writer: FileWriter
+  /** Pushes that the writer has not written yet. */
+  waiting: number
+  pipeline: CodePipeline
+  channel: BrowserChannel
+}
+
+const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
+const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })), isWorkerUp: Type.Optional(Type.Boolean()) })
+
+const MAX_WAITING = 10
+const OPEN_MS = 10_000
+/** How long a build and the reload may take together: a project installs its dependencies first. */
+const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, project: 20 * 60_000 }
+
+async function codeUpdates (app: FastifyInstance): Promise<void> {
+  const all = new Map<string, Updates>()
+  const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
+  const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
+
+  function updatesOf (facts: SessionFacts): Updates {
+    const known = all.get(facts.id)
+    if (known) return known
+    const log = (err: unknown) => app.log.warn({ err, sessionId: facts.id }, 'extension not observed')
+    const channel = app.browser.channel(facts, id => { hear(id).catch(log) })
+    const writer = app.sandboxes.fileWriter(facts)
+    const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[app.templates.get(facts.template).kind])
+    let heard = ''
+    const read = coalesce(() => pipeline.heard(heard))
+    const hear = (id: string) => {
+      heard = id
+      return read()
+    }
+    const updates = { writer, waiting: 0, pipeline, channel }
+    all.set(facts.id, updates)
+    return updates
+  }
+
+  function stationsOf (facts: SessionFacts, writer: FileWriter, channel: BrowserChannel): Stations {
+    const path = pathOf(facts)
+    let kept: Kept
+    const pin = async (id: string, signal: AbortSignal) => (await channel.page(signal)).pin(id, signal)
+    const keep = coalesce(() => keepExtension(dirOf(facts), kept))
+    return {
+      version: () => app.registry.get(facts.id)?.version ?? 0,
+      written: () => writer.written(),
+      revive: () => app.supervision.retry(facts.id),
+      changes: (after, waitMs, signal) => app.devServer.changes(facts, after, waitMs, signal),
+      async reload ({ manifest, before, pagesOnly }, signal) {
+        const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
+        const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
+        const isOther = extension && extension.id !== before?.id && extension.id !== extensionId(path) // the first one's icon is there from the start
+        if (isOther) pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
+        return { ...reloaded, extension }
+      },
+      forgetErrors: async (id, signal) => (await channel.page(signal)).forget(id, signal),
+      listen: async signal => (await channel.page(signal)).listen(signal),
+      async errors (id, signal) {
+        const problems = problemsOf(await (await channel.page(signal)).info(id, signal))
+        return await app.devServer.inSources(facts, app.templates.get(facts.template), problems, signal)
+      },
+      workerSettled: (id, old, asks, signal) => workerSettled(channel, id, old, asks, signal),
+      keep (state) {
+        kept = state
+        keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'what the browser runs was not kept'))
+      },
+      tell: event => app.events.publish(facts, event),
+      warn: (err, message) => app.log.warn({ err, sessionId: facts.id }, message)
+    }
+  }
+
+  async function change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number> {
+    const updates = updatesOf(facts)
+    // each holds its files in memory, and a session can keep its writer from writing
+    if (updates.waiting >= MAX_WAITING) throw failure('BUSY', { retryAfterSeconds: 1 })
+    updates.waiting++
+    updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // needed when it is written; what is wrong with it is found then
+    try {
+      await work(updates.writer, app.templates.get(facts.template).sourceDir)
+    } finally {
+      updates.waiting--
+    }
+    const version = app.registry.addVersion(facts.id)
+    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version })
+    app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
+    return version
+  }
+
+  app.events.observe((facts, { type, service }) => {
+    if (type !== 'service-restarted' || (service !== 'browser' && service !== 'xvfb')) return
+    const updates = all.get(facts.id)
+    updates?.channel.release()
+    updates?.pipeline.lost().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension not loaded again'))
+  })
+  app.audit.own('pipeline', () => all.keys())
+  app.decorate('codeUpdates', {
+    async install (facts: SessionFacts, { name, sourceDir }: Template, own: FirstFiles | undefined, signal: AbortSignal) {
+      const { writer } = updatesOf(facts)
+      await writer.push('', [
+        { path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) },
+        { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(preferences(pathOf(facts))) },
+        ...(own ? [] : app.templates.get(name).files)
+      ])
+      if (own && 'changes' in own) await writer.push(sourceDir, own.changes)
+      if (own && 'archive' in own) await receiveArchive({ dir: dirOf(facts), account: facts.account }, own.archive(), signal, ({ transfer, changes }) => writer.push(sourceDir, changes, { transfer }))
+    },
+    async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // its first build may take minutes
+    },
+    push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
+      const changes = isAll ? toAllFiles(files) : toChanges(files)
+      const options = isAll ? { allBut: TOOL_FOLDERS[app.templates.get(facts.template).kind] } : {}
+      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes, options) })
+    }),
+    change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
+    settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
+    problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
+    follow (facts: SessionFacts, isAdopted: boolean) {
+      const { pipeline } = updatesOf(facts)
+      const begin = async () => {
+        const kept = isAdopted ? await keptExtension(dirOf(facts)) : undefined
+        if (Value.Check(Kept, kept)) pipeline.resume(kept)
+        pipeline.follow()
+      }
+      begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
+    },
+    stop (facts: SessionFacts) {
+      const updates = all.get(facts.id)
+      updates?.pipeline.end()
+      updates?.channel.end()
+      updates?.writer.stop()
+      all.delete(facts.id)
+    }
+  })
+}
+
+function read (manifest: string | undefined) {
+  return manifest === undefined ? undefined : parseManifest(manifest)
+}
+
+/** What Chromium starts with: dev tools lose the extension at its first reload without the developer mode. The icon is in the toolbar. */
+function preferences (path: string): string {
+  return JSON.stringify({ extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId(path)] } })
+}
+
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'config', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })

@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Conditions } from '../../src/domain/code/file-changes.ts'
+import { Lanes } from '../../src/domain/concurrency/lanes.ts'
+import type { SessionFacts } from '../../src/domain/session.ts'
+import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '../../src/domain/code/tool-folders.ts'
+import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '../../src/system/code/file-transfer.ts'
+import type { Pushed } from '../../src/system/code/file-writer.ts'
+import { IN_SANDBOX } from '../../src/system/sandbox/sandbox.ts'
+import { MOST_TRANSFERS } from '../../src/system/code/transfer.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * The files of a session's sourceDir, in and out; paths are checked ones. What is sent must be read or destroyed;
+     * `signal` breaks a transfer off, and nothing of it is left then.
+     * All throw {Ex10Error} EX10_TOO_MANY_TRANSFERS, EX10_PATH_…, EX10_DISK_FULL, EX10_WRITER_FAILED.
+     */
+    files: {
+      /** Those that there are; `truncated` when they are more than 20,000. */
+      list (facts: SessionFacts, signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }>
+      /** @throws {Ex10Error} EX10_FILE_TOO_LARGE */
+      read (facts: SessionFacts, path: string, signal: AbortSignal): Promise<SentFile>
+      /** `mayGoOn` is asked, by throwing, when the content is here. @throws {Ex10Error} EX10_PRECONDITION_FAILED; what the content throws */
+      write (facts: SessionFacts, path: string, content: Incoming, conditions: Conditions): Promise<Written & { size: number, hash: string }>
+      /** @throws {Ex10Error} EX10_PRECONDITION_FAILED */
+      remove (facts: SessionFacts, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
+      /** Puts an archive's files in the place of all others, or beside them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; what the content throws */
+      unpack (facts: SessionFacts, content: Incoming, merges: boolean): Promise<Written>
+      /** A zip of what Chromium loads, or of what a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
+      pack (facts: SessionFacts, withSourceMaps: boolean, signal: AbortSignal): Promise<Omit<SentFile, 'hash' | 'modified'>>
+    }
+  }
+}
+
+/** Content on its way in; `mayGoOn` throws when whoever sent it may not do so any more, by the time that it is here. */
+export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => void }
+
+/** The session's version with the change, and how many files that was. */
+type Written = Pushed & { version: number }
+
+const MAX_WAITING = 32
+
+async function files (app: FastifyInstance): Promise<void> {
+  const lanes = new Lanes(MOST_TRANSFERS, MAX_WAITING)
+  const placeOf = ({ id, account }: SessionFacts) => ({ dir: join(app.config.dataDir, 'sessions', id), account })
+  const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
+
+  async function inLane<T> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const leave = await lanes.enter(id, signal)
+    try {
+      return await app.expiry.during(id, work)
+    } finally {
+      leave()
+    }
+  }
+
+  /** The same for what goes on until its content has been read. */
+  async function untilRead<Sent extends Pick<SentFile, 'content'>> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<Sent>): Promise<Sent> {
+    const leave = await lanes.enter(id, signal)
+    app.expiry.saw(id)
+    try {
+      const sent = await work()
+      sent.content.once('close', leave)
+      return sent
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  async function take (facts: SessionFacts, { transfer, changes }: Received, mayGoOn: () => void, allBut?: readonly string[]): Promise<Written> {
+    let pushed: Pushed | undefined
+    mayGoOn()
+    const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => {
+      pushed = await writer.push(sourceDir, changes, { transfer, ...(allBut && { allBut }) })
+    })
+    return { made: 0, written: 0, deleted: 0, ...pushed, version }
+  }
+
+  app.decorate('files', {
+    list: (facts, signal) => inLane(facts, signal, async () => {
+      const { sourceDir, kind } = templateOf(facts)
+      return await listFiles(placeOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
+    }),
+    read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(placeOf(facts), templateOf(facts).sourceDir, path, signal)),
+    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(placeOf(facts), content, signal, async (transfer, file) => {
+      const written = await take(facts, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
+      return { ...written, ...file }
+    })),
+    async remove (facts, path, conditions) {
+      let pushed: Pushed | undefined
+      const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => { pushed = await writer.push(sourceDir, [{ path, delete: true, ...conditions }]) })
+      return { made: 0, written: 0, deleted: 1, ...pushed, version }
+    },
+    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(placeOf(facts), content, signal, async received => {
+      return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
+    })),
+    pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
+      const { sourceDir, extensionDir, release } = templateOf(facts)
+      const build = release?.map(word => word.replace('$STORE', IN_SANDBOX.template).replace('$SOURCE', sourceDir))
+      return sendZip(placeOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
+    })
+  } satisfies FastifyInstance['files'])
+}
+
+export default fp(files, { name: 'files', dependencies: ['config', 'templates', 'code-updates', 'expiry'] })

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { ARCHIVE_BYTES, looksLikeArchive } from '../../src/domain/code/archive-names.ts'
+import { Budget } from '../../src/domain/http/budget.ts'
+import { failure } from '../../src/errors.ts'
+import { keepUpload, makeUploadFolder } from '../../src/system/code/upload.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Archives that sessions begin with, until there are those sessions. */
+    uploads: {
+      /**
+       * Takes an archive of the user's, of `bytes` as far as that is known; what it returns must be released.
+       * @throws {Ex10Error} EX10_OVERLOADED, EX10_ARCHIVE_UNKNOWN, EX10_NO_DISK; what the content throws
+       */
+      keep (user: string, content: AsyncIterable<Uint8Array>, bytes?: number): Promise<KeptArchive>
+    }
+  }
+}
+
+export interface KeptArchive { archive: () => AsyncIterable<Uint8Array>, release: () => void }
+
+const FOLDER = 'uploads'
+const ALL_BYTES = 8 * ARCHIVE_BYTES
+const EACH_BYTES = 2 * ARCHIVE_BYTES
+
+async function uploads (app: FastifyInstance): Promise<void> {
+  const folder = join(app.config.dataDir, FOLDER)
+  const budget = new Budget(ALL_BYTES, EACH_BYTES)
+  await makeUploadFolder(folder)
+
+  app.decorate('uploads', {
+    async keep (user, content, bytes = ARCHIVE_BYTES) {
+      const giveBack = budget.take(user, bytes)
+      if (!giveBack) throw failure('OVERLOADED', { message: 'The server takes as many archives as it can: try again in a second', retryAfterSeconds: 1 })
+      try {
+        const upload = await keepUpload(folder, content)
+        const release = () => {
+          upload.release().catch(err => app.log.error({ err }, 'upload not closed'))
+          giveBack()
+        }
+        if (looksLikeArchive(upload.head)) return { archive: upload.content, release }
+        release()
+        throw failure('ARCHIVE_UNKNOWN')
+      } catch (error) {
+        giveBack()
+        throw error
+      }
+    }
+  } satisfies FastifyInstance['uploads'])
+}
+
+export default fp(uploads, { name: 'uploads', dependencies: ['config', 'registry'] })

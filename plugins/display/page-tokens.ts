@@ -1,0 +1,58 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Client } from '../../src/domain/access/login.ts'
+import { SHARE_MODES, type ShareMode } from '../../src/domain/access/share.ts'
+import { CREDENTIAL_KINDS, type Credential, type Visitor } from '../../src/domain/access/credential.ts'
+import { failure } from '../../src/errors.ts'
+import { ownSecret } from '../../src/domain/access/token.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What a loaded display page shows instead of a cookie, which its opaque origin has none of: good as long as what let its visitor in. */
+    pageTokens: {
+      issue (sessionId: string, visitor: Visitor): string
+      /**
+       * The page that shows this token. That of a session that has ended is good for whoever may still know of it.
+       * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
+       */
+      check (token: string, sessionId: string, from: Client): Page
+    }
+  }
+}
+
+interface Page { mode: ShareMode, credential: Credential }
+
+async function pageTokens (app: FastifyInstance): Promise<void> {
+  // of the next server, too: a page that is open comes back to it
+  const key = createHmac('sha256', ownSecret(join(app.config.dataDir, 'cookie-secret'))).update('page tokens').digest()
+
+  function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
+    const text = [mode, kind, id].join(' ')
+    const mac = createHmac('sha256', key).update(`${sessionId} ${text}`).digest('base64url')
+    return `${mac}.${Buffer.from(text).toString('base64url')}`
+  }
+
+  /** What it says, if this server has signed it for this session. */
+  function read (token: string, sessionId: string): Page | undefined {
+    const [mode, kind, id = ''] = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().split(' ')
+    const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind), id }
+    if (!says.mode || !says.kind) return undefined
+    const [shown, wanted] = [token, sign(sessionId, says.mode, { kind: says.kind, id })].map(text => Buffer.from(text))
+    return shown!.length === wanted!.length && timingSafeEqual(shown!, wanted!) ? { mode: says.mode, credential: app.credentials.find(says.kind, id) } : undefined
+  }
+
+  app.decorate('pageTokens', {
+    issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
+    check (token, sessionId, from) {
+      const page = read(token, sessionId)
+      if (!page) throw failure('SESSION_NOT_FOUND')
+      if (page.credential.holds(from)) return page
+      app.sessions.get(sessionId) // its links have ended with it, but that is not what has become of it
+      throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
+    }
+  } satisfies FastifyInstance['pageTokens'])
+}
+
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['config', 'credentials', 'sessions'] })

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../../src/pages/display/render.ts'
+import { isPageLoad } from '../../src/domain/http/page-load.ts'
+import type { Visitor } from '../../src/domain/access/credential.ts'
+import { Ex10Error } from '../../src/errors.ts'
+import { HOME_FILES, homePageHeaders, renderHomePage } from '../../src/pages/home/render.ts'
+import { loadFiles, type LoadedFile } from '../../src/system/display/page-files.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The pages for people: the one that shows a session's display, the server's own, and their files. */
+    pages: {
+      renderHome (refusal?: string): string
+      /** For routes that people come to by links: shows them on the server's page what was refused. */
+      showRefusal (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply
+      /**
+       * A display page for one visitor: it holds a new ticket, and the token by which it asks for the session's state and keeps it. `host` is
+       * the request's, already checked.
+       */
+      renderDisplay (sessionId: string, host: string, visitor: Visitor): { html: string, headers: Record<string, string> }
+      /** A file of this version of the pages. */
+      file (version: string, name: string): LoadedFile | undefined
+    }
+  }
+}
+
+async function pages (app: FastifyInstance): Promise<void> {
+  const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES])
+  const assetBase = `/display/${version}/`
+  const { auth, publicUrl } = app.config
+  const frameAncestors = ["'self'", ...app.config.origins].join(' ')
+
+  function renderHome (refusal = ''): string {
+    return renderHomePage({ assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
+  }
+
+  app.decorate('pages', {
+    renderHome,
+    showRefusal (error, request, reply) {
+      if (!(error instanceof Ex10Error && isPageLoad(request))) throw error
+      if (error.statusCode >= 500) request.log.error({ err: error }, 'request failed')
+      if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
+      return reply.code(error.statusCode).headers(homePageHeaders).send(renderHome(error.message))
+    },
+    renderDisplay (sessionId: string, host: string, visitor: Visitor) {
+      const nonce = randomBytes(16).toString('base64url')
+      const ticket = app.sessionProxy.issueTicket(sessionId, visitor)
+      return {
+        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control' }),
+        headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
+      }
+    },
+    file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined
+  } satisfies FastifyInstance['pages'])
+}
+
+export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'session-proxy'] })

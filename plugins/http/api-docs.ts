@@ -1,0 +1,44 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { CodeUpdate } from '../../src/schemas/code-update.ts'
+import { ErrorReply } from '../../src/schemas/common.ts'
+import { KeyView } from '../../src/schemas/key.ts'
+import { SessionEvent } from '../../src/schemas/event.ts'
+import { Problem } from '../../src/schemas/problem.ts'
+import { ProgressLine } from '../../src/schemas/progress.ts'
+import { SessionView } from '../../src/schemas/session.ts'
+import { ShareView } from '../../src/schemas/share.ts'
+import { version } from '../../src/version.ts'
+
+/** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
+async function apiDocs (app: FastifyInstance): Promise<void> {
+  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  app.addHook('onRoute', route => {
+    if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'everybody' }
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Ex10', description: 'Isolated live browsers for browser-extension development', version },
+      tags: [{ name: 'sessions' }, { name: 'code' }, { name: 'shares' }, { name: 'access' }, { name: 'administration' }, { name: 'operation' }],
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, with EX10_AUTH=keys or oidc, or an access token of the provider, with EX10_AUTH=oidc' } } },
+      security: [{ key: [] }, {}]
+    },
+    transform: ({ schema, url }) => url.endsWith('/*') && schema.params ? { schema: { ...schema, params: namedPath(schema.params as Params) }, url: url.replace(/\*$/, ':path') } : { schema, url },
+    refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+  app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
+}
+
+interface Params { properties: { [name: string]: unknown, '*': unknown } }
+
+/** What the router calls `*` has a name that programs can have, too. */
+function namedPath (params: Params) {
+  const { '*': path, ...others } = params.properties
+  return { type: 'object', properties: { ...others, path }, required: [...Object.keys(others), 'path'] }
+}
+
+export default fp(apiDocs, { name: 'api-docs' })

@@ -1,0 +1,59 @@
+import type { IncomingMessage } from 'node:http'
+import cors from '@fastify/cors'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isKnownHost, mayChange } from '../../src/domain/http/origins.ts'
+import { failure } from '../../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    origins: {
+      /** Refuses a host name that is not ours, and an address for a proxy. For upgrades, which no hook sees. @throws {Ex10Error} EX10_UNKNOWN_HOST */
+      checkHost (request: IncomingMessage): void
+      /** Refuses a page of another site. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
+      checkChange (headers: FastifyRequest['headers']): void
+      /** Whether the request is to change something. */
+      isChange (request: FastifyRequest): boolean
+    }
+  }
+  interface FastifyContextConfig {
+    /** The route changes something although its method says that it does not. */
+    changesState?: boolean
+    /** The display page calls the route from its opaque origin, and shows a token that only a loaded page has. */
+    hasPageToken?: boolean
+  }
+}
+
+/** Which pages may call the server, and by which names it is called. */
+async function origins (app: FastifyInstance): Promise<void> {
+  const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
+
+  function checkHost ({ url, headers }: IncomingMessage): void {
+    if (!url?.startsWith('/') || !isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
+  }
+
+  function checkChange (headers: FastifyRequest['headers']): void {
+    const caller = { host: headers.host, origin: headers.origin, secFetchSite: headers['sec-fetch-site']?.toString() }
+    if (!mayChange(caller, rules)) throw failure('ORIGIN_REFUSED')
+  }
+
+  app.addHook('onRequest', async request => {
+    checkHost(request.raw)
+    const isPage = request.routeOptions.config.hasPageToken && request.headers.origin === 'null'
+    if (isChange(request) && !isPage) checkChange(request.headers)
+    if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
+  })
+  await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['ETag', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'] })
+
+  app.decorate('origins', { checkHost, checkChange, isChange })
+}
+
+function isChange ({ method, routeOptions }: FastifyRequest): boolean {
+  return !['GET', 'HEAD', 'OPTIONS'].includes(method) || routeOptions.config.changesState === true
+}
+
+function isPrefetch ({ headers }: FastifyRequest): boolean {
+  return [headers['sec-purpose'], headers.purpose, headers['x-moz']].some(value => value?.toString().startsWith('prefetch'))
+}
+
+export default fp(origins, { name: 'origins', dependencies: ['config'] })

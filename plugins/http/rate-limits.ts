@@ -1,0 +1,73 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import { failure, type Ex10Error } from '../../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How often something may be tried. */
+    rateLimits: {
+      /** The `onRequest` of every route that makes sessions, which are counted together: so many a minute for each user at each address. */
+      creation: onRequestAsyncHookHandler | []
+      /** The same of links to sessions, counted by themselves. */
+      sharing: onRequestAsyncHookHandler | []
+      /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      login (request: FastifyRequest, reply: FastifyReply, keyId: string): Promise<void>
+      /** Counts somebody who comes back from the provider with what they began here, of which the provider is then asked: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      callback (request: FastifyRequest, reply: FastifyReply): Promise<void>
+      /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
+      unknownKey (request: FastifyRequest, reply: FastifyReply): Promise<Ex10Error>
+      /** The same of any other credential that is not good; `error` is what its caller is to hear. */
+      refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error>
+    }
+  }
+}
+
+const MINUTE_MS = 60_000
+
+async function rateLimits (app: FastifyInstance): Promise<void> {
+  const { createRate, failureRate } = app.config
+  await app.register(rateLimit, {
+    global: false,
+    enableDraftSpec: true, // ratelimit-limit, -remaining and -reset
+    errorResponseBuilder: (_request, { ttl }) => failure('TOO_MANY_REQUESTS', { retryAfterSeconds: Math.ceil(ttl / 1000) })
+  })
+  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; of IPv6, whoever has one has its /64
+  const opening = new WeakMap<FastifyRequest, string>()
+  const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${normalizeIP(request.ip)}` })
+  const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
+
+  function ofUsers (): onRequestAsyncHookHandler | [] {
+    return createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : []
+  }
+
+  /** Tells how many are left; what to answer when none is. */
+  function refusalOf (count: Awaited<ReturnType<typeof countLogin>>, reply: FastifyReply): Ex10Error | undefined {
+    if (count.isAllowed) return undefined
+    reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })
+    return count.isExceeded ? failure('TOO_MANY_REQUESTS', { retryAfterSeconds: count.ttlInSeconds }) : undefined
+  }
+
+  async function countOrRefuse (count: typeof countLogin, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const refusal = refusalOf(await count(request), reply)
+    if (refusal) throw refusal
+  }
+
+  async function refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error> {
+    return refusalOf(await countFailure(request), reply) ?? error
+  }
+
+  app.decorate('rateLimits', {
+    creation: ofUsers(),
+    sharing: ofUsers(),
+    login (request, reply, keyId) {
+      opening.set(request, keyId)
+      return countOrRefuse(countLogin, request, reply)
+    },
+    callback: (request, reply) => countOrRefuse(countCallback, request, reply),
+    unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
+    refused
+  } satisfies FastifyInstance['rateLimits'])
+}
+
+export default fp(rateLimits, { name: 'rate-limits', dependencies: ['config'] })

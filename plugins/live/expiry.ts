@@ -1,0 +1,210 @@
+import { performance } from 'node:perf_hooks'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { clocksFrom, END_OF, expiryOf, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '../../src/domain/live/clocks.ts'
+import type { EndReason, SessionFacts } from '../../src/domain/session.ts'
+import { momentNow } from '../../src/system/kernel/boot-time.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** When sessions end by themselves, and what keeps them from it. What names a session without clocks does nothing. */
+    expiry: {
+      /**
+       * Runs the session's clocks until the returned function is called; those of one that is not new go on from its record.
+       * Calls `end` when one is over; it must not reject.
+       */
+      watch (facts: SessionFacts, isNew: boolean, end: (reason: EndReason) => Promise<void>): () => void
+      /** A person or a program has done something with the session. */
+      saw (id: string): void
+      /** The session is in use as long as the work runs. Returns what the work does. */
+      during<Result> (id: string, work: () => Promise<Result>): Promise<Result>
+      /** Somebody looks at the session, until `closed`: no use of it by itself, unless EX10_VIEWER_COUNTS. */
+      viewed (id: string, closed: Promise<void>): void
+      show (id: string): Shown | undefined
+    }
+  }
+}
+
+interface Watched {
+  facts: SessionFacts
+  clocks: Clocks
+  end: (reason: EndReason) => Promise<void>
+  /** Nothing is to be done before; what makes it earlier sets it to 0. */
+  dueAt: number
+  /** The end that was announced. */
+  warned?: Expiry | undefined
+}
+
+/** The clocks are looked at no more often, whoever asks: an end comes so much late at most. */
+const LEAST_MS = 200
+/** What happened in so long before a kill -9 may be forgotten. */
+const SAVE_MS = 10_000
+/** Ends side by side: more would wait for each other. */
+const AT_ONCE = 20
+
+async function expiry (app: FastifyInstance): Promise<void> {
+  const { idleTimeout, sessionTimeout, connectTimeout, expiryWarning, checkInterval, viewerCounts } = app.config
+  const limits = { idleMs: idleTimeout * 1000, sessionMs: sessionTimeout * 1000, connectMs: connectTimeout * 1000, warningMs: expiryWarning * 1000 }
+  const watched = new Map<string, Watched>()
+  const unsaved = new Map<string, Watched>()
+  let saveAt = Infinity
+  let ending = 0
+  let lookAt = Infinity
+  let timer: NodeJS.Timeout | undefined
+
+  function lookBy (at: number): void {
+    if (at >= lookAt || watched.size === 0) return
+    clearTimeout(timer)
+    lookAt = at
+    timer = setTimeout(look, Math.max(LEAST_MS, Math.ceil(at - performance.now())))
+  }
+
+  function look (): void {
+    const now = performance.now()
+    let next = now + checkInterval * 1000
+    for (const session of watched.values()) {
+      if (session.dueAt <= now) session.dueAt = advance(session, now)
+      next = Math.min(next, session.dueAt)
+    }
+    if (now >= saveAt) save()
+    lookAt = Infinity
+    lookBy(Math.min(next, saveAt))
+  }
+
+  /** Does what is due, and returns when to look at the session next. */
+  function advance (session: Watched, now: number): number {
+    const expiry = expiryOf(session.clocks, limits)
+    if (!expiry) return Infinity
+    if (expiry.at <= now) return expire(session, expiry, now)
+    const isTold = session.warned && session.warned.at <= expiry.at
+    if (isTold || limits.warningMs === 0) return expiry.at
+    if (expiry.warnAt > now) return expiry.warnAt
+    session.warned = expiry
+    tell(session, 'expiring', expiry, now)
+    return expiry.at
+  }
+
+  function expire ({ facts, end }: Watched, { because }: Expiry, now: number): number {
+    if (ending >= AT_ONCE) return now
+    ending++
+    app.log.info({ sessionId: facts.id, because }, 'session expires')
+    end(END_OF[because]).finally(() => { ending-- })
+    return Infinity
+  }
+
+  function tell ({ facts }: Watched, type: 'expiring' | 'extended', expiry: Expiry | undefined, now: number): void {
+    const at = expiry && new Date(Date.now() + expiry.at - now).toISOString()
+    const message = type === 'extended' ? 'The session goes on' : `The session ends at ${at}: ${expiry?.because}`
+    app.events.publish(facts, { type, message, ...(expiry && { expiresAt: at, expiresBecause: expiry.because }) })
+  }
+
+  /** The session is in use, by so much more or less that is under way. */
+  function use (session: Watched | undefined, more = 0): void {
+    if (!session || watched.get(session.facts.id) !== session) return // it has ended meanwhile
+    session.clocks.activeAt = performance.now()
+    session.clocks.working += more
+    usedFirst(session)
+    changed(session)
+  }
+
+  /** Noted at once: or the next server, after a kill -9, might take it for one that nobody ever used. */
+  function usedFirst ({ clocks }: Watched): void {
+    if (!clocks.isUsed) saveBy(performance.now())
+    clocks.isUsed = true
+  }
+
+  function changed (session: Watched): void {
+    const now = performance.now()
+    unsaved.set(session.facts.id, session)
+    if (saveAt === Infinity) saveBy(now + SAVE_MS)
+    if (session.warned) takeBack(session, session.warned, now)
+  }
+
+  /** Says that the end that was announced does not come, if that is so. */
+  function takeBack (session: Watched, warned: Expiry, now: number): void {
+    const expiry = expiryOf(session.clocks, limits)
+    if (expiry && expiry.at <= warned.at) return
+    session.warned = undefined
+    session.dueAt = 0
+    tell(session, 'extended', expiry, now)
+    lookBy(now)
+  }
+
+  function saveBy (at: number): void {
+    saveAt = at
+    lookBy(at)
+  }
+
+  function save (): void {
+    const isNoted = note(unsaved.values())
+    for (const [id, { clocks }] of unsaved) if (isNoted && clocks.working === 0) unsaved.delete(id)
+    saveAt = unsaved.size > 0 ? performance.now() + SAVE_MS : Infinity // what is under way goes on
+  }
+
+  /** Returns whether it is written; the clocks go on all the same. */
+  function note (sessions: Iterable<Watched>): boolean {
+    const now = performance.now()
+    try {
+      const moment = momentNow()
+      app.registry.noteClocks(Array.from(sessions, ({ facts, clocks }) => [facts.id, noteOf(clocks, now, moment)]))
+      return true
+    } catch (err) {
+      app.log.error({ err }, 'clocks not noted')
+      return false
+    }
+  }
+
+  function begin ({ id }: SessionFacts, isNew: boolean): Clocks {
+    const now = performance.now()
+    const found = isNew ? undefined : app.registry.clockNote(id)
+    if (found) return clocksFrom(found, now, momentNow())
+    return { readyAt: now, activeAt: now, working: 0, isUsed: !isNew } // of an earlier version: as far as anybody knows, it was used
+  }
+
+  app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
+  app.decorate('expiry', {
+    watch (facts, isNew, end) {
+      const session: Watched = { facts, clocks: begin(facts, isNew), end, dueAt: 0 }
+      watched.set(facts.id, session)
+      if (!note([session])) changed(session)
+      lookBy(performance.now())
+      return () => {
+        watched.delete(facts.id)
+        unsaved.delete(facts.id)
+        if (watched.size === 0) stop()
+      }
+    },
+    saw: id => use(watched.get(id)),
+    async during (id, work) {
+      const session = watched.get(id)
+      use(session, 1)
+      try {
+        return await work()
+      } finally {
+        use(session, -1)
+        if (session) session.dueAt = 0 // the idle clock runs again
+        lookBy(performance.now())
+      }
+    },
+    viewed (id, closed) {
+      const session = watched.get(id)
+      if (!session) return
+      usedFirst(session)
+      changed(session)
+      if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer not counted'))
+    },
+    show (id) {
+      const session = watched.get(id)
+      return session && shownOf(session.clocks, limits, performance.now())
+    }
+  } satisfies FastifyInstance['expiry'])
+
+  function stop (): void {
+    clearTimeout(timer)
+    lookAt = saveAt = Infinity
+  }
+
+  app.addHook('preClose', async () => { if (unsaved.size > 0) save() }) // sessions may stay
+}
+
+export default fp(expiry, { name: 'expiry', dependencies: ['config', 'audit', 'registry', 'events'] })

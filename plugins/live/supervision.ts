@@ -1,0 +1,80 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { SessionFacts, Template } from '../../src/domain/session.ts'
+import type { ServiceName } from '../../src/domain/programs/services.ts'
+import { Supervisor, type Programs } from '../../src/domain/live/supervisor.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Keeps sessions' programs running: what died or froze is started again, and every such thing is an event. */
+    supervision: {
+      /** Watches the session until the returned function is called. Calls `died` once if the sandbox's init is dead. */
+      watch (facts: SessionFacts, template: Template, died: () => void): () => void
+      /** `degraded` while one of the session's programs is down or coming back. */
+      health (id: string): Promise<'ok' | 'degraded'>
+      /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or does not come. */
+      retry (id: string): Promise<void>
+    }
+  }
+}
+
+const LINE_BYTES = 500
+
+async function supervision (app: FastifyInstance): Promise<void> {
+  const supervisors = new Map<string, Supervisor>()
+
+  function programsOf (facts: SessionFacts, template: Template): Programs {
+    const sandbox = app.sandboxes.watch(facts)
+    const { sandboxes, xpra, browser, devServer } = app
+    const raise: Record<ServiceName, (signal: AbortSignal) => Promise<void>> = {
+      xvfb: signal => xpra.raiseServer(facts, signal),
+      xpra: signal => xpra.raise(facts, signal),
+      browser: signal => browser.raise(facts, signal),
+      'dev-server': signal => devServer.raise(facts, template, signal)
+    }
+    const answers: Record<ServiceName, (signal: AbortSignal) => Promise<boolean>> = {
+      xvfb: async () => true, // what it serves is its windows: whether those answer is asked of Xpra
+      xpra: signal => xpra.answers(facts, signal),
+      browser: signal => browser.answers(facts, signal),
+      'dev-server': signal => devServer.answers(facts, signal)
+    }
+    return {
+      isAlive: () => sandbox.isAlive(),
+      nextExits: () => sandbox.nextExits(),
+      isUp: name => sandboxes.isServiceUp(facts, name),
+      isStopped: name => sandboxes.isServiceStopped(facts, name),
+      answers: (name, signal) => answers[name](signal),
+      raise: (name, signal) => raise[name](signal),
+      kill: (name, signal) => sandboxes.killService(facts, name, signal),
+      down: (name, signal) => sandboxes.downService(facts, name, signal),
+      lastLines: (name, count) => sandboxes.serviceLog(facts, name, count, LINE_BYTES)
+    }
+  }
+
+  app.audit.own('supervisor', () => supervisors.keys(), ({ id }) => [id])
+  app.decorate('supervision', {
+    watch (facts: SessionFacts, template: Template, died: () => void) {
+      const log = app.log.child({ sessionId: facts.id })
+      const supervisor = new Supervisor({
+        programs: programsOf(facts, template),
+        past: app.events.past(facts.id),
+        tell (event) {
+          log.warn({ event }, event.message)
+          app.events.publish(facts, event)
+        },
+        warn: (err, message) => log.warn({ err }, message),
+        died
+      })
+      supervisors.set(facts.id, supervisor)
+      supervisor.start()
+      return () => {
+        supervisor.stop()
+        supervisors.delete(facts.id)
+      }
+    },
+    health: async (id: string) => await supervisors.get(id)?.health() ?? 'ok',
+    retry: async (id: string) => supervisors.get(id)?.retry()
+  })
+}
+
+export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'events', 'xpra', 'browser', 'dev-server'] })

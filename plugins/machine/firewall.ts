@@ -1,0 +1,114 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Firewall } from '../../src/domain/sessions/capabilities.ts'
+import type { SessionFacts } from '../../src/domain/session.ts'
+import { portsOf } from '../../src/domain/machine/slots.ts'
+import { shownAs, StartRefused } from '../../src/errors.ts'
+import { backendOf, enforce, type EnforcedRules } from '../../src/system/firewall/firewall.ts'
+import type { FirewallBackend, OwnPort } from '../../src/system/firewall/backend.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    firewall: Firewall & {
+      backend: FirewallBackend['name']
+      /**
+       * Reads the rules and the sessions' ports back from the kernel, and compares them with what they should be.
+       * @throws {Ex10Error} EX10_FIREWALL when the tool is missing or refuses, or anything differs
+       */
+      verify (signal?: AbortSignal): Promise<void>
+      /** What is wrong with the rules, until they are restored. */
+      alarm (): string | undefined
+      /** Calls `listener`, which must not throw, when the rules are found damaged (the message says how) and when they are restored. */
+      onAlarm (listener: AlarmListener): void
+    }
+  }
+}
+
+export type AlarmListener = (state: 'lost' | 'restored', message: string) => void
+
+/** Damage is repaired at once when it is seen: within 5 s, with time to spare. */
+const WATCH_MS = 2000
+
+async function firewall (app: FastifyInstance): Promise<void> {
+  const backend = await backendOf(app.config)
+  const rules = await start(app, backend)
+  const listeners: AlarmListener[] = []
+  let alarm: string | undefined
+
+  function lost (message: string): void {
+    if (message === alarm) return
+    alarm = message
+    app.log.error({ alarm }, 'firewall lost')
+    for (const listener of listeners) listener('lost', message)
+  }
+
+  function restored (): void {
+    alarm = undefined
+    app.log.error('firewall restored')
+    for (const listener of listeners) listener('restored', 'The rules are in force again')
+  }
+
+  async function watch (): Promise<void> {
+    let damage = ''
+    try {
+      await rules.repair(found => {
+        damage = oneLine(found)
+        if (!alarm) lost(damage)
+      })
+      if (alarm) restored()
+    } catch (error) {
+      lost(`${damage}; cannot be restored yet: ${oneLine((error as Error).message)}`) // the next round tries again
+    }
+    if (!isClosing) timer = setTimeout(watch, WATCH_MS).unref()
+  }
+  let isClosing = false
+  let timer = setTimeout(watch, WATCH_MS).unref()
+
+  // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
+  app.addHook('onClose', async () => {
+    isClosing = true
+    clearTimeout(timer)
+    if (app.registry.live().length === 0) await rules.release()
+  })
+
+  app.decorate('firewall', {
+    backend: backend.name,
+    verify: (signal?: AbortSignal) => orRefused(rules.verify(signal), signal),
+    alarm: () => alarm,
+    onAlarm: (listener: AlarmListener) => { listeners.push(listener) },
+    open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
+    close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
+  })
+}
+
+async function start ({ config, registry }: FastifyInstance, backend: FirewallBackend): Promise<EnforcedRules> {
+  const live = registry.live()
+  const ready = live.filter(({ state }) => state === 'ready')
+  try {
+    return await enforce(backend, new Map(ready.map(session => [session.id, ownPorts(session)])))
+  } catch (cause) {
+    // what is there in part goes, as far as the broken tool can remove it; sessions that an earlier server left keep what they have
+    if (live.length === 0) await backend.unload().catch(() => {})
+    throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${backend.name}, or choose another one`, { cause })
+  }
+}
+
+function ownPorts ({ slot, account: { uid } }: SessionFacts): OwnPort[] {
+  return portsOf(slot).map(port => ({ uid, port }))
+}
+
+/** Whatever keeps the rules from being seen in force, no session may start. */
+async function orRefused (work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await work
+  } catch (cause) {
+    if (signal?.aborted) throw cause
+    throw shownAs(cause, 'FIREWALL')
+  }
+}
+
+function oneLine (text: string): string {
+  return text.replaceAll(/\s+/g, ' ')
+}
+
+export default fp(firewall, { name: 'firewall', dependencies: ['config', 'registry'] })

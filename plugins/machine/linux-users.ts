@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { LinuxUsers } from '../../src/domain/sessions/capabilities.ts'
+import { newQueue } from '../../src/domain/concurrency/queue.ts'
+import type { Account } from '../../src/domain/session.ts'
+import { failure } from '../../src/errors.ts'
+import { accountUids, ACCOUNT_PREFIX, createAccount, ensureGroup, readAccounts, removeAccount } from '../../src/system/accounts/accounts.ts'
+import { createHomeFolder, createHomeImage, measureImages, removeHome, whyNoImages } from '../../src/system/accounts/homes.ts'
+import { ClaimRefused } from '../../src/system/instance/claims.ts'
+import { ownsNothing, uidsInUse } from '../../src/system/accounts/uids.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    linuxUsers: LinuxUsers & {
+      /** A new random name and a uid that no session had before it; nothing is made yet. */
+      allocate (): Promise<Account>
+      /** Whether the account is there, with a uid of the range that the firewall confines. */
+      exists (account: Account): Promise<boolean>
+      /**
+       * Refuses a session whose home the disk could not hold, filled, beside all that were promised before. The caller
+       * takes its slot at once: slots that are taken are what was promised.
+       * @throws {Ex10Error} EX10_NO_DISK
+       */
+      admitHome (): Promise<void>
+      /** What homes are here: images have a size, folders share the disk. */
+      homeKind: 'image' | 'folder'
+    }
+  }
+}
+
+/** How many uids have been taken so far; it never goes back, so beyond the range's length it tells that uids come again. */
+const COUNTER = 'uids-taken'
+
+const MIB = 1024 * 1024
+/** What a session's logs and events take of the disk at most, and its image beside what it holds. */
+const BESIDE_HOME_MIB = 32
+/** What a session takes of the disk's files: its image, services and logs. */
+const FILES_EACH = 256
+const PROBE_MS = 20_000
+
+async function linuxUsers (app: FastifyInstance): Promise<void> {
+  const { uidMin, uidMax, dataDir, instance, homeSize } = app.config
+  const homes = join(dataDir, 'homes')
+  const range = uidMax - uidMin + 1
+  await refuseForeignAccounts()
+  const gid = await ensureGroup()
+  let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
+  const accountInTurn = newQueue() // useradd and userdel lock the same files, and would wait for the lock until they give up
+  const admitInTurn = newQueue()
+  const why = await whyNoImages(homes, instance, AbortSignal.timeout(PROBE_MS))
+  if (why !== undefined) app.log.warn({ plugin: 'linux-users', why }, 'homes have no size on this host')
+
+  /** The firewall would shut in whoever has a uid of the range. */
+  async function refuseForeignAccounts (): Promise<void> {
+    for (const [name, { uid }] of await readAccounts()) {
+      if (uid < uidMin || uid > uidMax || name.startsWith(ACCOUNT_PREFIX)) continue
+      throw new ClaimRefused(`the account ${name} has the uid ${uid}, which EX10_UID_MIN and EX10_UID_MAX give to sessions: set them apart`)
+    }
+  }
+
+  /** The counter is lost with the registry: go on above whatever is still seen of earlier sessions. */
+  async function rebuiltCounter (): Promise<number> {
+    const used = (await uidsInUse(homes)).filter(uid => uid >= uidMin && uid <= uidMax)
+    return Math.max(uidMin - 1, ...used) + 1 - uidMin
+  }
+
+  async function allocateUid (): Promise<number> {
+    for (let tried = 0; tried < range; tried++) {
+      const isAgain = taken >= range
+      const uid = uidMin + taken % range
+      app.registry.setCounter(COUNTER, ++taken)
+      if (isAgain ? await ownsNothing(uid, homes) : !(await accountUids()).has(uid)) return uid
+    }
+    throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
+  }
+
+  async function admitHome (): Promise<void> {
+    if (why !== undefined) return
+    const before = app.ports.count().taken
+    const { count, growthBytes, freeBytes, freeFiles } = await measureImages(homes)
+    const unmade = Math.max(0, Math.max(before, app.ports.count().taken) - count)
+    const promised = growthBytes + unmade * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
+    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK', { retryAfterSeconds: 10 })
+  }
+
+  app.decorate('linuxUsers', {
+    homeKind: why === undefined ? 'image' : 'folder',
+    admitHome: () => admitInTurn(admitHome),
+    async allocate () {
+      const uid = await allocateUid()
+      const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
+      return { name, uid, gid, home: join(homes, name) }
+    },
+    async exists ({ name, uid }: Account) {
+      return uid >= uidMin && uid <= uidMax && (await readAccounts()).get(name)?.uid === uid
+    },
+    create: (account: Account, signal: AbortSignal) => accountInTurn(async () => {
+      if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
+      await createAccount(account, signal)
+    }),
+    createHome: (account: Account, signal: AbortSignal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
+    removeHome,
+    remove: (account: Account) => accountInTurn(() => removeAccount(account))
+  } satisfies FastifyInstance['linuxUsers'])
+}
+
+export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry', 'ports'] })

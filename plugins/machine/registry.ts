@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { prepareDataFolder } from '../../src/system/instance/data-folder.ts'
+import { claimInstance } from '../../src/system/instance/claims.ts'
+import { openRegistry, type RegistryStore } from '../../src/stores/sqlite/registry.ts'
+import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '../../src/system/instance/session-folder.ts'
+import type { Registry } from '../../src/domain/sessions/capabilities.ts'
+import type { SessionFacts } from '../../src/domain/session.ts'
+import { portRanges } from '../../src/domain/machine/slots.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The durable record of sessions. */
+    registry: RegistryStore & Registry & {
+      /** Notes, durably, that the session's creation came to its end. */
+      commit (facts: SessionFacts): void
+      /** Forgets sessions that ended more than a day ago. */
+      forgetOld (): void
+    }
+  }
+}
+
+const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
+
+/** Claims the machine for this instance, then opens its data folder and its registry. */
+async function registry (app: FastifyInstance): Promise<void> {
+  const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
+  const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
+
+  await prepareDataFolder(dataDir)
+  const folders = join(dataDir, 'sessions')
+  const folderOf = ({ id }: SessionFacts) => join(folders, id)
+  const store = openRegistry(join(dataDir, 'registry.db'), to => {
+    app.log.error({ plugin: 'registry', movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
+  })
+  app.addHook('onClose', async () => {
+    const isLeft = store.live().length > 0
+    store.close()
+    // what could not be undone keeps the claim, so that nobody else takes its uids and ports
+    if (isLeft) claim.keep()
+    else claim.release()
+  })
+  const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
+  forgetOld()
+  const found = readSessionFolders(folders, (sessionId, err) => app.log.error({ plugin: 'registry', sessionId, err }, 'facts of a session that cannot be read'))
+  for (const { facts, state } of found) {
+    if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
+  }
+
+  app.decorate('registry', {
+    ...store,
+    forgetOld,
+    record (facts: SessionFacts) {
+      makeSessionFolder(folderOf(facts), facts)
+      store.record(facts)
+    },
+    commit (facts: SessionFacts) {
+      markReady(folderOf(facts))
+      store.setState(facts.id, 'ready')
+    },
+    forget: (facts: SessionFacts) => removeSessionFolder(folderOf(facts))
+  })
+}
+
+export default fp(registry, { name: 'registry', dependencies: ['config'] })

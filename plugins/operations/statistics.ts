@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { openStatistics, type Counted, type Day } from '../../src/stores/sqlite/statistics.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How many sessions there were. */
+    statistics: {
+      /** Since this server was started. */
+      sinceStart (): Omit<Day, 'day'> & { startedAt: Date }
+      /** By day, the newest first, also of earlier servers. */
+      days (limit: number): Day[]
+    }
+  }
+}
+
+async function statistics (app: FastifyInstance): Promise<void> {
+  const store = openStatistics(join(app.config.dataDir, 'statistics.db'))
+  const startedAt = new Date()
+  const counts: Record<Counted, number> = { created: 0, failed: 0, ended: 0 }
+  const users = new Set<string>()
+  let peak = 0
+
+  function count (what: Counted, user: string): void {
+    counts[what]++
+    if (what === 'created') users.add(user)
+    try {
+      store.count(what, user, app.places.held.length)
+    } catch (err) {
+      app.log.warn({ err }, 'not counted') // a full disk keeps nobody from making and ending sessions
+    }
+  }
+
+  app.events.observe(({ owner }, { type }) => {
+    peak = Math.max(peak, app.places.held.length)
+    if (type === 'ready') count('created', owner)
+    if (type === 'ended' || type === 'failed') count(type, owner)
+  })
+  app.addHook('onClose', async () => store.close())
+
+  app.decorate('statistics', {
+    sinceStart: () => ({ startedAt, ...counts, users: users.size, peak }),
+    days: store.days
+  } satisfies FastifyInstance['statistics'])
+}
+
+export default fp(statistics, { name: 'statistics', dependencies: ['config', 'events', 'places', 'registry'] })

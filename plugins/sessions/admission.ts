@@ -1,0 +1,83 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Asker, Shortage } from '../../src/domain/machine/places.ts'
+import type { Session } from '../../src/domain/session.ts'
+import { Turn } from '../../src/domain/sessions/turn.ts'
+import { failure, type Ex10Error } from '../../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who may make a session, and when. */
+    admission: {
+      /**
+       * Takes a place for a session. When a limit is reached, does what EX10_WHEN_FULL says: it refuses, or returns the
+       * turn to wait for. The place, or the wait for it, must be released.
+       * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL
+       */
+      enter (asker: Asker): Turn | undefined
+    }
+  }
+}
+
+const RETRY_AFTER = { retryAfterSeconds: 10 }
+
+async function admission (app: FastifyInstance): Promise<void> {
+  const { places, sessions, events } = app
+  const { whenFull } = app.config
+  const log = app.log.child({ plugin: 'admission' })
+  const leaving = new Map<string, Promise<void>>() // the ends that are under way: who comes meanwhile ends another
+
+  function enter (asker: Asker): Turn | undefined {
+    const shortage = places.take(asker)
+    if (!shortage) return undefined
+    if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !nextOf(asker.owner))) throw refusal(shortage)
+    const turn = new Turn(asker)
+    if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
+    if (whenFull === 'evict-oldest') {
+      makeRoom(turn, shortage).catch(err => {
+        log.error({ err }, 'no room made')
+        turn.turnAway(refusal(shortage))
+      })
+    }
+    return turn
+  }
+
+  /** Ends sessions of its user until its turn has come; it is one unless there are more than may be. */
+  async function makeRoom (turn: Turn, shortage: Shortage): Promise<void> {
+    const stuck = new Set<string>()
+    while (places.waiting.includes(turn)) {
+      const next = nextOf(turn.owner, stuck)
+      if (!next) return turn.turnAway(refusal(shortage))
+      try {
+        await evict(next)
+      } catch (err) {
+        if (next.state === 'ready') throw err // more than one session is not ended in vain
+        log.warn({ err, sessionId: next.id }, 'no room made by a session that was to end')
+        stuck.add(next.id) // it cannot yet: another one has to
+      }
+      // that place may have gone to one who was before it, and whose own session takes longer to end
+      while (places.waiting.includes(turn) && leaving.size > 0) await Promise.race(leaving.values())
+    }
+  }
+
+  /** The one whose place comes free next: of those that end anyway, else the oldest. */
+  function nextOf (user: string, stuck: ReadonlySet<string> = new Set()): Session | undefined {
+    const own = sessions.list().filter(({ id, owner }) => owner === user && !leaving.has(id) && !stuck.has(id))
+    return own.find(({ state }) => state === 'stopping') ?? own.find(({ state }) => state === 'ready')
+  }
+
+  async function evict (session: Session): Promise<void> {
+    if (session.state === 'ready') events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
+    const end = sessions.end(session.id, app.registry.find(session.id)?.reason ?? 'evicted')
+    leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
+    await end
+  }
+
+  app.decorate('admission', { enter })
+}
+
+function refusal (shortage: Shortage): Ex10Error {
+  return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS', RETRY_AFTER)
+}
+
+export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'registry', 'sessions', 'events'] })

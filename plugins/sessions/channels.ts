@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Credential } from '../../src/domain/access/credential.ts'
+
+/** A connection that stays open to a session. */
+export interface Channel {
+  id: string
+  /** A page that shows the display, or a reader of events. */
+  type: 'viewer' | 'events'
+  address: string
+  /** Who, where it is known. */
+  user?: string
+  /** The link by which they look. */
+  share?: string
+  openedAt: Date
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who is connected to which session, for operators to see. */
+    channels: {
+      /** Knows of a channel until the returned function is called. When the credential does not hold any more, calls `close`, soon. */
+      open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
+      /** Those of a session, oldest first. */
+      of (sessionId: string): Channel[]
+    }
+  }
+}
+
+const CHECK_MS = 2000
+
+async function channels (app: FastifyInstance): Promise<void> {
+  const open = new Map<string, Set<Channel>>()
+  const credentials = new Map<Channel, { credential: Credential, close: () => void }>()
+  let timer: NodeJS.Timeout | undefined
+
+  function check (): void {
+    try {
+      for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
+    } catch (err) {
+      app.log.error({ err }, 'credentials not looked at') // a database that is locked: they are looked at again
+    }
+  }
+
+  app.audit.own('channel', () => open.keys())
+  app.decorate('channels', {
+    open (sessionId, channel, credential, close) {
+      const all = open.get(sessionId) ?? new Set()
+      const opened = { ...channel, id: randomBytes(8).toString('hex'), openedAt: new Date() }
+      open.set(sessionId, all.add(opened))
+      credentials.set(opened, { credential, close })
+      timer ??= setInterval(check, CHECK_MS).unref()
+      return () => {
+        all.delete(opened)
+        credentials.delete(opened)
+        if (all.size === 0 && open.get(sessionId) === all) open.delete(sessionId)
+      }
+    },
+    of: sessionId => [...open.get(sessionId) ?? []]
+  } satisfies FastifyInstance['channels'])
+  app.addHook('onClose', async () => clearInterval(timer))
+}
+
+export default fp(channels, { name: 'channels', dependencies: ['audit'] })

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import fp from 'fastify-plugin'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FirstFiles } from '../../src/domain/sessions/capabilities.ts'
+import { createSession, type StepStarted } from '../../src/domain/sessions/create-session.ts'
+import { withHeartbeat } from '../../src/domain/concurrency/heartbeat.ts'
+import type { Requester, SessionFacts, Template } from '../../src/domain/session.ts'
+import type { Turn } from '../../src/domain/sessions/turn.ts'
+import { failure, shownAs } from '../../src/errors.ts'
+import type { ProgressLine } from '../../src/schemas/progress.ts'
+import type { CreateSessionOptions } from '../../src/schemas/session.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How sessions come to be. */
+    creations: {
+      /**
+       * Refuses what can be refused before anything is made, and reserves a place and a slot for the user; when the
+       * places are taken, maybe a turn to wait for. `own` are the files that it begins with, if they are not the template's.
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
+       */
+      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
+      /**
+       * Makes the session, when its turn has come; yields progress, and last one `complete` or one `error` line. By then
+       * a failed session has been undone, and so has one whose client went away, as `gone` tells.
+       */
+      create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+      /** Ends all creations of a user, also those of which nothing is recorded yet: their clients read EX10_ENDED_BY_ADMIN. */
+      turnAway (user: string): void
+    }
+  }
+}
+
+/** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
+export type Admission = Admitted | Queued
+interface Admitted { facts: SessionFacts, template: Template, own: FirstFiles | undefined, order: Order }
+interface Queued { turn: Turn, wish: Wish, template: Template, own: FirstFiles | undefined, order: Order }
+
+/** A creation, from when it is asked for until it is over. */
+interface Order { owner: string, turnedAway: AbortController }
+
+/** What is known of a session from the start. */
+type Wish = Omit<SessionFacts, 'slot' | 'account' | 'createdAt'>
+
+const HEARTBEAT_MS = 5000
+
+async function creations (app: FastifyInstance): Promise<void> {
+  const running = new Set<Promise<void>>()
+  const orders = new Set<Order>()
+  const shutdown = new AbortController()
+
+  async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
+    if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
+    const template = app.templates.get(wanted)
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, devServer: template.devServer, width, height }
+    const turn = app.admission.enter(wish)
+    const order: Order = { owner, turnedAway: new AbortController() }
+    orders.add(order)
+    try {
+      return turn ? { turn, wish, template, own, order } : { facts: await decide(wish, order), template, own, order }
+    } catch (error) {
+      orders.delete(order)
+      throw error
+    }
+  }
+
+  /** Decides the rest for a session that has its place; gives the place back when that fails. */
+  async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
+    try {
+      await app.linuxUsers.admitHome()
+      const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
+      try {
+        const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+        turnedAway.signal.throwIfAborted()
+        return { ...wish, slot, account, createdAt: new Date() }
+      } catch (error) {
+        app.ports.release(slot.index)
+        throw error
+      }
+    } catch (error) {
+      app.places.release(wish.id)
+      throw error
+    }
+  }
+
+  async function * create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+    running.add(over)
+    try {
+      const admitted = 'turn' in admission ? yield * wait(admission, gone, log) : admission
+      if (admitted) yield * make(admitted, gone, log)
+    } finally {
+      running.delete(over)
+      orders.delete(admission.order)
+      isOver()
+    }
+  }
+
+  /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
+  async function * wait ({ turn, wish, template, own, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
+    const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
+    let facts: SessionFacts | undefined
+    try {
+      const positions = turn.positions(signal, app.config.queueTimeout * 1000)
+      for await (const position of withHeartbeat(positions, HEARTBEAT_MS, position => position)) {
+        yield { status: 'queued', data: { message: `Waiting for a turn: number ${position}`, position, etaMs: app.places.etaMs(turn) } }
+      }
+      signal.throwIfAborted()
+      facts = await decide(wish, order)
+      return { facts, template, own, order }
+    } catch (err) {
+      app.places.release(turn.id)
+      log.info({ err }, 'creation waits no longer')
+      yield toErrorLine(err)
+    } finally {
+      if (!facts) app.places.release(turn.id) // likewise: a reader that stopped reading
+    }
+  }
+
+  async function * make ({ facts, template, own, order }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const startedAt = performance.now()
+    const elapsedMs = () => Math.round(performance.now() - startedAt)
+    const session = app.sessions.begin(facts)
+    const signal = AbortSignal.any([gone, shutdown.signal, session.signal, order.turnedAway.signal])
+    let committed = false
+    try {
+      const { undo, failpoint } = session
+      const steps = createSession(app, { facts, template, own, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
+      for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
+      signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
+      session.commit()
+      committed = true
+      log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
+      yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
+    } catch (err) {
+      const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
+      log.warn({ err, sessionId: facts.id }, 'session failed')
+      await session.fail(gone.aborted ? 'client-gone' : 'failed')
+      yield line
+    } finally {
+      // a reader that stopped reading ends this generator at a yield, without an error
+      if (!committed) await session.fail('client-gone')
+    }
+  }
+
+  function turnAway (user: string): void {
+    for (const { owner, turnedAway } of orders) if (owner === user) turnedAway.abort(failure('ENDED_BY_ADMIN'))
+  }
+
+  app.decorate('creations', { admit, create, turnAway })
+
+  app.addHook('preClose', async () => {
+    shutdown.abort(failure('SHUTTING_DOWN'))
+    await Promise.all(running) // their last lines are written before the connections are closed
+  })
+}
+
+function toLine (step: StepStarted): ProgressLine {
+  const { message, index, of, elapsedMs } = step
+  return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
+}
+
+/** Errors that callers can act on are shown as they are; of any other, only that it happened. */
+function toErrorLine (error: unknown): ProgressLine {
+  const { message, code } = shownAs(error, (error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
+  return { status: 'error', data: { message, code } }
+}
+
+export default fp(creations, {
+  name: 'creations',
+  dependencies: ['ports', 'places', 'admission', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+})

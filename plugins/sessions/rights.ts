@@ -1,0 +1,38 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { knowsOf, type Principal } from '../../src/domain/principal.ts'
+import type { Session } from '../../src/domain/session.ts'
+import { failure } from '../../src/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who may see which session: every route asks here for the one that its caller names. */
+    rights: {
+      /** A session that has not ended, and that this principal knows of. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+      session (principal: Principal, id: string): Session
+      /** The same, when it takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
+      readySession (principal: Principal, id: string): Session
+      /** All that have not ended and that this principal knows of, oldest first. */
+      sessions (principal: Principal): Session[]
+    }
+  }
+}
+
+async function rights (app: FastifyInstance): Promise<void> {
+  function session (principal: Principal, id: string): Session {
+    const found = app.sessions.get(id)
+    if (!knowsOf(principal, found)) throw failure('SESSION_NOT_FOUND')
+    return found
+  }
+
+  app.decorate('rights', {
+    session,
+    readySession (principal: Principal, id: string) {
+      session(principal, id) // first: in what state others' are is not told
+      return app.sessions.ready(id)
+    },
+    sessions: (principal: Principal) => app.sessions.list().filter(session => knowsOf(principal, session))
+  })
+}
+
+export default fp(rights, { name: 'rights', dependencies: ['sessions'] })

@@ -1,0 +1,246 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Problem } from './problem.ts'
+import { coalesce } from '../concurrency/coalesce.ts'
+import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
+import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'
+import { parseManifest } from './manifest.ts'
+import { reloadedEvent } from '../live/event.ts'
+
+const WAIT_MS = 20_000
+const AGAIN_MS = 1000
+const PACE_MS = 100
+const OBSERVE_MS = 8000
+const WORKER_MS = 1000
+
+/** One session's way from files that changed to the browser that runs them. */
+export class CodePipeline {
+  readonly #stations: Stations
+  readonly #syncMs: number
+  readonly #ended = new AbortController()
+  /** Builds and reloads; pushes that come at the same time share it. */
+  readonly #inTurn: () => Promise<void>
+  /** The dev server's version that the browser has, and the last one that was heard of. */
+  #loaded = 0
+  #seen = 0
+  /** The browser or the dev server was lost meanwhile: what is said not to have changed may have. */
+  #isUnsure = false
+  #extension: Running | undefined
+  #wrong: { build: Problem[], load: Problem[], run: Problem[] } = { build: [], load: [], run: [] }
+  /** What went wrong before Chromium was told to forget it, in parts that were not loaded again. */
+  #earlier: Problem[] = []
+  #told = '[]'
+  #observation = new AbortController()
+  /** What has become of the last load, and of what was written last: a build that failed is not loaded. */
+  #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, closed: [], problems: [] })
+  #outcome: Promise<Outcome> = this.#ran
+  #isObserved = true
+  #isWorkerUp = true
+  /** The worker of the last load has started, or not within a second. A load before that would leave tabs without a worker that answers. */
+  #workerReady: Promise<unknown> = Promise.resolve()
+  /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
+  #asks = true
+  #requested: Promise<void> = Promise.resolve()
+
+  /** `syncMs`: how long a build and the reload may take together. */
+  constructor (stations: Stations, syncMs: number) {
+    this.#stations = stations
+    this.#syncMs = syncMs
+    this.#inTurn = coalesce(() => this.#sync())
+  }
+
+  get problems (): Problem[] {
+    return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run])
+  }
+
+  /**
+   * Loads what is there for the first time. Of files that are not the person's own, it does not ask what goes wrong at their start.
+   * @throws when the browser or the dev server cannot be reached
+   */
+  async begin (signal: AbortSignal, isOwn = false): Promise<void> {
+    this.#asks = isOwn
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    try {
+      signal.throwIfAborted()
+      await Promise.race([this.sync(), aborted])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+    this.#asks = true
+    if (this.#wrong.load.includes(NOT_RELOADED)) throw new Error(NOT_RELOADED.message)
+  }
+
+  /** Goes on with what a server before this one had loaded. */
+  resume ({ loaded, extension, refusal, problems = [], isWorkerUp = true }: Kept): void {
+    this.#isWorkerUp = isWorkerUp
+    this.#loaded = this.#seen = loaded
+    this.#extension = extension
+    this.#wrong.load = refusal ? [refusal] : []
+    this.#wrong.run = this.#earlier = problems
+    this.#told = JSON.stringify(this.problems)
+    this.#outcome = this.#ran = Promise.resolve({ loaded: this.#isLoaded(), reloadMs: 0, closed: [], problems: this.problems })
+  }
+
+  /** From now on, reloads what changes in any way. */
+  follow (): void {
+    this.#follow().catch(err => this.#stations.warn(err, 'changes not followed'))
+  }
+
+  /** Builds and reloads what was written before the call. */
+  sync (): Promise<void> {
+    this.#requested = this.#inTurn()
+    return this.#requested
+  }
+
+  /** What has become of what was written before the last call of `sync`. */
+  async settled (): Promise<Outcome> {
+    await this.#requested
+    for (;;) {
+      const outcome = this.#outcome
+      const result = await outcome
+      if (outcome === this.#outcome) return result
+    }
+  }
+
+  /** The browser was started again: by itself, Chromium does not load what DevTools had it load. */
+  async lost (): Promise<void> {
+    this.#isUnsure = true
+    await this.sync()
+  }
+
+  /** Chromium has noted something about the extension. */
+  async heard (id: string): Promise<void> {
+    if (id !== this.#extension?.id || !this.#isObserved || this.#ended.signal.aborted) return // a load reads it anyway
+    const signal = AbortSignal.any([this.#ended.signal, this.#observation.signal, AbortSignal.timeout(OBSERVE_MS)])
+    const run = await this.#stations.errors(id, signal)
+    signal.throwIfAborted()
+    this.#wrong.run = [...this.#wrong.run.filter(problem => problem === NO_WORKER), ...this.#earlier, ...run]
+    this.#tellProblems()
+  }
+
+  end (): void {
+    this.#ended.abort(new Error('the session is ending'))
+  }
+
+  async #sync (): Promise<void> {
+    const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(this.#syncMs)])
+    const startedAt = performance.now()
+    const elapsedMs = () => Math.round(performance.now() - startedAt)
+    try {
+      await this.#stations.written()
+      const version = this.#stations.version()
+      await this.#stations.revive()
+      const changes = await this.#stations.changes(this.#loaded, 0, signal)
+      this.#seen = changes.version
+      this.#wrong.build = changes.problems
+      // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
+      if (changes.version < this.#loaded) this.#isUnsure = true
+      if (changes.ok && (changes.changed.length > 0 || this.#isUnsure)) {
+        const reloaded = await this.#reload(changes, signal)
+        if (!reloaded.refusal) this.#stations.tell(reloadedEvent(reloaded, version, elapsedMs()))
+        this.#ran = this.#observe(elapsedMs(), reloaded)
+      }
+      this.#outcome = changes.ok
+        ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
+        : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
+    } catch (err) {
+      this.#isUnsure = this.#isObserved = true
+      this.#wrong.load = [NOT_RELOADED]
+      if (!this.#ended.signal.aborted) this.#stations.warn(err, 'code not reloaded')
+      this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
+    }
+    this.#tellProblems()
+  }
+
+  async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded & { pagesOnly: boolean }> {
+    const isSettled = !this.#isUnsure && this.#isObserved && this.#wrong.load.length === 0
+    const pagesOnly = isSettled && changes.changed.every(part => part === 'pages')
+    const before = this.#extension
+    if (!pagesOnly) await this.#workerReady
+    this.#observation.abort()
+    this.#isObserved = false // what is heard from now on is of neither
+    if (before) await this.#stations.forgetErrors(before.id, signal)
+    const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
+    this.#loaded = changes.version
+    this.#isUnsure = false
+    this.#extension = reloaded.extension
+    this.#wrong.load = reloaded.refusal ? [reloaded.refusal] : []
+    // what was wrong with the rest of the extension still is
+    this.#earlier = pagesOnly || reloaded.refusal ? this.#wrong.run.filter(({ context }) => context !== 'page') : []
+    this.#keep()
+    return { ...reloaded, pagesOnly }
+  }
+
+  /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
+  async #observe (reloadMs: number, { extension, refusal, settled, closed, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
+    const asks = this.#asks
+    this.#isObserved = false
+    this.#observation = new AbortController()
+    const { signal: newer } = this.#observation
+    const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
+    try {
+      const isNew = extension && !refusal && !pagesOnly && hasWorker(extension)
+      const starting = isNew ? this.#stations.workerSettled(extension.id, oldWorkers, asks, signal) : Promise.resolve(undefined)
+      this.#workerReady = Promise.race([starting.catch(() => {}), delay(WORKER_MS, undefined, { ref: false })])
+      const [worker] = await Promise.all([starting, asks && settled])
+      if (extension && asks) {
+        const run = [...this.#earlier, ...await this.#stations.errors(extension.id, signal)]
+        signal.throwIfAborted()
+        if (!pagesOnly && !refusal) this.#isWorkerUp = !isNew || worker === 'started'
+        if (worker === 'failed' && !run.some(isOfWorker)) run.unshift(NO_WORKER)
+        if (worker === 'slow' && !run.some(isOfWorker)) run.push(SLOW_WORKER)
+        this.#wrong.run = run
+        await this.#stations.listen(signal)
+      }
+    } catch (err) {
+      if (!newer.aborted && !this.#ended.signal.aborted) this.#stations.warn(err, 'extension not observed')
+    }
+    if (!newer.aborted) {
+      this.#isObserved = true
+      this.#keep()
+      this.#tellProblems()
+    }
+    return { loaded: this.#isLoaded(), reloadMs, closed, problems: this.problems }
+  }
+
+  /** Whether the browser runs the extension as it is, its worker included. */
+  #isLoaded (): boolean {
+    return this.#extension !== undefined && this.#wrong.load.length === 0 && this.#isWorkerUp
+  }
+
+  #keep (): void {
+    this.#stations.keep({ loaded: this.#loaded, extension: this.#extension, refusal: this.#wrong.load[0], problems: this.#wrong.run, isWorkerUp: this.#isWorkerUp })
+  }
+
+  async #follow (): Promise<void> {
+    const { signal } = this.#ended
+    while (!signal.aborted) {
+      try {
+        const askedAt = performance.now()
+        const { version, problems } = await this.#stations.changes(this.#seen, WAIT_MS, signal)
+        const isNews = version !== this.#seen || JSON.stringify(problems) !== JSON.stringify(this.#wrong.build)
+        if (isNews) await this.sync()
+        // sources that change without end, or a dev server that does not wait
+        const pauseMs = isNews ? PACE_MS : performance.now() - askedAt < WAIT_MS / 2 ? AGAIN_MS : 0
+        if (pauseMs > 0) await delay(pauseMs, undefined, { signal, ref: false })
+      } catch {
+        await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {}) // the supervision tells of a dev server that is down
+      }
+    }
+  }
+
+  #tellProblems (): void {
+    const { problems } = this
+    const text = JSON.stringify(problems)
+    if (text === this.#told || this.#ended.signal.aborted) return
+    this.#told = text
+    const first = problems[0]
+    this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems any more', problems })
+  }
+}
+
+function hasWorker ({ manifest }: Running): boolean {
+  return manifest !== undefined && parseManifest(manifest).hasWorker
+}

@@ -1,0 +1,50 @@
+import { failure } from '../../errors.ts'
+
+interface Lane { taken: number, waiting: (() => void)[] }
+
+/** Lets so many works of each owner go on at a time; some more wait for their turn, in the order in which they came. */
+export class Lanes {
+  readonly #lanes: number
+  readonly #mostWaiting: number
+  readonly #owners = new Map<string, Lane>()
+
+  constructor (lanes: number, mostWaiting: number) {
+    this.#lanes = lanes
+    this.#mostWaiting = mostWaiting
+  }
+
+  /**
+   * Resolves when the turn has come, with what ends it.
+   * @throws {Ex10Error} EX10_TOO_MANY_TRANSFERS; the reason of `signal`
+   */
+  async enter (owner: string, signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted()
+    const lane = this.#owners.get(owner) ?? { taken: 0, waiting: [] }
+    this.#owners.set(owner, lane)
+    if (lane.taken < this.#lanes) lane.taken++
+    else if (lane.waiting.length < this.#mostWaiting) await this.#wait(lane, signal)
+    else throw failure('TOO_MANY_TRANSFERS', { retryAfterSeconds: 1 })
+    let isOver = false
+    return () => {
+      if (!isOver) this.#leave(owner, lane)
+      isOver = true
+    }
+  }
+
+  async #wait (lane: Lane, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const giveUp = () => {
+      lane.waiting.splice(lane.waiting.indexOf(resolve), 1)
+      reject(signal.reason)
+    }
+    lane.waiting.push(resolve)
+    signal.addEventListener('abort', giveUp)
+    await promise.finally(() => signal.removeEventListener('abort', giveUp))
+  }
+
+  #leave (owner: string, lane: Lane): void {
+    const next = lane.waiting.shift() // whoever comes next takes the place over
+    if (next) next()
+    else if (--lane.taken === 0) this.#owners.delete(owner)
+  }
+}

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import type { Credential, Visitor } from '../access/credential.ts'
+
+interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
+
+const LIFE_MS = 60_000
+/** Of one session by one credential, at a time: whoever has a link loads its page as often as they like. Of more, the first are not good. */
+const MOST_ALIKE = 64
+
+/** What display pages are rendered with: each is good once, within a minute, for one connection to one session. */
+export class Tickets {
+  readonly #issued = new Map<string, Ticket>()
+
+  /** Times are in ms, of a clock that only goes forward. */
+  issue (sessionId: string, visitor: Visitor, now = performance.now()): string {
+    this.#forgetUntil(now)
+    const ticket = randomBytes(24).toString('base64url')
+    this.#issued.set(ticket, { sessionId, visitor, expiresAt: now + LIFE_MS })
+    const alike = [...this.#issued].filter(([, issued]) => issued.sessionId === sessionId && isSame(issued.visitor.credential, visitor.credential))
+    if (alike.length > MOST_ALIKE) this.#issued.delete(alike[0]![0])
+    return ticket
+  }
+
+  /** Whose the ticket is, if it was issued for this session and is good; it is not good again. */
+  redeem (ticket: string, sessionId: string, now = performance.now()): Visitor | undefined {
+    const issued = this.#issued.get(ticket)
+    this.#issued.delete(ticket)
+    return issued?.sessionId === sessionId && issued.expiresAt > now ? issued.visitor : undefined
+  }
+
+  /** The session has ended. */
+  forget (sessionId: string): void {
+    for (const [ticket, issued] of this.#issued) if (issued.sessionId === sessionId) this.#issued.delete(ticket)
+  }
+
+  /** The session of each. */
+  sessionIds (): string[] {
+    return Array.from(this.#issued.values(), ({ sessionId }) => sessionId)
+  }
+
+  #forgetUntil (now: number): void {
+    for (const [ticket, { expiresAt }] of this.#issued) {
+      if (expiresAt > now) return // in the order of their issue, so of their end
+      this.#issued.delete(ticket)
+    }
+  }
+}
+
+function isSame (a: Credential, b: Credential): boolean {
+  return a.kind === b.kind && a.id === b.id
+}

@@ -1,0 +1,64 @@
+import { constants } from 'node:os'
+import type { Problem } from '../code/problem.ts'
+import type { ExpiryCause } from './clocks.ts'
+
+/** What happens to a session, as its people and operators read it. */
+export const EVENT_TYPES = [
+  'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'pushed', 'reloaded', 'problem', 'warning', 'ended', 'failed', 'heartbeat'
+] as const
+
+export interface SessionEvent {
+  at: string
+  type: typeof EVENT_TYPES[number]
+  message: string
+  service?: string
+  /** How the service's process ended: one of the two. */
+  exitCode?: number
+  signal?: string
+  /** What it printed last: the session's words. */
+  lastLines?: string[]
+  retryInMs?: number
+  /** Why the session ended, or is about to. */
+  reason?: string
+  /** When the session ends if nothing happens, and which clock is over then. */
+  expiresAt?: string
+  expiresBecause?: ExpiryCause
+  /** How many pushes there were, with what this is about. */
+  version?: number
+  /** How long a reload took, from when the change was noticed, and how many tabs it reloaded. */
+  ms?: number
+  tabs?: number
+  /** Pages of the extension that Chromium has closed, and ids of extensions that another one replaced. */
+  closed?: string[]
+  replaced?: string[]
+  /** All that is wrong with the extension. */
+  problems?: Problem[]
+  /** Which line of the supervisor's own file the event came from. */
+  line?: number
+}
+
+/** Tells of a reload that a push, or any other change, has brought about. */
+export function reloadedEvent ({ tabs, closed, replaced }: { tabs: number, closed: string[], replaced: string[] }, version: number, ms: number): Omit<SessionEvent, 'at'> {
+  const message = [
+    `The extension was reloaded, and ${tabs === 1 ? 'one tab' : `${tabs} tabs`}`,
+    ...closed.map(page => `${page} was closed`),
+    ...replaced.map(id => `the extension ${id} of the same folder is gone`)
+  ].join('; ')
+  return { type: 'reloaded', message, version, ms, tabs, ...(closed.length > 0 && { closed }), ...(replaced.length > 0 && { replaced }) }
+}
+
+/** A line that the supervisor wrote when a service ended: `time service exit signal`; see finish.sh. */
+export interface ServiceExit { line: number, at: string, service: string, exitCode?: number, signal?: string }
+
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]))
+
+/** Reads the supervisor's lines from `text`, which begins with line number `first`. What makes no sense is left out. */
+export function parseExits (text: string, first: number): ServiceExit[] {
+  return text.split('\n').slice(0, -1).flatMap((line, index) => {
+    const [, at, service, exit, signal] = /^(\S+) ([a-z-]+) (\d+) (\d+)$/.exec(line) ?? []
+    if (at === undefined || service === undefined) return []
+    const how = exit === '256' ? { signal: SIGNALS.get(Number(signal)) ?? `signal ${signal}` } : { exitCode: Number(exit) }
+    return [{ line: first + index, at, service, ...how }]
+  })
+}

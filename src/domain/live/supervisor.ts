@@ -1,0 +1,232 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CrashLoop } from '../programs/crash-loop.ts'
+import type { ServiceExit, SessionEvent } from './event.ts'
+import { CRASH_LIMITS, isServiceName, SERVICES, SERVICE_TITLES, type ServiceName } from '../programs/services.ts'
+
+/** What a supervisor can ask and do of one session's programs. */
+export interface Programs {
+  /** Whether the sandbox's init lives. */
+  isAlive (): boolean
+  /** The deaths that the sandbox's own supervisor noted since the last call. */
+  nextExits (): ServiceExit[]
+  isUp (name: ServiceName): Promise<boolean>
+  /** Whether a signal has stopped the program. */
+  isStopped (name: ServiceName): Promise<boolean>
+  /** Whether the program answers whoever it serves. */
+  answers (name: ServiceName, signal: AbortSignal): Promise<boolean>
+  /** Starts the program if it is down; resolves when it answers. */
+  raise (name: ServiceName, signal: AbortSignal): Promise<void>
+  /** Kills the program, to be started again. */
+  kill (name: ServiceName, signal: AbortSignal): Promise<void>
+  /** Kills the program and leaves it down. */
+  down (name: ServiceName, signal: AbortSignal): Promise<void>
+  lastLines (name: string, count: number): Promise<string[]>
+}
+
+export interface SupervisorOptions {
+  programs: Programs
+  /** What happened before, of which an earlier supervisor has told. */
+  past: readonly SessionEvent[]
+  tell: (event: Omit<SessionEvent, 'at'> & { at?: string }) => void
+  /** Something went wrong that no event tells of. */
+  warn: (err: unknown, message: string) => void
+  /** The sandbox's init is dead: called once. */
+  died: () => void
+}
+
+const LOOK_MS = 500
+const INSPECT_MS = 5000
+/** Of a program that answered last time, every so many inspections: each question takes its time, of both. */
+const ASK_EVERY = 3
+/** A busy machine makes programs slow, and killing them makes it no less busy. */
+const ANSWER_MS = 10_000
+const MAX_SILENT = 3
+const RECOVERY_MS = 60_000
+const RETRY_MS = 20_000
+const LAST_LINES = 5
+
+/** Keeps one session's programs running, on top of the sandbox's own supervisor, and tells what happens to them. */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #programs: Programs
+  readonly #stop = new AbortController()
+  readonly #loops = new Map(SERVICES.map(name => [name, new CrashLoop(CRASH_LIMITS[name])]))
+  /** The programs that are coming back. */
+  readonly #recoveries = new Map<ServiceName, { done: Promise<void>, cancel: AbortController, hurry: AbortController }>()
+  readonly #givenUp = new Set<ServiceName>()
+  /** How often in a row a program did not answer. */
+  readonly #silent = new Map<ServiceName, number>()
+  #inspections = 0
+  #seenLine: number
+  #wasDegraded = false
+
+  constructor (options: SupervisorOptions) {
+    this.#options = options
+    this.#programs = options.programs
+    this.#seenLine = Math.max(0, ...options.past.map(event => event.line ?? 0))
+  }
+
+  /** Begins; `stop` ends it. A sandbox that an earlier server started is served as well: looking needs no parent. */
+  start (): void {
+    this.#every(LOOK_MS, 'session not looked at', () => this.#look())
+    this.#every(INSPECT_MS, 'session not inspected', () => this.#inspect())
+  }
+
+  stop (): void {
+    this.#stop.abort()
+  }
+
+  /** `degraded` while a program is down or coming back. */
+  async health (): Promise<'ok' | 'degraded'> {
+    if (this.#recoveries.size > 0) return 'degraded'
+    const areUp = await Promise.all(SERVICES.map(name => this.#programs.isUp(name)))
+    return areUp.every(Boolean) ? 'ok' : 'degraded'
+  }
+
+  /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or after 20 s. */
+  async retry (): Promise<void> {
+    const retried = [...this.#givenUp]
+    this.#givenUp.clear()
+    for (const name of retried) {
+      this.#loops.get(name)?.forgive()
+      if (!(retried.includes('xvfb') && followsXServer(name))) this.#recover(name, 0)
+    }
+    for (const { hurry } of this.#recoveries.values()) hurry.abort()
+    const waited = new AbortController()
+    const all = Promise.all([...this.#recoveries.values()].map(recovery => recovery.done)).finally(() => waited.abort())
+    await Promise.race([all, delay(RETRY_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {})])
+  }
+
+  /** What is noticed of a session that is being ended is no news. */
+  #tell (event: Parameters<SupervisorOptions['tell']>[0]): void {
+    if (!this.#stop.signal.aborted) this.#options.tell(event)
+  }
+
+  #every (ms: number, problem: string, work: () => Promise<void>): void {
+    const { signal } = this.#stop
+    const loop = async () => {
+      await Promise.resolve() // whoever starts this must know how to stop it before it finds anything
+      while (!signal.aborted) {
+        await work().catch(err => { if (!signal.aborted) this.#options.warn(err, problem) })
+        await delay(ms, undefined, { signal, ref: false }).catch(() => {}) // stopped
+      }
+    }
+    loop().catch(err => this.#options.warn(err, problem))
+  }
+
+  async #look (): Promise<void> {
+    if (!this.#programs.isAlive()) {
+      this.stop()
+      return this.#options.died()
+    }
+    const exits = this.#programs.nextExits().filter(({ line }) => line > this.#seenLine)
+    this.#seenLine = exits.at(-1)?.line ?? this.#seenLine
+    for (const exit of exits) await this.#tellExit(exit)
+    for (const name of new Set(exits.map(({ service }) => service).filter(isServiceName))) await this.#afterDeath(name, exits)
+    // reading whether four programs are up costs more than all of the above: without a death, the inspection does it
+    if (exits.length > 0 || this.#wasDegraded || this.#recoveries.size > 0) await this.#tellHealth()
+  }
+
+  async #tellExit ({ line, at, service, ...how }: ServiceExit): Promise<void> {
+    const title = isServiceName(service) ? SERVICE_TITLES[service] : service
+    const lastLines = await this.#programs.lastLines(service, LAST_LINES)
+    this.#tell({ at, type: 'service-exited', message: `${title} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
+  }
+
+  async #afterDeath (name: ServiceName, exits: ServiceExit[]): Promise<void> {
+    if (followsXServer(name) && (this.#recoveries.has('xvfb') || exits.some(({ service }) => service === 'xvfb'))) return
+    const pauseMs = this.#loops.get(name)?.died(performance.now())
+    if (pauseMs === undefined) await this.#giveUp(name)
+    else this.#recover(name, pauseMs)
+  }
+
+  async #giveUp (name: ServiceName): Promise<void> {
+    this.#recoveries.get(name)?.cancel.abort()
+    this.#givenUp.add(name)
+    await this.#programs.down(name, this.#stop.signal)
+    this.#tell({ type: 'service-given-up', service: name, message: `${SERVICE_TITLES[name]} ended too often and is not started again: push code to try again, or end the session` })
+  }
+
+  /** Brings a program back in the background. */
+  #recover (name: ServiceName, pauseMs: number): void {
+    this.#recoveries.get(name)?.cancel.abort()
+    const cancel = new AbortController()
+    const hurry = new AbortController()
+    const signal = AbortSignal.any([this.#stop.signal, cancel.signal])
+    const done = this.#bringBack(name, pauseMs, hurry.signal, signal).catch(err => {
+      // what still does not answer is found by the next inspections
+      if (!signal.aborted) this.#options.warn(err, `${name} did not come back`)
+    }).finally(() => {
+      if (this.#recoveries.get(name)?.cancel === cancel) this.#recoveries.delete(name)
+    })
+    this.#recoveries.set(name, { done, cancel, hurry })
+  }
+
+  async #bringBack (name: ServiceName, pauseMs: number, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
+    if (pauseMs > 0) {
+      this.#tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${SERVICE_TITLES[name]} is started again in ${pauseMs / 1000} s` })
+      await delay(pauseMs, undefined, { signal: AbortSignal.any([hurry, stop]), ref: false }).catch(() => stop.throwIfAborted())
+    }
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(RECOVERY_MS)])
+    if (name === 'xvfb') await this.#rebuildDisplay(signal)
+    else await this.#programs.raise(name, signal)
+    this.#silent.delete(name)
+    this.#tell({ type: 'service-restarted', service: name, message: `${SERVICE_TITLES[name]} is back` })
+  }
+
+  /** Xpra can start only when there is an X server, and Chromium may open its window only when Xpra has the display. */
+  async #rebuildDisplay (signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#programs.down('xpra', signal), this.#programs.down('browser', signal)])
+    for (const name of ['xvfb', 'xpra', 'browser'] as const) await this.#programs.raise(name, signal)
+  }
+
+  async #inspect (): Promise<void> {
+    const isTurn = this.#inspections++ % ASK_EVERY === 0
+    await Promise.all(SERVICES.map(async name => {
+      if (this.#recoveries.has(name) || this.#recoveries.has('xvfb') || this.#givenUp.has(name)) return
+      if (!await this.#programs.isUp(name)) return this.#raiseForgotten(name)
+      if (await this.#isFrozen(name)) return this.#killFrozen(name, 'was stopped')
+      if (!isTurn && this.#silent.get(name) === 0) return
+      const answers = await this.#programs.answers(name, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)]))
+      const silent = answers ? 0 : (this.#silent.get(name) ?? 0) + 1
+      this.#silent.set(name, silent)
+      if (answers) this.#loops.get(name)?.isWell(performance.now())
+      if (silent >= MAX_SILENT) await this.#killFrozen(name, 'did not answer')
+    }))
+    await this.#tellHealth()
+  }
+
+  /** One that is down although nobody is to bring it back: an earlier server, that has ended, was. */
+  async #raiseForgotten (name: ServiceName): Promise<void> {
+    await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false }) // its death is told of, if it is a new one
+    if (!this.#recoveries.has(name) && !this.#givenUp.has(name) && !await this.#programs.isUp(name)) this.#recover(name, 0)
+  }
+
+  /** Looks twice: a debugger stops a program for a moment. */
+  async #isFrozen (name: ServiceName): Promise<boolean> {
+    if (!await this.#programs.isStopped(name)) return false
+    await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false })
+    return this.#programs.isStopped(name)
+  }
+
+  async #killFrozen (name: ServiceName, why: string): Promise<void> {
+    this.#silent.delete(name)
+    this.#tell({ type: 'service-frozen', service: name, message: `${SERVICE_TITLES[name]} ${why}: it is killed and started again` })
+    await this.#programs.kill(name, this.#stop.signal)
+  }
+
+  async #tellHealth (): Promise<void> {
+    const isDegraded = await this.health() === 'degraded'
+    if (isDegraded === this.#wasDegraded) return
+    this.#wasDegraded = isDegraded
+    this.#tell(isDegraded
+      ? { type: 'degraded', message: 'The session is degraded: a program of it is down' }
+      : { type: 'recovered', message: 'The session is well again' })
+  }
+}
+
+/** Its end follows from the X server's, and it comes back with it. */
+function followsXServer (name: ServiceName): boolean {
+  return name === 'xpra' || name === 'browser'
+}

@@ -1,0 +1,117 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Session } from '../session.ts'
+import { portsOf } from './slots.ts'
+
+/** Something that a session can leave, or lack: readable by an operator. */
+export interface Finding { kind: string, name: string }
+
+/**
+ * Something of this instance that is there. `owner` tells whose it is: a session's id, the name or the uid of its
+ * account, another of `ownerKeys`, or `SERVER`; undefined for what can be nobody's.
+ */
+export interface Thing extends Finding {
+  owner: string | number | undefined
+  /** Removes it. Called only when its owner is gone; safe when the thing is gone, too. */
+  repair?: ((signal: AbortSignal) => Promise<void>) | undefined
+}
+
+/** One noun of the machine, or of the server: what of it there is, and what a session that is ready implies. */
+export interface Noun {
+  noun: string
+  observe (): Promise<Thing[]> | Thing[]
+  implied? (session: Session): Promise<Finding[]> | Finding[]
+}
+
+/** The sessions that have not ended, and whether a server works on them: without one, only ready ones may have anything. */
+export interface Known { live: Session[], isServed: boolean }
+
+/** What is there and should not be, what should be there and is not, and the nouns that could not be looked at. */
+export interface Audit {
+  leaked: Thing[]
+  missing: Finding[]
+  unseen: { noun: string, error: unknown }[]
+}
+
+/** Owner of what a running server has, with or without sessions. */
+export const SERVER = 'server'
+
+/** While sessions are made and ended, only what is found again after each of these counts: the rest was on its way. */
+const PAUSES_MS = [100, 400, 1000]
+
+/**
+ * Compares what there is with what the live sessions imply. Those that are ready must have all of it; those that are
+ * being made or ended may have any of it. They are read before and after looking. What is found is looked for again
+ * after each of `pausesMs`.
+ */
+export async function audit (nouns: Noun[], known: () => Known, signal: AbortSignal, pausesMs = PAUSES_MS): Promise<Audit> {
+  let found = await look(nouns, known)
+  for (const pause of pausesMs) {
+    if (isClean(found)) break
+    await delay(pause, undefined, { signal })
+    found = inBoth(await look(nouns, known), found)
+  }
+  return found
+}
+
+export function isClean ({ leaked, missing, unseen }: Audit): boolean {
+  return leaked.length + missing.length + unseen.length === 0
+}
+
+/** All by which things name a session as their owner. */
+export function ownerKeys ({ id, account, slot }: Session): (string | number)[] {
+  const ports = portsOf(slot)
+  return [id, account.name, account.uid, slotKey(slot.index), ...ports.map(portKey), ...ports.map(port => openPortKey(account.uid, port))]
+}
+
+export const slotKey = (index: number) => `slot ${index}`
+export const portKey = (port: number) => `port ${port}`
+export const openPortKey = (uid: number, port: number) => `${uid} . ${port}`
+
+async function look (nouns: Noun[], known: () => Known): Promise<Audit> {
+  const before = known()
+  const unseen: Audit['unseen'] = []
+  const seen = await Promise.all(nouns.map(async noun => {
+    try {
+      return { noun, things: await noun.observe() }
+    } catch (error) {
+      unseen.push({ noun: noun.noun, error })
+      return undefined
+    }
+  }))
+  const after = known()
+  const owners = ownersOf([before, after])
+  const ready = after.live.filter(({ id, state }) => state === 'ready' && before.live.some(session => session.id === id && session.state === 'ready'))
+  const leaked: Thing[] = []
+  const missing: Finding[] = []
+  for (const { noun, things } of seen.filter(one => one !== undefined)) {
+    leaked.push(...things.filter(({ owner }) => owner === undefined || !owners.has(owner)))
+    const names = new Set(things.map(keyOf))
+    const implied = await Promise.all(ready.map(async session => await noun.implied?.(session) ?? []))
+    missing.push(...unique(implied.flat().filter(finding => !names.has(keyOf(finding)))))
+  }
+  return { leaked, missing, unseen }
+}
+
+function ownersOf (looks: Known[]): Set<string | number> {
+  const sessions = looks.flatMap(({ live, isServed }) => live.filter(({ state }) => isServed || state === 'ready'))
+  const isNeeded = sessions.length > 0 || looks.some(({ isServed }) => isServed)
+  return new Set([...sessions.flatMap(ownerKeys), ...isNeeded ? [SERVER] : []])
+}
+
+function inBoth (now: Audit, earlier: Audit): Audit {
+  const again = <T extends Finding> (found: T[], before: Finding[]) => {
+    const keys = new Set(before.map(keyOf))
+    return found.filter(finding => keys.has(keyOf(finding)))
+  }
+  return {
+    leaked: again(now.leaked, earlier.leaked),
+    missing: again(now.missing, earlier.missing),
+    unseen: now.unseen.filter(({ noun }) => earlier.unseen.some(one => one.noun === noun))
+  }
+}
+
+const keyOf = ({ kind, name }: Finding) => `${kind} ${name}`
+
+function unique (findings: Finding[]): Finding[] {
+  return [...new Map(findings.map(finding => [keyOf(finding), finding])).values()]
+}

@@ -1,0 +1,34 @@
+import type { Failpoint } from './failpoint.ts'
+import type { EndReason, Session, SessionFacts } from '../session.ts'
+import type { UndoStack } from './undo-stack.ts'
+
+/** A session that is being made. */
+export interface Begun {
+  undo: UndoStack
+  failpoint: Failpoint
+  /** Aborts when somebody ends the session. */
+  signal: AbortSignal
+  /** The session is ready: from now on it is watched, and takes code and viewers. */
+  commit (): void
+  /** Undoes the session, unless that has been done. What cannot be undone is for the operator: it is logged. */
+  fail (reason: EndReason): Promise<void>
+}
+
+export interface Sessions {
+  /** Takes charge of a session that is going to be made: from now on it can be ended. */
+  begin (facts: SessionFacts): Begun
+  /** A session that has not ended. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+  get (id: string): Session
+  /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
+  ready (id: string): Session
+  list (): Session[]
+  /**
+   * Ends the session; resolves when nothing of it is left on the machine. Calls at the same time join one teardown.
+   * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
+   */
+  end (id: string, reason: EndReason): Promise<void>
+  /** Ends sessions, some side by side. Resolves when all have been tried; what fails is logged. */
+  endAll (ids: string[], reason: EndReason): Promise<void>
+  /** Ends the sessions whose teardown has failed once more. Resolves when all have been tried; what fails again is logged. */
+  retry (): Promise<void>
+}

@@ -1,0 +1,26 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { readKeyRequest } from '../../domain/access/api-key.ts'
+import { errors } from '../../schemas/common.ts'
+import { KeyCreated, KeyRequest } from '../../schemas/key.ts'
+import { viewKey } from './key-view.ts'
+
+/** POST /admin/keys: the answer is the only place that shows the key. */
+const addKey: FastifyPluginAsyncTypebox = async app => {
+  app.post('/admin/keys', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'addKey',
+      summary: 'Makes an API key for a user, and shows it, once',
+      tags: ['access'],
+      body: KeyRequest,
+      response: { 201: KeyCreated, ...errors(400, 401, 403, 421) }
+    }
+  }, async (request, reply) => {
+    const { key, secret } = app.keys.create(readKeyRequest(request.body, new Date()))
+    app.auditLog.note(request, { action: 'key.created', target: key.id, details: { user: key.user, role: key.role } })
+    request.log.info({ keyId: key.id, keyUser: key.user, by: request.principal.user }, 'API key made')
+    return reply.code(201).header('cache-control', 'no-store').send({ ...viewKey(key), key: secret })
+  })
+}
+
+export default addKey

@@ -1,0 +1,25 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors } from '../../schemas/common.ts'
+import { LoginView } from '../../schemas/login.ts'
+
+const listLogins: FastifyPluginAsyncTypebox = async app => {
+  app.get('/me/logins', {
+    schema: {
+      operationId: 'listLogins',
+      summary: 'Lists the browsers in which you are logged in, the one that was used last first',
+      tags: ['access'],
+      response: { 200: Type.Object({ logins: Type.Array(LoginView) }), ...errors(401, 403, 421) }
+    }
+  }, async request => ({
+    logins: app.logins.list(request.principal.user, request).map(login => ({
+      id: login.id,
+      current: login.isOwn,
+      address: login.address,
+      openedAt: login.createdAt.toISOString(),
+      seenAt: login.seenAt.toISOString(),
+      ...('keyId' in login && { keyId: login.keyId })
+    }))
+  }))
+}
+
+export default listLogins

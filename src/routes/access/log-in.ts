@@ -1,0 +1,28 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { failure } from '../../errors.ts'
+import { Done, errors } from '../../schemas/common.ts'
+
+/** POST /login: for browsers, which cannot send an API key with each page that they load. */
+const logIn: FastifyPluginAsyncTypebox = async app => {
+  app.post('/login', {
+    config: { scope: 'everybody' },
+    schema: {
+      operationId: 'logIn',
+      summary: 'Takes an API key, and answers with a cookie that speaks for it from then on',
+      tags: ['access'],
+      body: Type.Object({ key: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
+      response: { 200: Done, ...errors(400, 401, 403, 421, 429) }
+    }
+  }, async (request, reply) => {
+    if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
+    const key = app.keys.find(request.body.key)
+    if (!key) throw await app.rateLimits.unknownKey(request, reply)
+    await app.rateLimits.login(request, reply, key.id)
+    app.logins.open(request, reply, key, { keyId: key.id })
+    app.auditLog.note({ principal: key, ip: request.ip }, { action: 'login', details: { keyId: key.id } })
+    request.log.info({ user: key.user, keyId: key.id }, 'logged in')
+    return { success: true as const, message: `You are logged in as ${key.user}` }
+  })
+}
+
+export default logIn

@@ -1,0 +1,30 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { checkFilePath } from '../../domain/code/file-path.ts'
+import { errors } from '../../schemas/common.ts'
+import { ChangeConditions, DeleteQuery, FileDeleted, FileParams } from '../../schemas/file.ts'
+import { conditionsOf, found } from './incoming.ts'
+
+const deleteFile: FastifyPluginAsyncTypebox = async app => {
+  app.delete('/sessions/:id/files/*', {
+    config: { scope: 'push' },
+    schema: {
+      operationId: 'deleteFile',
+      summary: 'Deletes one of the extension\'s source files, and the folders that this empties',
+      tags: ['code'],
+      params: FileParams,
+      headers: ChangeConditions,
+      querystring: DeleteQuery,
+      response: { 200: FileDeleted, ...errors(400, 401, 403, 404, 409, 412, 421, 502, 503, 507) }
+    }
+  }, async request => {
+    const session = app.rights.readySession(request.principal, request.params.id)
+    const path = checkFilePath(request.params['*'])
+    const conditions = conditionsOf(request.headers)
+    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const { version } = await found(app.files.remove(session, path, { ...conditions, ifExists: request.query.ifExists === true }))
+    const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
+    return { success: true as const, message: 'File deleted', version, ...outcome }
+  })
+}
+
+export default deleteFile

@@ -1,0 +1,32 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors, SessionParams } from '../../schemas/common.ts'
+import { Binary, ExportQuery } from '../../schemas/file.ts'
+import { asDownload } from './download.ts'
+import { goneSignal } from './incoming.ts'
+
+const exportFiles: FastifyPluginAsyncTypebox = async app => {
+  app.get('/sessions/:id/export', {
+    schema: {
+      operationId: 'exportFiles',
+      summary: 'Sends a zip of the extension as a store takes it: without hidden files, and a bundled one in its production build',
+      tags: ['code'],
+      params: SessionParams,
+      querystring: ExportQuery,
+      response: {
+        200: { description: 'The zip; the same files make the same bytes', content: { 'application/octet-stream': { schema: Binary } } },
+        ...errors(401, 403, 404, 409, 413, 421, 429, 502, 507)
+      }
+    }
+  }, async (request, reply) => {
+    const session = app.rights.readySession(request.principal, request.params.id)
+    app.auditLog.noteForeign(request, 'session.viewed', session)
+    const { content, size } = await app.files.pack(session, request.query.sourceMaps === true, goneSignal(reply))
+    asDownload(reply, 'extension.zip').header('content-length', size)
+    if (request.method !== 'HEAD') return reply.send(content)
+    content.destroy()
+    return reply.send(Readable.from([]))
+  })
+}
+
+export default exportFiles

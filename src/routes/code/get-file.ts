@@ -1,0 +1,38 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { hashesOf, tagOf } from '../../domain/code/entity-tags.ts'
+import { checkFilePath } from '../../domain/code/file-path.ts'
+import { errors } from '../../schemas/common.ts'
+import { Binary, FileParams, ReadConditions } from '../../schemas/file.ts'
+import { asDownload } from './download.ts'
+import { found, goneSignal } from './incoming.ts'
+
+const getFile: FastifyPluginAsyncTypebox = async app => {
+  app.get('/sessions/:id/files/*', {
+    schema: {
+      operationId: 'getFile',
+      summary: 'Sends one of the extension\'s source files',
+      tags: ['code'],
+      params: FileParams,
+      headers: ReadConditions,
+      response: {
+        200: { description: 'The file; its ETag says which content it has', content: { 'application/octet-stream': { schema: Binary } } },
+        304: { description: 'If-None-Match names what the file still is', type: 'null' },
+        ...errors(400, 401, 403, 404, 409, 413, 421, 429, 502)
+      }
+    }
+  }, async (request, reply) => {
+    const session = app.rights.readySession(request.principal, request.params.id)
+    const path = checkFilePath(request.params['*'])
+    const known = hashesOf(request.headers['if-none-match'], true)
+    app.auditLog.noteForeign(request, 'session.viewed', session)
+    const { content, size, hash, modified } = await found(app.files.read(session, path, goneSignal(reply)))
+    asDownload(reply, path).headers({ etag: tagOf(hash), 'last-modified': new Date(modified).toUTCString() })
+    const isKnown = known === '*' || known?.includes(hash)
+    if (!isKnown && request.method !== 'HEAD') return reply.header('content-length', size).send(content)
+    content.destroy()
+    return isKnown ? reply.code(304).send() : reply.header('content-length', size).send(Readable.from([]))
+  })
+}
+
+export default getFile

@@ -1,0 +1,30 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { ARCHIVE_BYTES } from '../../domain/code/archive-names.ts'
+import { errors, SessionParams } from '../../schemas/common.ts'
+import { archiveContent, Imported, ImportQuery } from '../../schemas/file.ts'
+import { incoming, takesAnyBody } from './incoming.ts'
+
+const importFiles: FastifyPluginAsyncTypebox = async app => {
+  takesAnyBody(app)
+  app.post('/sessions/:id/import', {
+    bodyLimit: ARCHIVE_BYTES,
+    config: { scope: 'push', streamsBody: true },
+    schema: {
+      operationId: 'importFiles',
+      summary: 'Takes an archive\'s files (zip, tar.gz or CRX, by its content) for the extension\'s source files, all or none',
+      tags: ['code'],
+      params: SessionParams,
+      querystring: ImportQuery,
+      body: { content: archiveContent },
+      response: { 200: Imported, ...errors(400, 401, 403, 404, 409, 413, 421, 429, 502, 503, 507) }
+    }
+  }, async (request, reply) => {
+    const session = app.rights.readySession(request.principal, request.params.id)
+    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const { written, deleted, version } = await app.files.unpack(session, incoming(app, request, reply, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE'), request.query.merge === true)
+    const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
+    return { success: true as const, message: 'Archive imported', version, ...outcome, written, deleted }
+  })
+}
+
+export default importFiles

@@ -1,0 +1,36 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { tagOf } from '../../domain/code/entity-tags.ts'
+import { FILE_BYTES } from '../../domain/code/file-changes.ts'
+import { checkFilePath } from '../../domain/code/file-path.ts'
+import { errors } from '../../schemas/common.ts'
+import { Binary, ChangeConditions, FileParams, FileQuery, FileWritten } from '../../schemas/file.ts'
+import { conditionsOf, incoming, takesAnyBody } from './incoming.ts'
+
+const putFile: FastifyPluginAsyncTypebox = async app => {
+  takesAnyBody(app)
+  app.put('/sessions/:id/files/*', {
+    bodyLimit: FILE_BYTES,
+    config: { scope: 'push', streamsBody: true },
+    schema: {
+      operationId: 'putFile',
+      summary: 'Writes one of the extension\'s source files, of at most 100 MiB; with If-Match or If-None-Match, only if it is what they say',
+      tags: ['code'],
+      params: FileParams,
+      headers: ChangeConditions,
+      querystring: FileQuery,
+      body: { content: { 'application/octet-stream': { schema: Binary } } },
+      response: { 200: FileWritten, 201: FileWritten, ...errors(400, 401, 403, 404, 409, 412, 413, 421, 429, 502, 503, 507) }
+    }
+  }, async (request, reply) => {
+    const session = app.rights.readySession(request.principal, request.params.id)
+    const path = checkFilePath(request.params['*'])
+    const conditions = conditionsOf(request.headers)
+    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const { made, version, size, hash } = await app.files.write(session, path, incoming(app, request, reply, FILE_BYTES, 'FILE_TOO_LARGE'), conditions)
+    const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
+    reply.code(made > 0 ? 201 : 200).header('etag', tagOf(hash))
+    return { success: true as const, message: 'File written', version, ...outcome, size, hash }
+  })
+}
+
+export default putFile

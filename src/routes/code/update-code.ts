@@ -1,0 +1,36 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { CodeUpdate, CodeUpdated, UpdateQuery, type PushedFile } from '../../schemas/code-update.ts'
+import { errors } from '../../schemas/common.ts'
+
+const REQUEST_BYTES = 20 * 1024 * 1024
+
+const updateCode: FastifyPluginAsyncTypebox = async app => {
+  app.post('/updateCode', {
+    bodyLimit: REQUEST_BYTES,
+    config: { scope: 'push' },
+    schema: {
+      operationId: 'updateCode',
+      summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
+      tags: ['code'],
+      body: CodeUpdate,
+      querystring: UpdateQuery,
+      response: { 200: CodeUpdated, ...errors(400, 401, 403, 404, 409, 413, 421, 502, 503, 507) }
+    }
+  }, async request => {
+    const session = app.rights.readySession(request.principal, request.body.sessionId)
+    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const isAll = 'files' in request.body && request.body.sync === true
+    const version = await app.codeUpdates.push(session, toFiles(request.body), isAll)
+    const finished = 'code' in request.body ? request.body.code.file_finished : undefined
+    const outcome = request.body.wait || request.query.wait ? await app.codeUpdates.settled(session) : undefined
+    return { success: true as const, message: 'Code updated', version, ...outcome, ...(finished !== undefined && { file_finished: finished }) }
+  })
+}
+
+function toFiles (body: CodeUpdate): PushedFile[] {
+  if ('files' in body) return body.files
+  if ('code' in body) return [{ filePath: body.code.file_path, content: body.code.file_content }]
+  return [{ filePath: body.filePath, content: body.content }]
+}
+
+export default updateCode

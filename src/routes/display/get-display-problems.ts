@@ -1,0 +1,49 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { clientOf } from '../../domain/access/login.ts'
+import type { Session } from '../../domain/session.ts'
+import { displayStateHeaders } from '../../pages/display/render.ts'
+import { failure } from '../../errors.ts'
+import { errors, SessionParams } from '../../schemas/common.ts'
+import { Problems } from '../../schemas/problem.ts'
+
+const Query = Type.Object({
+  token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })),
+  known: Type.Optional(Type.String({ maxLength: 64, description: 'The tag of the problems that the page shows' }))
+})
+
+/** GET /session/:id/problems: what is wrong with the extension, for the display page, as soon as it is something else than the page knows. */
+const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
+  app.get('/session/:id/problems', {
+    exposeHeadRoute: false, // it may wait
+    config: { scope: 'everybody' }, // the page's token speaks for whoever opened it
+    schema: {
+      operationId: 'getDisplayProblems',
+      summary: 'What is wrong with the extension, for the display page: at once if it is not what the page knows, else when it changes, or after 25 s',
+      tags: ['sessions'],
+      params: SessionParams,
+      querystring: Query,
+      response: {
+        200: Type.Object({ tag: Type.String({ description: 'Another one whenever the problems are others' }), problems: Problems }),
+        ...errors(401, 403, 404, 429)
+      }
+    },
+    // before anything can be refused: the page in its opaque origin must be able to read that, too
+    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+  }, async request => {
+    const session = sessionOf(request)
+    await app.problemNews.next(session, request.query.known ?? '', request.signal)
+    return app.problemNews.now(sessionOf(request)) // it may have ended meanwhile, and so may what let the page's visitor in
+  })
+
+  function sessionOf ({ params: { id }, query: { token = '' }, headers, ip }: Asking): Session {
+    const { mode } = app.pageTokens.check(token, id, clientOf(headers, ip))
+    // they name files, and quote code: whoever only looks at the browser was not given that
+    if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session is not told what is wrong with its code' })
+    return app.sessions.get(id)
+  }
+}
+
+interface Asking extends Pick<FastifyRequest, 'headers' | 'ip'> { params: { id: string }, query: { token?: string } }
+
+export default getDisplayProblems

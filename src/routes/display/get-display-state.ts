@@ -1,0 +1,38 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { clientOf } from '../../domain/access/login.ts'
+import { endToTell } from '../../domain/sessions/validity.ts'
+import { displayStateHeaders } from '../../pages/display/render.ts'
+import { errors, SessionParams } from '../../schemas/common.ts'
+import { DisplayExpiry, EndedBecause } from '../../schemas/expiry.ts'
+
+const ANSWER_MS = 2000
+
+/** GET /session/:id/state: what the display page asks when it has lost its connection, and now and then for when the session ends. */
+const getDisplayState: FastifyPluginAsyncTypebox = async app => {
+  app.get('/session/:id/state', {
+    config: { scope: 'everybody' }, // the page's token speaks for whoever opened it
+    schema: {
+      operationId: 'getDisplayState',
+      summary: 'Whether the session still lives, for the display page',
+      tags: ['sessions'],
+      params: SessionParams,
+      querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })) }),
+      response: {
+        200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry), reason: Type.Optional(EndedBecause) }),
+        ...errors(401, 404)
+      }
+    },
+    // before anything can be refused: the page in its opaque origin must be able to read a 404, too
+    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+  }, async request => {
+    app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
+    const record = app.registry.find(request.params.id)
+    const reason = record?.endedAt && endToTell(record, new Date())
+    if (reason) return { state: record.state, display: false, reason }
+    const session = app.sessions.get(request.params.id)
+    const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
+    return { state: session.state, display, ...app.expiry.show(session.id) }
+  })
+}
+
+export default getDisplayState

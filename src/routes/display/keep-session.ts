@@ -1,0 +1,30 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { clientOf } from '../../domain/access/login.ts'
+import { displayStateHeaders } from '../../pages/display/render.ts'
+import { failure } from '../../errors.ts'
+import { errors, SessionParams } from '../../schemas/common.ts'
+import { DisplayExpiry } from '../../schemas/expiry.ts'
+
+/** POST /session/:id/keep: the button of the display page, whose token is the body. Answers when the session ends now. */
+const keepSession: FastifyPluginAsyncTypebox = async app => {
+  // plain text is what a page may send to another origin without asking first
+  app.addContentTypeParser('text/plain', { parseAs: 'string', bodyLimit: 1024 }, (_request, body, done) => done(null, body))
+  app.post('/session/:id/keep', {
+    config: { scope: 'everybody', hasPageToken: true },
+    schema: {
+      hide: true,
+      params: SessionParams,
+      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(401, 403, 404, 409) }
+    },
+    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+  }, async ({ params, body, headers, ip }) => {
+    const { mode, credential } = app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
+    if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session does not keep it' })
+    const { id } = app.sessions.ready(params.id)
+    app.expiry.saw(id)
+    credential.used?.()
+    return { ...app.expiry.show(id) }
+  })
+}
+
+export default keepSession

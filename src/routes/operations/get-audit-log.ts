@@ -1,0 +1,26 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { AuditLog, AuditLogQuery } from '../../schemas/admin.ts'
+import { errors } from '../../schemas/common.ts'
+
+const VERIFY_MS = 60_000
+
+/** GET /admin/audit-log */
+const getAuditLog: FastifyPluginAsyncTypebox = async app => {
+  app.get('/admin/audit-log', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'getAuditLog',
+      summary: 'Shows who did what, newest first',
+      tags: ['administration'],
+      querystring: AuditLogQuery,
+      response: { 200: AuditLog, ...errors(400, 401, 403, 421) }
+    }
+  }, async ({ query: { limit = 100, verify, ...query } }) => {
+    const shown = { entries: app.auditLog.page({ ...query, limit }), head: app.auditLog.head() }
+    if (!verify) return shown
+    const firstBroken = await app.auditLog.firstBroken(AbortSignal.timeout(VERIFY_MS))
+    return { ...shown, intact: firstBroken === undefined, ...(firstBroken !== undefined && { firstBroken }) }
+  })
+}
+
+export default getAuditLog

@@ -1,0 +1,36 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { failure } from '../../errors.ts'
+import { errors } from '../../schemas/common.ts'
+
+const AUDIT_MS = 30_000
+
+const Findings = (description: string) => Type.Array(Type.Object({
+  kind: Type.String({ description: 'What it is: account, process, listener, cgroup …' }),
+  name: Type.String({ description: 'Which one, for a person' })
+}), { description })
+
+/** GET /admin/audit: whether the machine and this server hold what the live sessions imply, no more and no less. */
+const getAudit: FastifyPluginAsyncTypebox = async app => {
+  let running: ReturnType<typeof app.audit.run> | undefined
+
+  app.get('/admin/audit', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'getAudit',
+      summary: 'Compares the machine and this server with what the live sessions imply',
+      tags: ['operation'],
+      response: {
+        200: Type.Object({ leaked: Findings('There, and of no live session'), missing: Findings('Not there, although a live session must have it') }),
+        ...errors(401, 403, 421, 500)
+      }
+    }
+  }, async () => {
+    // who asks meanwhile shares it: looking at everything costs more than asking
+    running ??= app.audit.run(AbortSignal.timeout(AUDIT_MS)).finally(() => { running = undefined })
+    const { leaked, missing, unseen } = await running
+    if (unseen.length > 0) throw failure('INTERNAL', { cause: new AggregateError(unseen.map(({ error }) => error), `not seen: ${unseen.map(({ noun }) => noun).join(', ')}`) })
+    return { leaked: leaked.map(({ kind, name }) => ({ kind, name })), missing: missing.map(({ kind, name }) => ({ kind, name })) }
+  })
+}
+
+export default getAudit

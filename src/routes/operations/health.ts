@@ -1,0 +1,36 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { version } from '../../version.ts'
+
+const Health = Type.Object({
+  status: Type.Literal('ok'),
+  version: Type.String(),
+  instance: Type.String(),
+  sessions: Type.Integer({ description: 'Slots that are taken' }),
+  waiting: Type.Integer({ description: 'Creations that wait for their turn' }),
+  isolation: Type.Object({
+    firewall: Type.String({ description: 'nftables or iptables' }),
+    namespaces: Type.Array(Type.String()),
+    cgroup: Type.String({ description: 'v2, v1 or none' }),
+    limits: Type.Array(Type.String(), { description: 'What cgroups limit for each session: memory, pids, cpu' }),
+    home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk' }),
+    landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
+    seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
+  }, { description: 'What confines sessions on this host' })
+})
+
+/** GET /health: the server answers, and says what isolation is in force. */
+const health: FastifyPluginAsyncTypebox = async app => {
+  app.get('/health', {
+    config: { scope: 'everybody' },
+    schema: { operationId: 'getHealth', summary: 'Whether the server is alive, and how it confines sessions', tags: ['operation'], response: { 200: Health } }
+  }, async () => ({
+    status: 'ok' as const,
+    version,
+    instance: app.config.instance,
+    sessions: app.ports.count().taken,
+    waiting: app.places.waiting.length,
+    isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation }
+  }))
+}
+
+export default health

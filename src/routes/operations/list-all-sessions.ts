@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Session } from '../../domain/session.ts'
+import { AdminSessions, AdminSessionsQuery, type AdminSession } from '../../schemas/admin.ts'
+import { errors } from '../../schemas/common.ts'
+import { viewSession } from '../sessions/session-view.ts'
+
+/** GET /admin/sessions. Pages are told apart by where the last one ended, so that none is missed or shown twice when others end meanwhile. */
+const listAllSessions: FastifyPluginAsyncTypebox = async app => {
+  app.get('/admin/sessions', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'listAllSessions',
+      summary: 'Lists everybody\'s sessions that have not ended, and the connections to them',
+      tags: ['administration'],
+      querystring: AdminSessionsQuery,
+      response: { 200: AdminSessions, ...errors(400, 401, 403, 421) }
+    }
+  }, async ({ principal, query: { user, state, olderThan = 0, limit = 100, after = '' } }) => {
+    const latest = Date.now() - olderThan * 1000
+    const found = app.rights.sessions(principal).filter(session =>
+      (user === undefined || session.owner === user) && (state === undefined || session.state === state) && session.createdAt.getTime() <= latest)
+    const left = found.sort(byPlace).filter(session => after === '' || isAfter(session, after))
+    const page = left.slice(0, limit)
+    const sessions = await Promise.all(page.map(session => viewForAdmin(app, session)))
+    return { sessions, total: found.length, ...(left.length > limit && { next: placeOf(page.at(-1)!) }) }
+  })
+}
+
+function placeOf ({ createdAt, id }: Session): string {
+  return `${createdAt.getTime()}-${id}`
+}
+
+function byPlace (a: Session, b: Session): number {
+  return a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1)
+}
+
+function isAfter ({ createdAt, id }: Session, place: string): boolean {
+  const [time = '', lastId = ''] = place.split('-')
+  return createdAt.getTime() > Number(time) || (createdAt.getTime() === Number(time) && id > lastId)
+}
+
+async function viewForAdmin (app: FastifyInstance, session: Session): Promise<AdminSession> {
+  const view = await viewSession(app, session)
+  return {
+    ...view,
+    address: session.address,
+    authenticated: session.isAuthenticated,
+    ...(view.idleMs !== undefined && { lastActivityAt: new Date(Date.now() - view.idleMs).toISOString() }),
+    channels: app.channels.of(session.id).map(channel => ({ ...channel, openedAt: channel.openedAt.toISOString() }))
+  }
+}
+
+export default listAllSessions

@@ -1,0 +1,32 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { failure } from '../../errors.ts'
+import { errors } from '../../schemas/common.ts'
+
+/** GET /ready: whether a session could be created now. */
+const ready: FastifyPluginAsyncTypebox = async app => {
+  let checking: Promise<void> | undefined
+
+  async function check (): Promise<void> {
+    await app.firewall.verify()
+    await app.linuxUsers.admitHome()
+  }
+
+  app.get('/ready', {
+    config: { scope: 'everybody' },
+    schema: {
+      operationId: 'getReady',
+      summary: 'Whether sessions can be created: the firewall is in force, there may be another, a slot is free, and the disk could hold another home',
+      tags: ['operation'],
+      response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
+    }
+  }, async () => {
+    // who asks meanwhile shares it: anybody may ask, and sessions wait in the same line
+    checking ??= check().finally(() => { checking = undefined })
+    await checking
+    if (app.places.areTaken) throw failure('TOO_MANY_SESSIONS', { retryAfterSeconds: 10 })
+    if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
+    return { ready: true as const }
+  })
+}
+
+export default ready

@@ -1,0 +1,22 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { creationResponses } from '../../schemas/progress.ts'
+import { CreateSessionOptions } from '../../schemas/session.ts'
+import { streamCreation } from './creation-stream.ts'
+
+/** GET /createSession: as existing front ends call it. */
+const createSession: FastifyPluginAsyncTypebox = async app => {
+  app.get('/createSession', {
+    exposeHeadRoute: false, // a link checker's HEAD would create a session
+    config: { changesState: true, scope: 'create' },
+    onRequest: app.rateLimits.creation,
+    schema: {
+      operationId: 'createSession',
+      summary: 'Creates a session and streams its progress',
+      tags: ['sessions'],
+      querystring: CreateSessionOptions,
+      response: creationResponses
+    }
+  }, (request, reply) => streamCreation(app, request.query, request, reply))
+}
+
+export default createSession

@@ -1,0 +1,53 @@
+import { finished, PassThrough } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FirstFiles } from '../../domain/sessions/capabilities.ts'
+import { failure } from '../../errors.ts'
+import type { ProgressLine } from '../../schemas/progress.ts'
+import type { CreateSessionOptions } from '../../schemas/session.ts'
+
+const UNREAD_MS = 10_000
+
+/**
+ * Answers with the lines of a creation, one JSON object a line, one write a line. The creation does not wait for its
+ * reader; a reader that takes nothing for 10 s counts as gone, as does one that closes the connection. What is waited for,
+ * or made, by a key or login that does not hold any more is given up. `own` are the files that the session begins with,
+ * if they are not the template's.
+ * @throws {Ex10Error} what can be refused, before the stream begins
+ */
+export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply, own?: FirstFiles): Promise<FastifyReply> {
+  const requester = { user: request.principal.user, address: request.ip, isAuthenticated: app.config.auth !== 'none' }
+  const admission = await app.creations.admit(requester, options, own)
+  const lines = new PassThrough()
+  const gone = new AbortController()
+  lines.once('close', () => gone.abort(failure('CLIENT_GONE')))
+  watchCaller(request, reply, gone)
+  write(app.creations.create(admission, gone.signal, request.log), lines).catch(err => {
+    request.log.warn({ err }, 'progress stream broke off')
+    lines.destroy()
+  })
+  return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
+}
+
+async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Promise<void> {
+  for await (const line of lines) {
+    if (out.destroyed) continue // the creation learns it from its signal, undoes itself, and ends
+    out.write(JSON.stringify(line) + '\n') // a creation's lines are few: what nobody reads fits in memory
+  }
+  out.end()
+}
+
+/** Counts a reader as gone that has taken nothing for 10 s although there is something to take, and sends away who may not ask any more. */
+function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, gone: AbortController): void {
+  let takenAt = performance.now()
+  const timer = setInterval(() => {
+    if (reply.raw.writableLength === 0) takenAt = performance.now()
+    else if (performance.now() - takenAt > UNREAD_MS) gone.abort(failure('CLIENT_GONE'))
+    try {
+      if (!credential.holds()) gone.abort(failure('UNAUTHENTICATED'))
+    } catch (err) {
+      log.error({ err }, 'credential not looked at') // a database that is locked: it is looked at again
+    }
+  }, 1000)
+  timer.unref()
+  finished(reply.raw, () => clearInterval(timer)) // at once, if it has gone already
+}

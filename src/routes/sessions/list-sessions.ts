@@ -1,0 +1,16 @@
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors } from '../../schemas/common.ts'
+import { viewSession } from './session-view.ts'
+
+const listSessions: FastifyPluginAsyncTypebox = async app => {
+  app.get('/sessions', {
+    schema: {
+      operationId: 'listSessions',
+      summary: 'Lists your sessions that have not ended, oldest first; an admin\'s are all',
+      tags: ['sessions'],
+      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }), ...errors(401, 403, 421) }
+    }
+  }, async ({ principal }) => ({ sessions: await Promise.all(app.rights.sessions(principal).map(session => viewSession(app, session))) }))
+}
+
+export default listSessions

@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify'
+import type { Session } from '../../domain/session.ts'
+import type { SessionView } from '../../schemas/session.ts'
+
+/** The session as clients see it: nothing of the machine. */
+export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
+  const health = session.state === 'ready' ? await app.supervision.health(session.id) : 'ok'
+  // behind the wait: what follows is of now
+  const { idleMs, expiry } = app.expiry.show(session.id) ?? {}
+  return {
+    id: session.id,
+    state: session.state as SessionView['state'],
+    health,
+    url: `/session/${session.id}/`,
+    owner: session.owner,
+    template: session.template,
+    version: session.version,
+    problems: app.codeUpdates.problems(session),
+    createdAt: session.createdAt.toISOString(),
+    ...(idleMs !== undefined && { idleMs }),
+    ...(expiry && { expiresAt: new Date(Date.now() + expiry.inMs).toISOString(), expiresBecause: expiry.because })
+  }
+}

@@ -1,9 +1,0 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { homePageHeaders } from '../home-page/render.ts'
-
-/** GET /: a page for people, at the address that the server prints. */
-const viewHome: FastifyPluginAsyncTypebox = async app => {
-  app.get('/', { config: { scope: 'everybody' }, schema: { hide: true } }, async (_request, reply) => reply.headers(homePageHeaders).send(app.pages.renderHome()))
-}
-
-export default viewHome

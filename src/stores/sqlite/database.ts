@@ -1,0 +1,39 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { StartRefused } from '../../errors.ts'
+
+/**
+ * Opens the SQLite database in `file`, which only root can read, and makes what is missing of it; `upgrade` is for what
+ * an earlier version made.
+ * @throws {Error} with SQLite's `errcode` when the file cannot be used as it is
+ */
+export function openDatabase (file: string, schema: string, upgrade: (database: DatabaseSync) => void = () => {}): DatabaseSync {
+  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  chmodSync(file, 0o600)
+  const database = new DatabaseSync(file)
+  try {
+    database.exec(schema)
+    upgrade(database)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Adds the columns that the table lacks, with their types. */
+export function addColumns (database: DatabaseSync, table: string, columns: Record<string, string>): void {
+  const there = database.prepare(`PRAGMA table_info(${table})`).all().map(({ name }) => name)
+  for (const [name, type] of Object.entries(columns)) {
+    if (!there.includes(name)) database.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`)
+  }
+}
+
+/** The same for what nothing else can be made anew from: the operator decides. @throws {StartRefused} */
+export function openOrRefuse (file: string, schema: string, upgrade?: (database: DatabaseSync) => void): DatabaseSync {
+  try {
+    return openDatabase(file, schema, upgrade)
+  } catch (cause) {
+    throw new StartRefused(`${file} cannot be used: ${(cause as Error).message}; put a good copy in its place, or move it away to begin without what it held`, { cause })
+  }
+}

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { Type, type Static } from '@sinclair/typebox'
+import { archivePaths } from '../../domain/code/archive-names.ts'
+import { FILE_BYTES, type FileChange } from '../../domain/code/file-changes.ts'
+import { failure } from '../../errors.ts'
+import { Transfer, type Place } from './transfer.ts'
+
+const MAX_LISTED = 20_000
+const MAX_ENTRIES = 20_000
+const NAME_BYTES = 8 * 1024 * 1024
+/** How long it may take to build an extension and to compress 200 MB, on a machine that has other things to do. */
+const ZIP_MS = 90_000
+const ZIP_BYTES = 300 * 1024 * 1024 // incompressible files, and what a zip adds
+
+const Size = Type.Integer({ minimum: 0 })
+const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const Modified = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000, description: 'Milliseconds since 1970' })
+const Listed = Type.Object({ path: Type.String({ maxLength: 4096 }), size: Size, modified: Modified, hash: Type.Optional(Hash) })
+const ListLine = Type.Union([Listed, Type.Object({ truncated: Type.Boolean() })])
+const Sent = Type.Object({ size: Type.Integer({ minimum: 0, maximum: FILE_BYTES }), modified: Modified, hash: Hash })
+const Staged = Type.Object({ size: Size, hash: Hash })
+const Entry = Type.Union([Type.Object({ name: Type.String(), folder: Type.Literal(true) }), Type.Object({ name: Type.String(), size: Size })])
+const EntryLine = Type.Union([Entry, Type.Object({ done: Type.Literal(true) })])
+const Zipped = Type.Object({ size: Type.Integer({ minimum: 0, maximum: ZIP_BYTES }) })
+
+export type ListedFile = Static<typeof Listed>
+/** A file that is on its way out; `content` must be read or destroyed. */
+export type SentFile = Static<typeof Sent> & { content: Readable }
+
+/** All regular files below the folder, but for what is called as `skip` says; `truncated` when there are more. */
+export async function listFiles (place: Place, base: string, skip: readonly string[], signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }> {
+  const transfer = await Transfer.start(place, { do: 'list', base, skip }, signal)
+  try {
+    const files: ListedFile[] = []
+    for (;;) {
+      const line = await transfer.line(ListLine)
+      if ('truncated' in line) return { files, truncated: line.truncated }
+      if (files.push(line) > MAX_LISTED) throw failure('WRITER_FAILED')
+    }
+  } finally {
+    await transfer.end()
+  }
+}
+
+/** Opens a file for reading. @throws {Ex10Error} EX10_PATH_…, EX10_FILE_TOO_LARGE, EX10_WRITER_FAILED */
+export async function sendFile (place: Place, base: string, path: string, signal: AbortSignal): Promise<SentFile> {
+  const transfer = await Transfer.start(place, { do: 'read', base, path }, signal)
+  return await sending(transfer, async () => await transfer.line(Sent))
+}
+
+/**
+ * A zip of the folder's files, without those of a name that begins with a dot or ends as `skip` says; with `build`, of
+ * what this command makes in the place of its word `$OUT`.
+ * @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE, EX10_DISK_FULL, EX10_WRITER_FAILED
+ */
+export async function sendZip (place: Place, base: string, skip: readonly string[], build: readonly string[] | undefined, signal: AbortSignal): Promise<{ size: number, content: Readable }> {
+  const transfer = await Transfer.start(place, { do: 'export', transfer: newId(), base, skip, build }, signal)
+  return await sending(transfer, async () => await transfer.line(Zipped, ZIP_MS))
+}
+
+async function sending<Head extends { size: number }> (transfer: Transfer, begin: () => Promise<Head>): Promise<Head & { content: Readable }> {
+  try {
+    const head = await begin()
+    const content = Readable.from(transfer.bytes(head.size), { objectMode: false })
+    content.once('close', () => { transfer.end().catch(() => {}) }) // the session's teardown sees to what is left
+    return { ...head, content }
+  } catch (error) {
+    await transfer.end()
+    throw error
+  }
+}
+
+/** What a transfer has put into its folder, for the file writer to take. */
+export interface Received { transfer: string, changes: FileChange[] }
+
+/**
+ * Puts the content into the file '0' of a transfer, for `use` to have the writer take it; afterwards nothing of it is left.
+ * @throws {Ex10Error} EX10_DISK_FULL, EX10_WRITER_FAILED; what `use` and the content throw
+ */
+export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (transfer: string, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
+  const id = newId()
+  const transfer = await Transfer.start(place, { do: 'stage', transfer: id }, signal)
+  try {
+    await transfer.send(content)
+    return await use(id, await transfer.line(Staged))
+  } finally {
+    await transfer.end()
+  }
+}
+
+/**
+ * Unpacks the archive for `use`, which has the writer take the files; afterwards nothing of it is left.
+ * @throws {Ex10Error} EX10_PATH_…, EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_DISK_FULL, EX10_WRITER_FAILED; what `use` and the content throw
+ */
+export async function receiveArchive<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T> {
+  const id = newId()
+  const transfer = await Transfer.start(place, { do: 'unpack', transfer: id }, signal)
+  try {
+    await transfer.send(content)
+    return await use({ transfer: id, changes: changesOf(await readEntries(transfer)) })
+  } finally {
+    await transfer.end()
+  }
+}
+
+async function readEntries (transfer: Transfer): Promise<Static<typeof Entry>[]> {
+  const entries: Static<typeof Entry>[] = []
+  let nameBytes = 0
+  for (;;) {
+    const line = await transfer.line(EntryLine)
+    if ('done' in line) return entries
+    nameBytes += line.name.length
+    if (entries.push(line) > MAX_ENTRIES || nameBytes > NAME_BYTES) throw failure('ARCHIVE_TOO_LARGE')
+  }
+}
+
+/** Files are numbered in their order, folders are not. */
+function changesOf (entries: Static<typeof Entry>[]): FileChange[] {
+  const paths = archivePaths(entries.map(entry => ({ name: entry.name, isFolder: 'folder' in entry })))
+  let number = 0
+  return entries.flatMap((entry, index) => {
+    if ('folder' in entry) return []
+    const staged = String(number++)
+    const path = paths[index]
+    return path === undefined ? [] : [{ path, staged }]
+  })
+}
+
+function newId (): string {
+  return randomBytes(8).toString('hex')
+}

@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { Account } from '../../domain/session.ts'
+import { failure, isPathError, type Ex10Error } from '../../errors.ts'
+import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
+
+/** Where a session is: its root-owned folder, and the account that its programs run as. */
+export interface Place { dir: string, account: Account }
+
+/** How many there are in a session at a time, and so how many of its programs. */
+export const MOST_TRANSFERS = 4
+const FILES = programText('file-paths.py', 'transfer-folder.py', 'file-transfer.py')
+const ARCHIVES = programText('file-paths.py', 'transfer-folder.py', 'archive-reader.py', 'file-transfer.py')
+const LINE_BYTES = 512 * 1024
+/** How long the program may take for its next word, or to take what it is given. */
+const STALL_MS = 20_000
+const END_MS = 2000
+const ERRORS = ['DISK_FULL', 'BAD_ARCHIVE', 'ARCHIVE_UNKNOWN', 'ARCHIVE_LINK', 'ARCHIVE_TOO_LARGE', 'EXPORT_TOO_LARGE', 'FILE_TOO_LARGE', 'TOO_MANY_FILES', 'NOTHING_TO_EXPORT', 'BUILD_FAILED'] as const
+const LAST_FRAME = Buffer.alloc(4)
+
+/** One run of file-transfer.py: what goes to it and what comes from it. `end` must be called, however it went. */
+export class Transfer {
+  readonly #place: Place
+  readonly #program: SessionProgram
+  readonly #pieces: AsyncIterator<Buffer>
+  #rest: Buffer = Buffer.alloc(0)
+
+  private constructor (place: Place, program: SessionProgram) {
+    this.#place = place
+    this.#program = program
+    this.#pieces = program.stdout[Symbol.asyncIterator]()
+  }
+
+  /** Starts it; the signal breaks it off. @throws {Ex10Error} EX10_WRITER_FAILED */
+  static async start (place: Place, request: { do: string, [key: string]: unknown }, signal: AbortSignal): Promise<Transfer> {
+    const source = ['unpack', 'export'].includes(request.do) ? ARCHIVES : FILES
+    signal.throwIfAborted()
+    try {
+      const program = await startProgram(place.dir, place.account, source, JSON.stringify(request))
+      const breakOff = () => {
+        program.stdin.destroy(signal.reason)
+        program.stdout.destroy(signal.reason)
+      }
+      signal.addEventListener('abort', breakOff)
+      program.once('close', () => signal.removeEventListener('abort', breakOff))
+      program.stdout.on('error', () => {}) // whoever reads hears of it
+      if (signal.aborted) breakOff()
+      return new Transfer(place, program)
+    } catch (cause) {
+      throw failure('WRITER_FAILED', { cause })
+    }
+  }
+
+  /** Sends the content, as fast as the program takes it. @throws {Ex10Error} what the program says; what the content throws */
+  async send (content: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const piece of content) {
+      const head = Buffer.alloc(4)
+      head.writeUInt32BE(piece.length)
+      if (piece.length > 0) await this.#write(head, piece)
+    }
+    await this.#write(LAST_FRAME)
+  }
+
+  async #write (...pieces: Uint8Array[]): Promise<void> {
+    const { stdin } = this.#program
+    try {
+      if (stdin.destroyed) throw new Error('the file transfer has ended')
+      const isTaken = pieces.map(piece => stdin.write(piece)).at(-1)
+      if (!isTaken) await inTime(once(stdin, 'drain'))
+    } catch (cause) {
+      if (stdin.destroyed) await this.line(Type.Never()) // it may have said why it reads no more
+      throw failure('WRITER_FAILED', { cause })
+    }
+  }
+
+  /** What the program says next, within `ms`. @throws {Ex10Error} what it says is wrong, or EX10_WRITER_FAILED where that makes no sense */
+  async line<Schema extends TSchema> (schema: Schema, ms = STALL_MS): Promise<Static<Schema>> {
+    const said = await this.#nextLine(ms).catch((cause: unknown) => { throw failure('WRITER_FAILED', { cause }) })
+    if (Value.Check(schema, said)) return said
+    throw errorOf(said)
+  }
+
+  async #nextLine (ms: number): Promise<unknown> {
+    let end = this.#rest.indexOf('\n')
+    while (end === -1) {
+      const piece = await this.#next(ms)
+      if (!piece || this.#rest.length + piece.length > LINE_BYTES) throw new Error('the file transfer ended, or says too much')
+      const from = this.#rest.length
+      this.#rest = Buffer.concat([this.#rest, piece])
+      end = this.#rest.indexOf('\n', from)
+    }
+    const line = this.#rest.toString('utf8', 0, end)
+    this.#rest = this.#rest.subarray(end + 1)
+    return JSON.parse(line)
+  }
+
+  /** The bytes that come behind the lines, exactly as many. */
+  async * bytes (size: number): AsyncGenerator<Buffer, void, undefined> {
+    let piece: Buffer | undefined = this.#rest
+    for (let left = size; left > 0; piece = await this.#next()) {
+      if (!piece || piece.length > left) throw failure('WRITER_FAILED')
+      left -= piece.length
+      if (piece.length > 0) yield piece
+    }
+  }
+
+  async #next (ms = STALL_MS): Promise<Buffer | undefined> {
+    const { value, done } = await inTime(this.#pieces.next(), ms)
+    return done ? undefined : value
+  }
+
+  /** Ends it, and resolves when nothing of it is left: neither the program, nor what it has put into its folder. */
+  async end (): Promise<void> {
+    letGo(this.#program)
+    if (!isRunning(this.#program)) return
+    await once(this.#program, 'exit', { signal: AbortSignal.timeout(END_MS) }).catch(async () => {
+      await killProgram(this.#program)
+      await sweep(this.#place).catch(() => {}) // the next transfer does it, or the session has ended
+    })
+  }
+}
+
+/** Removes what transfers have left behind that were killed. */
+async function sweep ({ dir, account }: Place): Promise<void> {
+  const program = await startProgram(dir, account, FILES, '{"do":"sweep"}')
+  try {
+    await inTime(text(program.stdout))
+  } finally {
+    await killProgram(program)
+  }
+}
+
+/** What the promise resolves with; rejects when that takes too long. */
+async function inTime<T> (promise: Promise<T>, ms = STALL_MS): Promise<T> {
+  const { promise: stalled, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error('the file transfer does not go on')), ms)
+  try {
+    return await Promise.race([promise, stalled])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The error that the program names; its word is the session's. */
+function errorOf (said: unknown): Ex10Error {
+  const { error, path } = Object(said) as { error?: unknown, path?: unknown }
+  const known = typeof error === 'string' && isPathError(error) ? error : ERRORS.find(name => name === error)
+  const details = typeof path === 'string' && path !== '' ? { details: { filePath: path.slice(0, 200).toWellFormed() } } : {}
+  return failure(known ?? 'WRITER_FAILED', details)
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '../../domain/display/websocket-frames.ts'
+import type { ViewerFilter } from '../../domain/display/viewer-filter.ts'
+
+const HANDSHAKE_MS = 10_000
+const HANDSHAKE_BYTES = 16_384
+const MAX_MESSAGE = 4 * 1024 * 1024
+const PING_MS = 15_000
+const SILENCE_MS = 45_000
+const PROTOCOL = 'binary'
+
+/** The display did not accept the connection. */
+export class DisplayUnreachable extends Error {
+  override readonly name = 'DisplayUnreachable'
+}
+
+/**
+ * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
+ * From then on, the display's bytes go to the viewer as they are, and of the viewer's messages, one by one, what `filter`
+ * passes. Both ends are pinged, and both are closed when either is.
+ * @param key the viewer's Sec-WebSocket-Key
+ * @param over closes the connection, with the code and the text of its reason, a `ProtocolViolation`
+ * @throws {DisplayUnreachable} before anything was sent to the viewer
+ */
+export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, filter: ViewerFilter, over: AbortSignal): Promise<void> {
+  const display = connect({ host: '127.0.0.1', port, noDelay: true })
+  const first = await handshake(display, key, port)
+  if (viewer.destroyed || over.aborted) { // it went away meanwhile, or was sent away
+    display.destroy()
+    viewer.destroy()
+    return
+  }
+  viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
+  splice(viewer, display, filter, over)
+  if (first.length > 0) display.emit('data', first)
+  if (head.length > 0) viewer.emit('data', head)
+}
+
+/** Resolves with what came after the display's 101. */
+async function handshake (display: Socket, key: string, port: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  let answer = Buffer.alloc(0)
+  const fail = (error?: Error) => reject(new DisplayUnreachable('the display did not accept', { cause: error }))
+  const onData = (chunk: Buffer) => {
+    answer = Buffer.concat([answer, chunk])
+    const end = answer.indexOf('\r\n\r\n')
+    if (end === -1) return answer.length > HANDSHAKE_BYTES ? fail() : undefined
+    const lines = answer.subarray(0, end).toString('latin1').split('\r\n')
+    const accepted = lines.some(line => line.toLowerCase().startsWith('sec-websocket-accept:') && line.endsWith(acceptOf(key)))
+    if (lines[0]?.startsWith('HTTP/1.1 101') && accepted) resolve(answer.subarray(end + 4))
+    else fail()
+  }
+  display.on('data', onData).on('error', fail).on('close', fail)
+  const timer = setTimeout(fail, HANDSHAKE_MS)
+  display.write(['GET / HTTP/1.1', `Host: 127.0.0.1:${port}`, 'Upgrade: websocket', 'Connection: Upgrade',
+    `Sec-WebSocket-Key: ${key}`, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
+  try {
+    return await promise
+  } catch (error) {
+    display.destroy()
+    throw error
+  } finally {
+    clearTimeout(timer)
+    display.off('data', onData).off('error', fail).off('close', fail)
+  }
+}
+
+function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: AbortSignal): void {
+  const frames = new ClientFrames(MAX_MESSAGE)
+  const boundaries = new FrameBoundaries(filter.readAlong)
+  let viewerHeard = performance.now()
+  let displayHeard = performance.now()
+
+  display.on('data', (chunk: Buffer) => {
+    displayHeard = performance.now()
+    boundaries.follow(chunk)
+    if (!viewer.write(chunk)) display.pause()
+  })
+  viewer.on('drain', () => display.resume())
+
+  viewer.on('data', (chunk: Buffer) => {
+    viewerHeard = performance.now()
+    display.cork() // however many messages came at once
+    try {
+      for (const frame of frames.read(chunk)) {
+        const passed = isControl(frame.opcode) ? passOn(frame) : filter.pass(frame)
+        if (passed && !display.write(passed)) viewer.pause()
+        // Xpra closes without an answer: the viewer gets its own close code back from us
+        if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error
+      throwOut(error)
+    } finally {
+      display.uncork()
+    }
+  })
+  display.on('drain', () => viewer.resume())
+
+  const pings = setInterval(() => {
+    if (performance.now() - Math.min(viewerHeard, displayHeard) > SILENCE_MS) return closeBoth()
+    // within a frame, bytes are flowing: no need to ask
+    if (boundaries.atBoundary) viewer.write(controlFrame(OPCODE.ping))
+    display.write(controlFrame(OPCODE.ping, undefined, true))
+  }, PING_MS)
+
+  const onOver = () => throwOut(over.reason as ProtocolViolation)
+  over.addEventListener('abort', onOver)
+
+  /** Within a frame of the display's, the viewer cannot be told why. */
+  function throwOut ({ closeCode, message }: ProtocolViolation): void {
+    if (boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, closePayload(closeCode, message)))
+    closeBoth()
+  }
+
+  let isClosing = false
+  function closeBoth (): void {
+    if (isClosing) return
+    isClosing = true
+    clearInterval(pings)
+    over.removeEventListener('abort', onOver)
+    display.destroy()
+    // what was written last (a close frame with its code) still goes out
+    viewer.end()
+    setTimeout(() => viewer.destroy(), 1000).unref()
+  }
+  for (const socket of [viewer, display]) {
+    socket.on('error', closeBoth)
+    socket.on('end', closeBoth)
+    socket.on('close', closeBoth)
+  }
+}
+
+const isControl = (opcode: number) => opcode === OPCODE.ping || opcode === OPCODE.pong || opcode === OPCODE.close
+
+/** A viewer's pongs are answers to us. */
+function passOn ({ opcode, raw }: Frame): Buffer | undefined {
+  return opcode === OPCODE.pong ? undefined : raw
+}
+
+function acceptOf (key: string): string {
+  return createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64')
+}

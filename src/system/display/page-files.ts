@@ -1,0 +1,44 @@
+// Reads the pages' files once, at start: served from memory, under a path that changes when they do.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import { displayFileHeaders, type DisplayFile } from '../../pages/display/render.ts'
+
+/** One file, ready to send as it is or compressed. */
+export interface LoadedFile {
+  headers: Record<string, string>
+  body: Buffer
+  br: Buffer
+  gzip: Buffer
+}
+
+/** All files by name, and the version that names their folder: /display/<version>/<name> */
+export interface LoadedFiles {
+  version: string
+  files: ReadonlyMap<string, LoadedFile>
+}
+
+// ends whatever statement or comment a file leaves open
+const SEPARATOR = Buffer.from('\n;\n')
+const compressBrotli = promisify(brotliCompress)
+const compressGzip = promisify(gzip)
+
+/** Loads and compresses every file. Throws when one is missing: without the Xpra client there is no display. */
+export async function loadFiles (list: readonly DisplayFile[]): Promise<LoadedFiles> {
+  const loaded = await Promise.all(list.map(async file => [file.name, await loadFile(file)] as const))
+  const hash = createHash('sha256')
+  const files = new Map(loaded)
+  for (const [name, file] of loaded) {
+    hash.update(`${name}\0${file.body.length}\0`).update(file.body)
+  }
+  return { version: hash.digest('hex').slice(0, 16), files }
+}
+
+async function loadFile ({ paths, type }: DisplayFile): Promise<LoadedFile> {
+  const parts = await Promise.all(paths.map(path => readFile(path)))
+  const body = Buffer.concat(parts.flatMap((part, index) => index === 0 ? [part] : [SEPARATOR, part]))
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: body.length }
+  const [br, gz] = await Promise.all([compressBrotli(body, { params }), compressGzip(body)])
+  return { headers: { ...displayFileHeaders(type), vary: 'accept-encoding' }, body, br, gzip: gz }
+}

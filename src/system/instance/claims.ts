@@ -1,0 +1,83 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { StartRefused } from '../../errors.ts'
+import { textNow } from '../kernel/gone.ts'
+import { parseStat } from '../kernel/processes.ts'
+import { openOrRefuse } from '../../stores/sqlite/database.ts'
+
+/** What an instance takes of the machine. */
+export interface Claim {
+  instance: string
+  dataDir: string
+  uidMin: number
+  uidMax: number
+  ports: [number, number][]
+}
+
+const FOLDER = '/run/ex10'
+const CLAIMS = `${FOLDER}/instances.db`
+
+/** Something else on this machine already has what this server wants. */
+export class ClaimRefused extends StartRefused {}
+
+/**
+ * Claims the machine for this instance, or refuses in one line. A claim lasts until it is released: one of a server
+ * that was killed still covers the sessions that it left, and only the same instance may take it over.
+ * @throws {ClaimRefused}
+ */
+export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
+  mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
+  const database = openOrRefuse(CLAIMS, 'PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
+  try {
+    database.exec('BEGIN IMMEDIATE')
+    for (const row of database.prepare('SELECT * FROM claims').all()) {
+      const other = JSON.parse(String(row.claim)) as Claim
+      const running = startTime(Number(row.pid)) === row.start_time
+      const conflict = other.instance === claim.instance ? running && 'is already running' : overlap(claim, other)
+      if (conflict) throw new ClaimRefused(`instance ${other.instance} (pid ${row.pid}${running ? '' : ', not running: start it once to clean up'}) ${conflict}`)
+    }
+    database.prepare('INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)').run(claim.instance, process.pid, startTime(process.pid) ?? 0, JSON.stringify(claim))
+    database.exec('COMMIT')
+  } catch (error) {
+    database.close() // rolls back
+    throw error
+  }
+  return {
+    /** Leaves the claim standing, for the next start of this instance. */
+    keep () {
+      database.close()
+    },
+    release () {
+      database.prepare('DELETE FROM claims WHERE instance = ? AND pid = ?').run(claim.instance, process.pid)
+      database.close()
+    }
+  }
+}
+
+/** The pid of the instance's server, if one runs. */
+export function runningServer (instance: string): number | undefined {
+  if (!existsSync(CLAIMS)) return undefined
+  const database = new DatabaseSync(CLAIMS, { readOnly: true })
+  try {
+    database.exec('PRAGMA busy_timeout = 5000')
+    const row = database.prepare('SELECT pid, start_time FROM claims WHERE instance = ?').get(instance)
+    const pid = Number(row?.pid)
+    return row && startTime(pid) === row.start_time ? pid : undefined
+  } finally {
+    database.close()
+  }
+}
+
+function overlap (mine: Claim, other: Claim): string | undefined {
+  if (mine.dataDir === other.dataDir) return `uses the same EX10_DATA_DIR ${other.dataDir}`
+  if (mine.uidMin <= other.uidMax && other.uidMin <= mine.uidMax) return `has uids ${other.uidMin}-${other.uidMax}: set EX10_UID_MIN and EX10_UID_MAX apart`
+  for (const [first, last] of mine.ports) {
+    const shared = other.ports.find(([otherFirst, otherLast]) => first <= otherLast && otherFirst <= last)
+    if (shared) return `has ports ${shared.join('-')}: set EX10_PORT_BASE apart`
+  }
+}
+
+function startTime (pid: number): number | undefined {
+  const line = textNow(`/proc/${pid}/stat`)
+  return line === undefined ? undefined : parseStat(line).startTime
+}

@@ -1,0 +1,122 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { Manifest } from '../../domain/code/manifest.ts'
+import { problemOfRefusal } from '../../domain/code/extension-problems.ts'
+import type { Problem } from '../../domain/code/problem.ts'
+import { attach, concernedTabs, listTargets, reloadOwnPages, reloadTabs } from './browser-tabs.ts'
+import type { BrowserChannel } from './browser-channel.ts'
+import { DevToolsRefused, type DevTools } from './devtools.ts'
+import { parkOwnPages } from './own-pages.ts'
+import { until } from '../kernel/processes.ts'
+
+/** An extension that a browser runs, and what it was loaded with. */
+export interface LoadedExtension { id: string, manifest: Manifest | undefined }
+
+export interface Reload {
+  /** The folder that Chromium loads. */
+  path: string
+  /** What its manifest says now; not known where it cannot be read. */
+  manifest: Manifest | undefined
+  /** What is loaded now, where that is known. */
+  before: LoadedExtension | undefined
+  /** Only the extension's own pages have changed: Chromium reads them from disk each time, so the extension itself can stay. */
+  pagesOnly: boolean
+}
+
+export interface Reloaded {
+  /** What the browser runs now. */
+  extension: LoadedExtension | undefined
+  /** How many tabs were reloaded. */
+  tabs: number
+  /** Resolves when they have loaded, or did not in time. */
+  settled: Promise<void>
+  /** The ids of extensions from the same folder that had other keys: they are gone. */
+  replaced: string[]
+  /** The extension's pages that Chromium has closed and that could not be opened again. */
+  closed: string[]
+  /** The service workers of before: targets' ids. One that somebody inspects lives on. */
+  oldWorkers: string[]
+  /** Chromium's refusal: the extension of before runs on. */
+  refusal?: Problem
+}
+
+const Loaded = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }) })
+const Extensions = Type.Object({ extensions: Type.Array(Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), path: Type.String() }), { maxItems: 500 }) })
+
+const LOAD_MS = 20_000
+const WORKER_MS = 5000
+const ANSWER_MS = 1000
+const STATES = ['installing', 'installed', 'activating', 'activated']
+
+/** Makes the running browser use the files as they are: loads the extension again in place, and reloads what is concerned. */
+export async function reloadExtension (channel: BrowserChannel, reload: Reload, signal: AbortSignal): Promise<Reloaded> {
+  const devTools = await channel.devTools(signal)
+  const targets = await listTargets(devTools, signal)
+  const { path, manifest, before, pagesOnly } = reload
+  const oldWorkers = targets.filter(({ type }) => type === 'service_worker').map(({ targetId }) => targetId)
+  if (pagesOnly && before) {
+    return { extension: before, ...await reloadOwnPages(devTools, targets, before.id, signal), replaced: [], closed: [], oldWorkers: [] }
+  }
+  const tabs = await concernedTabs(devTools, targets, before ? [before.manifest, manifest] : [undefined], signal)
+  const own = await parkOwnPages(channel, targets, before?.id, Boolean(before?.manifest?.hasDevToolsPage), signal)
+  let id: string
+  try {
+    id = await load(devTools, path, signal)
+  } catch (error) {
+    if (before) await own.restore(before.id)
+    if (!(error instanceof DevToolsRefused)) throw error // no word of Chromium's about the extension
+    const refusal = problemOfRefusal(error.message, path)
+    return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], oldWorkers, refusal }
+  }
+  const [reloaded, closed, replaced] = await Promise.all([
+    reloadTabs(devTools, tabs, signal), own.restore(id), before?.id === id ? [] : uninstallOthers(devTools, path, id, signal)
+  ])
+  return { extension: { id, manifest }, ...reloaded, replaced, closed, oldWorkers }
+}
+
+/** `Extensions.loadUnpacked` on a path that is loaded already replaces the extension. @throws with Chromium's words */
+async function load (devTools: DevTools, path: string, signal: AbortSignal): Promise<string> {
+  const answer = await devTools.send('Extensions.loadUnpacked', { path }, { signal: AbortSignal.any([signal, AbortSignal.timeout(LOAD_MS)]) })
+  return Value.Decode(Loaded, answer).id
+}
+
+/** With another `key` it is another extension at the same path: the one of before would run beside it. */
+async function uninstallOthers (devTools: DevTools, path: string, id: string, signal: AbortSignal): Promise<string[]> {
+  const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
+  const others = extensions.filter(extension => extension.id !== id && extension.path === path)
+  await Promise.all(others.map(other => devTools.send('Extensions.uninstall', { id: other.id }, { signal })))
+  return others.map(other => other.id)
+}
+
+/** Resolves when the extension's service worker, none of the `old` ones, has started, or as far as Chromium is asked has failed to, or after 5 s. */
+export async function workerSettled (channel: BrowserChannel, id: string, old: string[], asks: boolean, outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(WORKER_MS)])
+  const devTools = await channel.devTools(signal)
+  const page = asks ? await channel.page(signal) : undefined
+  let outcome: 'started' | 'failed' | undefined
+  try {
+    await until(async () => {
+      const worker = (await listTargets(devTools, signal)).find(({ targetId, type, url }) => type === 'service_worker' && !old.includes(targetId) && url.startsWith(`chrome-extension://${id}/`))
+      if (worker && await hasRun(devTools, worker, signal)) outcome = 'started'
+      else if (page && (await page.info(id, signal)).manifestErrors.some(({ manifestKey }) => manifestKey === 'background')) outcome = 'failed'
+      return outcome !== undefined
+    }, signal, 20)
+  } catch (error) {
+    if (outer.aborted || !signal.aborted) throw error
+  }
+  return outcome ?? 'slow'
+}
+
+/** A worker is installed when its script has run to its end; it becomes active when nobody inspects the one of before any more. */
+async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1], outer: AbortSignal): Promise<boolean> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(ANSWER_MS)])
+  try {
+    const sessionId = await attach(devTools, worker, signal)
+    const answer = await devTools.send('Runtime.evaluate', { expression: 'self.serviceWorker.state', returnByValue: true }, { sessionId, signal })
+    await devTools.send('Target.detachFromTarget', { sessionId }, { signal })
+    return STATES.includes(String((answer as { result?: { value?: unknown } }).result?.value))
+  } catch (error) {
+    if (outer.aborted) throw error
+    return false // it has ended meanwhile, or is busy
+  }
+}

@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Readable } from 'node:stream'
+import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
+import { textOf } from '../kernel/gone.ts'
+import { upTo } from '../kernel/rlimits.ts'
+import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from '../kernel/processes.ts'
+import { CLEAN_ENV, run } from '../kernel/run.ts'
+import type { Account } from '../../domain/session.ts'
+
+const SCRIPTS = fileURLToPath(new URL('.', import.meta.url))
+
+/** Where a session's programs are; the server's own node is in the first folder. */
+export const SESSION_PATH = ['/run/ex10', '/usr/bin', '/bin']
+
+/** Where things are inside every sandbox. */
+export const IN_SANDBOX = { node: '/run/ex10/node', template: '/run/ex10/template' }
+
+export interface SandboxOptions {
+  id: string
+  /** Root-owned folder of the session: services, logs, events. */
+  dir: string
+  account: Account
+  /** The node binary and the template's store, which the session sees read-only. */
+  node: string
+  template: string
+  /** What set-up has downloaded of the npm registry, which it sees read-only, too; none where there is no such folder. */
+  npmCache: string
+  cgroups: CgroupHost
+  limits: Limits
+  /** The TCP ports that the session may bind, where the kernel has Landlock for it. */
+  ports: readonly number[]
+}
+
+/** What of harden.py this kernel has: Landlock keeps ports that are not the session's, and from ABI 6 abstract sockets. */
+export interface Hardening {
+  landlock: 'none' | 'bind' | 'bind+abstract'
+  seccomp: 'none' | 'filter'
+}
+
+/** Hardens a process as every sandbox is, to see what of it is in force. */
+export async function detectHardening (): Promise<Hardening> {
+  const [landlock, seccomp] = (await run(['/usr/bin/python3', '-I', '-S', join(SCRIPTS, 'harden.py')])).trim().split(' ')
+  return { landlock, seccomp } as Hardening
+}
+
+/** Makes the sandbox and resolves when its init, s6-svscan, runs. No process of the account exists yet. */
+export async function createSandbox (options: SandboxOptions, signal: AbortSignal): Promise<void> {
+  const { id, dir, account, node, template, npmCache } = options
+  await mkdir(join(dir, 'services'), { recursive: true, mode: 0o700 })
+  await mkdir(join(dir, 'logs'), { mode: 0o700 })
+  const groups = sessionGroups(options.cgroups, id)
+  // a later server may itself be in other groups, and would look for these in another place
+  await writeFile(join(dir, 'cgroups'), groups.map(group => group + '\n').join(''))
+  await createGroups(options.cgroups, id, options.limits)
+  const log = await open(join(dir, 'launch.log'), 'a', 0o600)
+  try {
+    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, npmCache, ...options.ports.map(String)],
+      { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
+    if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
+    child.unref()
+    try {
+      await started(child, signal)
+    } catch (error) {
+      await killLaunch(child) // it would go on to make what is being undone
+      throw error
+    }
+  } catch (cause) {
+    throw new Error(`the sandbox did not start: ${(await readFile(join(dir, 'launch.log'), 'utf8')).slice(-500)}`, { cause })
+  } finally {
+    await log.close()
+  }
+}
+
+/** Kills what launches the sandbox, and with it the init: both have the death of their parent as their own. */
+async function killLaunch (child: ReturnType<typeof spawn>): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.ref()
+  child.kill('SIGKILL')
+  await exit
+}
+
+/** Resolves at the byte on descriptor 3; rejects when the process ends first. */
+async function started (child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const ready = child.stdio[3] as Readable
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  child.on('error', reject)
+  child.on('exit', (code, killedBy) => reject(new Error(`init ended with ${code ?? killedBy}`)))
+  ready.once('data', () => resolve())
+  try {
+    if (signal.aborted) abort()
+    await promise
+  } finally {
+    signal.removeEventListener('abort', abort)
+    ready.destroy()
+  }
+}
+
+/** The sandbox's init as the host sees it, or undefined when it never started. */
+export async function readInit (dir: string): Promise<ProcessId | undefined> {
+  const line = await textOf(join(dir, 'init'))
+  return line === undefined ? undefined : parseStat(line)
+}
+
+/** The folders of the sandbox's cgroups, made or not. */
+export async function readGroups (dir: string): Promise<string[]> {
+  return (await textOf(join(dir, 'cgroups')) ?? '').split('\n').filter(Boolean)
+}
+
+/** Whether the sandbox's init runs. */
+export async function isSandboxAlive (dir: string): Promise<boolean> {
+  const init = await readInit(dir)
+  return init !== undefined && await isAlive(init)
+}
+
+/** By what a sandbox is found: its folder, its uid, and the folders of its cgroups. */
+export interface SandboxId { dir: string, uid: number, groups: string[] }
+
+/**
+ * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
+ * the uid. Resolves when no process of the uid is left on the machine.
+ */
+export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signal: AbortSignal): Promise<void> {
+  const init = await readInit(dir)
+  const groups = await allGroups(dir, usual)
+  if (init && await isAlive(init)) {
+    kill(init.pid)
+    // the way in stops with a file writer that the session stopped; until it goes on and reaps that, the init cannot end
+    await until(async () => {
+      await continueGroups(groups)
+      return !await isAlive(init)
+    }, signal)
+  }
+  await killGroups(groups, signal)
+  await until(async () => {
+    const pids = await processesOf(uid)
+    for (const pid of pids) kill(pid)
+    return pids.length === 0
+  }, signal)
+}
+
+/** Removes the cgroups, once it is dead. Its folder tells of the session until all else is undone. */
+export async function removeSandbox ({ dir, groups }: SandboxId, signal: AbortSignal): Promise<void> {
+  await removeGroups(await allGroups(dir, groups), signal)
+}
+
+/** Its groups as this server would make them, and as the one that made them did, if its folder is still there. */
+async function allGroups (dir: string, usual: string[]): Promise<string[]> {
+  return [...new Set([...await readGroups(dir), ...usual])]
+}
+
+/**
+ * The words that make a command the account's own: limits, no privileges and no way to gain any, and an environment
+ * that holds `env` and the account's basics only. Goes before the command's argv.
+ */
+export function confined (account: Account, argv: readonly string[], env: Record<string, string> = {}, cwd = '/'): string[] {
+  const own = {
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    PATH: SESSION_PATH.join(':'),
+    LANG: 'C.UTF-8',
+    TMPDIR: '/tmp',
+    XDG_RUNTIME_DIR: `/run/user/${account.uid}`,
+    ...env
+  }
+  return [
+    'prlimit', '--core=0', `--nofile=${FILES}`, `--nproc=${PROCESSES}`, '--',
+    'setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs',
+    '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all',
+    '--pdeathsig', 'KILL', '--', // with its supervisor: the next one would start a second program beside it
+    // env changes the folder after the uid: root does not open a path in the home
+    'env', '-i', '-C', cwd, ...Object.entries(own).map(([name, value]) => `${name}=${value}`),
+    ...argv
+  ]
+}
+
+/** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
+const FILES = await upTo(8192, 'Max open files')
+const PROCESSES = await upTo(4096, 'Max processes')
+
+/** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox, and binds no port. */
+export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
+  const init = await readInit(dir)
+  if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
+  const child = spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), ...await readGroups(dir), '--', '--', ...confined(account, argv)],
+    { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+  if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
+  return child
+}
