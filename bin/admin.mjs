@@ -8,9 +8,9 @@
 // command: whoever can read the data folder can make one anyway.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readConfig } from '../src/config.ts'
-import { SCOPES } from '../src/domain/principal.ts'
-import { openKeys } from '../src/stores/sqlite/keys.ts'
+import { readConfig } from '#config.ts'
+import { SCOPES } from '#domain/principal.ts'
+import { openKeys } from '#stores/sqlite/keys.ts'
 
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]

@@ -1,11 +1,11 @@
 // Compares the machine with what the live sessions of the instance imply; the server may run or not. Reads the same
 // EX10_* settings as the server. Prints {"leaked":[…],"missing":[…]}; exits with 0 when both are empty, with 1 when
 // not, and with 2 when it could not look.
-import { audit, isClean } from '../src/domain/machine/audit.ts'
-import { portRanges } from '../src/domain/machine/slots.ts'
-import { readConfig } from '../src/config.ts'
-import { machineOf } from '../src/system/audit/machine.ts'
-import { backendOf } from '../src/system/firewall/firewall.ts'
+import { audit, isClean } from '#domain/machine/audit.ts'
+import { portRanges } from '#domain/machine/slots.ts'
+import { readConfig } from '#config.ts'
+import { machineOf } from '#system/audit/machine.ts'
+import { backendOf } from '#system/firewall/firewall.ts'
 
 const TIMEOUT_MS = 60_000
 

@@ -6,12 +6,12 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Value } from '@sinclair/typebox/value'
-import { readConfig } from '../src/config.ts'
-import { readKeyRequest } from '../src/domain/access/api-key.ts'
-import { KeyRequest } from '../src/schemas/key.ts'
-import { openAuditLog } from '../src/stores/sqlite/audit-log.ts'
-import { prepareDataFolder } from '../src/system/instance/data-folder.ts'
-import { openKeys } from '../src/stores/sqlite/keys.ts'
+import { readConfig } from '#config.ts'
+import { readKeyRequest } from '#domain/access/api-key.ts'
+import { KeyRequest } from '#schemas/key.ts'
+import { openAuditLog } from '#stores/sqlite/audit-log.ts'
+import { prepareDataFolder } from '#system/instance/data-folder.ts'
+import { openKeys } from '#stores/sqlite/keys.ts'
 
 const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires TIME]
        npm run keys -- list

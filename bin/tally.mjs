@@ -1,4 +1,4 @@
-// What the tests have counted: JSON lines in the file that EX10_TALLY names (test/support/tally.ts).
+// What the tests have counted: JSON lines in the file that EX10_TALLY names (test/support/servers/tally.ts).
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 

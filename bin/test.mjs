@@ -11,7 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
-/** Files of tests side by side: each has ports, uids and names to itself (test/support/span.ts), and waits more than it works. */
+/** Files of tests side by side: each has ports, uids and names to itself (test/support/servers/span.ts), and waits more than it works. */
 const JOBS = 2
 const CLAIMS = '/run/ex10/instances.db'
 const RUN = Number(process.env.EX10_TEST_SPAN ?? 0)

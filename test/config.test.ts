@@ -1,5 +1,5 @@
 import t from 'tap'
-import { BadSetting, Config, readConfig, variableName } from '../src/config.ts'
+import { BadSetting, Config, readConfig, variableName } from '#config.ts'
 
 t.test('without any variable the server is private, on 127.0.0.1:3001, with room for 501 sessions', async t => {
   const config = readConfig({})

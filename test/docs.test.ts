@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { Config, variableName } from '../src/config.ts'
-import { STEPS } from '../src/domain/sessions/steps.ts'
+import { Config, variableName } from '#config.ts'
+import { STEPS } from '#domain/sessions/steps.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 

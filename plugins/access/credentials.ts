@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Credential, CredentialKind } from '../../src/domain/access/credential.ts'
+import type { Credential, CredentialKind } from '#domain/access/credential.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { KEY_PREFIX } from '../../src/domain/access/api-key.ts'
-import { clientOf } from '../../src/domain/access/login.ts'
-import { isPageLoad } from '../../src/domain/http/page-load.ts'
-import { LOCAL, mayDo, type Principal, type Scope } from '../../src/domain/principal.ts'
-import type { Credential } from '../../src/domain/access/credential.ts'
-import { failure } from '../../src/errors.ts'
+import { KEY_PREFIX } from '#domain/access/api-key.ts'
+import { clientOf } from '#domain/access/login.ts'
+import { isPageLoad } from '#domain/http/page-load.ts'
+import { LOCAL, mayDo, type Principal, type Scope } from '#domain/principal.ts'
+import type { Credential } from '#domain/access/credential.ts'
+import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

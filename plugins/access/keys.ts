@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { openKeys, type KeyStore } from '../../src/stores/sqlite/keys.ts'
+import { openKeys, type KeyStore } from '#stores/sqlite/keys.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

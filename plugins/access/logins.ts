@@ -3,12 +3,12 @@ import cookie from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { cookieFor } from '../../src/domain/access/cookie.ts'
-import { clientOf, openerOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '../../src/domain/access/login.ts'
-import type { Principal } from '../../src/domain/principal.ts'
-import type { Credential } from '../../src/domain/access/credential.ts'
-import { openLogins, type KeptLogin } from '../../src/stores/sqlite/logins.ts'
-import { hashToken, ownSecret } from '../../src/domain/access/token.ts'
+import { cookieFor } from '#domain/access/cookie.ts'
+import { clientOf, openerOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '#domain/access/login.ts'
+import type { Principal } from '#domain/principal.ts'
+import type { Credential } from '#domain/access/credential.ts'
+import { openLogins, type KeptLogin } from '#stores/sqlite/logins.ts'
+import { hashToken, ownSecret } from '#domain/access/token.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,14 +1,14 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { cookieFor } from '../../src/domain/access/cookie.ts'
-import { principalOf } from '../../src/domain/access/claims.ts'
-import { readLogoutToken } from '../../src/domain/access/logout-token.ts'
-import type { ProviderSession } from '../../src/domain/access/login.ts'
-import { createOnce } from '../../src/domain/access/once.ts'
-import type { Principal } from '../../src/domain/principal.ts'
-import { failure } from '../../src/errors.ts'
-import { readClientSecret } from '../../src/system/access/client-secret.ts'
-import type { Attempt } from '../../src/system/access/code-flow.ts'
+import { cookieFor } from '#domain/access/cookie.ts'
+import { principalOf } from '#domain/access/claims.ts'
+import { readLogoutToken } from '#domain/access/logout-token.ts'
+import type { ProviderSession } from '#domain/access/login.ts'
+import { createOnce } from '#domain/access/once.ts'
+import type { Principal } from '#domain/principal.ts'
+import { failure } from '#errors.ts'
+import { readClientSecret } from '#system/access/client-secret.ts'
+import type { Attempt } from '#system/access/code-flow.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -53,7 +53,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
   }
   // what they use takes as long to load as all else: nobody waits for it who has no provider
   const [{ authorizationUrl, endSessionUrl, newAttempt, redeem }, { discoverLazily }, { readToken }] = await Promise.all([
-    import('../../src/system/access/code-flow.ts'), import('../../src/system/access/discovery.ts'), import('../../src/system/access/tokens.ts')
+    import('#system/access/code-flow.ts'), import('#system/access/discovery.ts'), import('#system/access/tokens.ts')
   ])
   const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readClientSecret(oidcClientSecretFile) }) })
   const rules = { userClaim, roleClaim, userRole, adminRole }

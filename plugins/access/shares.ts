@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { ProviderSession } from '../../src/domain/access/login.ts'
-import { MAX_SHARES, type NewShare, type Share } from '../../src/domain/access/share.ts'
-import { failure } from '../../src/errors.ts'
-import { openShares } from '../../src/stores/sqlite/shares.ts'
+import type { ProviderSession } from '#domain/access/login.ts'
+import { MAX_SHARES, type NewShare, type Share } from '#domain/access/share.ts'
+import { failure } from '#errors.ts'
+import { openShares } from '#stores/sqlite/shares.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

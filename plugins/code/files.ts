@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Conditions } from '../../src/domain/code/file-changes.ts'
-import { Lanes } from '../../src/domain/concurrency/lanes.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '../../src/domain/code/tool-folders.ts'
-import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '../../src/system/code/file-transfer.ts'
-import type { Pushed } from '../../src/system/code/file-writer.ts'
-import { IN_SANDBOX } from '../../src/system/sandbox/sandbox.ts'
-import { MOST_TRANSFERS } from '../../src/system/code/transfer.ts'
+import type { Conditions } from '#domain/code/file-changes.ts'
+import { Lanes } from '#domain/concurrency/lanes.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '#domain/code/tool-folders.ts'
+import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '#system/code/file-transfer.ts'
+import type { Pushed } from '#system/code/file-writer.ts'
+import { IN_SANDBOX } from '#system/sandbox/sandbox.ts'
+import { MOST_TRANSFERS } from '#system/code/transfer.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

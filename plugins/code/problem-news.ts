@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { failure } from '../../src/errors.ts'
-import type { Problem } from '../../src/schemas/problem.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { failure } from '#errors.ts'
+import type { Problem } from '#schemas/problem.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

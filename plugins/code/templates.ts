@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { failure, StartRefused } from '../../src/errors.ts'
-import { loadTemplates, type LoadedTemplate } from '../../src/system/code/templates.ts'
+import { failure, StartRefused } from '#errors.ts'
+import { loadTemplates, type LoadedTemplate } from '#system/code/templates.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

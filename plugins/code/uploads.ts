@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { ARCHIVE_BYTES, looksLikeArchive } from '../../src/domain/code/archive-names.ts'
-import { Budget } from '../../src/domain/http/budget.ts'
-import { failure } from '../../src/errors.ts'
-import { keepUpload, makeUploadFolder } from '../../src/system/code/upload.ts'
+import { ARCHIVE_BYTES, looksLikeArchive } from '#domain/code/archive-names.ts'
+import { Budget } from '#domain/http/budget.ts'
+import { failure } from '#errors.ts'
+import { keepUpload, makeUploadFolder } from '#system/code/upload.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,11 +2,11 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Client } from '../../src/domain/access/login.ts'
-import { SHARE_MODES, type ShareMode } from '../../src/domain/access/share.ts'
-import { CREDENTIAL_KINDS, type Credential, type Visitor } from '../../src/domain/access/credential.ts'
-import { failure } from '../../src/errors.ts'
-import { ownSecret } from '../../src/domain/access/token.ts'
+import type { Client } from '#domain/access/login.ts'
+import { SHARE_MODES, type ShareMode } from '#domain/access/share.ts'
+import { CREDENTIAL_KINDS, type Credential, type Visitor } from '#domain/access/credential.ts'
+import { failure } from '#errors.ts'
+import { ownSecret } from '#domain/access/token.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

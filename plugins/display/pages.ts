@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '../../src/pages/display/render.ts'
-import { isPageLoad } from '../../src/domain/http/page-load.ts'
-import type { Visitor } from '../../src/domain/access/credential.ts'
-import { Ex10Error } from '../../src/errors.ts'
-import { HOME_FILES, homePageHeaders, renderHomePage } from '../../src/pages/home/render.ts'
-import { loadFiles, type LoadedFile } from '../../src/system/display/page-files.ts'
+import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '#pages/display/render.ts'
+import { isPageLoad } from '#domain/http/page-load.ts'
+import type { Visitor } from '#domain/access/credential.ts'
+import { Ex10Error } from '#errors.ts'
+import { HOME_FILES, homePageHeaders, renderHomePage } from '#pages/home/render.ts'
+import { loadFiles, type LoadedFile } from '#system/display/page-files.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,9 +1,9 @@
 import { finished } from 'node:stream/promises'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Budget } from '../../src/domain/http/budget.ts'
-import { mediaType } from '../../src/domain/code/media-type.ts'
-import { failure } from '../../src/errors.ts'
+import { Budget } from '#domain/http/budget.ts'
+import { mediaType } from '#domain/code/media-type.ts'
+import { failure } from '#errors.ts'
 
 const MIB = 1024 * 1024
 const DRAINED_BYTES = 100 * MIB

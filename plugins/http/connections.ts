@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { upTo } from '../../src/system/kernel/rlimits.ts'
+import { upTo } from '#system/kernel/rlimits.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

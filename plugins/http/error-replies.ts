@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
-import { Ex10Error, failure, shownAs, toReply, type ErrorName } from '../../src/errors.ts'
-import type { ErrorReply } from '../../src/schemas/common.ts'
-import { refuseSocket } from '../../src/http/refuse-socket.ts'
+import { Ex10Error, failure, shownAs, toReply, type ErrorName } from '#errors.ts'
+import type { ErrorReply } from '#schemas/common.ts'
+import { refuseSocket } from '#http/refuse-socket.ts'
 
 /** Answers every error in the one form; what no caller can act on is logged, and shown only as having happened. */
 async function errorReplies (app: FastifyInstance): Promise<void> {

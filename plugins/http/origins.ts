@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isKnownHost, mayChange } from '../../src/domain/http/origins.ts'
-import { failure } from '../../src/errors.ts'
+import { isKnownHost, mayChange } from '#domain/http/origins.ts'
+import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

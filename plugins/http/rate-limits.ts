@@ -1,7 +1,7 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
-import { failure, type Ex10Error } from '../../src/errors.ts'
+import { failure, type Ex10Error } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { coalesce } from '../../src/domain/concurrency/coalesce.ts'
-import type { SessionEvent } from '../../src/domain/live/event.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { failure } from '../../src/errors.ts'
-import { readEvents, writeEvents } from '../../src/system/instance/event-file.ts'
+import { coalesce } from '#domain/concurrency/coalesce.ts'
+import type { SessionEvent } from '#domain/live/event.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { failure } from '#errors.ts'
+import { readEvents, writeEvents } from '#system/instance/event-file.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { clocksFrom, END_OF, expiryOf, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '../../src/domain/live/clocks.ts'
-import type { EndReason, SessionFacts } from '../../src/domain/session.ts'
-import { momentNow } from '../../src/system/kernel/boot-time.ts'
+import { clocksFrom, END_OF, expiryOf, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '#domain/live/clocks.ts'
+import type { EndReason, SessionFacts } from '#domain/session.ts'
+import { momentNow } from '#system/kernel/boot-time.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { SessionFacts, Template } from '../../src/domain/session.ts'
-import type { ServiceName } from '../../src/domain/programs/services.ts'
-import { Supervisor, type Programs } from '../../src/domain/live/supervisor.ts'
+import type { SessionFacts, Template } from '#domain/session.ts'
+import type { ServiceName } from '#domain/programs/services.ts'
+import { Supervisor, type Programs } from '#domain/live/supervisor.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,10 +1,10 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { audit, type Audit, type Noun } from '../../src/domain/machine/audit.ts'
-import type { Session } from '../../src/domain/session.ts'
-import { portRanges } from '../../src/domain/machine/slots.ts'
-import { machineOf } from '../../src/system/audit/machine.ts'
-import { backendOf } from '../../src/system/firewall/firewall.ts'
+import { audit, type Audit, type Noun } from '#domain/machine/audit.ts'
+import type { Session } from '#domain/session.ts'
+import { portRanges } from '#domain/machine/slots.ts'
+import { machineOf } from '#system/audit/machine.ts'
+import { backendOf } from '#system/firewall/firewall.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Firewall } from '../../src/domain/sessions/capabilities.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { portsOf } from '../../src/domain/machine/slots.ts'
-import { shownAs, StartRefused } from '../../src/errors.ts'
-import { backendOf, enforce, type EnforcedRules } from '../../src/system/firewall/firewall.ts'
-import type { FirewallBackend, OwnPort } from '../../src/system/firewall/backend.ts'
+import type { Firewall } from '#domain/sessions/capabilities.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { portsOf } from '#domain/machine/slots.ts'
+import { shownAs, StartRefused } from '#errors.ts'
+import { backendOf, enforce, type EnforcedRules } from '#system/firewall/firewall.ts'
+import type { FirewallBackend, OwnPort } from '#system/firewall/backend.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

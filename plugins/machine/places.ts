@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { limitsOf, Places } from '../../src/domain/machine/places.ts'
+import { limitsOf, Places } from '#domain/machine/places.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { slotKey } from '../../src/domain/machine/audit.ts'
-import type { Slot } from '../../src/domain/session.ts'
-import { portsOf, slotAt } from '../../src/domain/machine/slots.ts'
-import { failure } from '../../src/errors.ts'
-import { isPortFree } from '../../src/system/kernel/tcp.ts'
+import { slotKey } from '#domain/machine/audit.ts'
+import type { Slot } from '#domain/session.ts'
+import { portsOf, slotAt } from '#domain/machine/slots.ts'
+import { failure } from '#errors.ts'
+import { isPortFree } from '#system/kernel/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

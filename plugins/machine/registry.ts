@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { prepareDataFolder } from '../../src/system/instance/data-folder.ts'
-import { claimInstance } from '../../src/system/instance/claims.ts'
-import { openRegistry, type RegistryStore } from '../../src/stores/sqlite/registry.ts'
-import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '../../src/system/instance/session-folder.ts'
-import type { Registry } from '../../src/domain/sessions/capabilities.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { portRanges } from '../../src/domain/machine/slots.ts'
+import { prepareDataFolder } from '#system/instance/data-folder.ts'
+import { claimInstance } from '#system/instance/claims.ts'
+import { openRegistry, type RegistryStore } from '#stores/sqlite/registry.ts'
+import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '#system/instance/session-folder.ts'
+import type { Registry } from '#domain/sessions/capabilities.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { portRanges } from '#domain/machine/slots.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

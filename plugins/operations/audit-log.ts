@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { AuditedAction, AuditedDeed } from '../../src/domain/operations/audit-log.ts'
-import type { Principal } from '../../src/domain/principal.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { openAuditLog, type AuditLogStore } from '../../src/stores/sqlite/audit-log.ts'
+import type { AuditedAction, AuditedDeed } from '#domain/operations/audit-log.ts'
+import type { Principal } from '#domain/principal.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { openAuditLog, type AuditLogStore } from '#stores/sqlite/audit-log.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

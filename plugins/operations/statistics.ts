@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { openStatistics, type Counted, type Day } from '../../src/stores/sqlite/statistics.ts'
+import { openStatistics, type Counted, type Day } from '#stores/sqlite/statistics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

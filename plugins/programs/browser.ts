@@ -1,10 +1,10 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Browser } from '../../src/domain/sessions/capabilities.ts'
-import type { SessionFacts, Template } from '../../src/domain/session.ts'
-import { displayEnv, PROFILE_DIR } from '../../src/domain/programs/display.ts'
-import { BrowserChannel } from '../../src/system/programs/browser-channel.ts'
-import { answersHttp, waitForHttp } from '../../src/system/kernel/tcp.ts'
+import type { Browser } from '#domain/sessions/capabilities.ts'
+import type { SessionFacts, Template } from '#domain/session.ts'
+import { displayEnv, PROFILE_DIR } from '#domain/programs/display.ts'
+import { BrowserChannel } from '#system/programs/browser-channel.ts'
+import { answersHttp, waitForHttp } from '#system/kernel/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

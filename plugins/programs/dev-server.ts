@@ -2,12 +2,12 @@ import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { DevServer } from '../../src/domain/sessions/capabilities.ts'
-import type { SessionFacts, Template } from '../../src/domain/session.ts'
-import { Problem } from '../../src/schemas/problem.ts'
-import { loopbackJson } from '../../src/system/kernel/loopback-json.ts'
-import { IN_SANDBOX } from '../../src/system/sandbox/sandbox.ts'
-import { answersHttp, waitForHttp } from '../../src/system/kernel/tcp.ts'
+import type { DevServer } from '#domain/sessions/capabilities.ts'
+import type { SessionFacts, Template } from '#domain/session.ts'
+import { Problem } from '#schemas/problem.ts'
+import { loopbackJson } from '#system/kernel/loopback-json.ts'
+import { IN_SANDBOX } from '#system/sandbox/sandbox.ts'
+import { answersHttp, waitForHttp } from '#system/kernel/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Xpra } from '../../src/domain/sessions/capabilities.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { answersHttp, waitForHttp } from '../../src/system/kernel/tcp.ts'
-import { DISPLAY, displayEnv } from '../../src/domain/programs/display.ts'
+import type { Xpra } from '#domain/sessions/capabilities.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { answersHttp, waitForHttp } from '#system/kernel/tcp.ts'
+import { DISPLAY, displayEnv } from '#domain/programs/display.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Asker, Shortage } from '../../src/domain/machine/places.ts'
-import type { Session } from '../../src/domain/session.ts'
-import { Turn } from '../../src/domain/sessions/turn.ts'
-import { failure, type Ex10Error } from '../../src/errors.ts'
+import type { Asker, Shortage } from '#domain/machine/places.ts'
+import type { Session } from '#domain/session.ts'
+import { Turn } from '#domain/sessions/turn.ts'
+import { failure, type Ex10Error } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

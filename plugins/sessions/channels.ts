@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Credential } from '../../src/domain/access/credential.ts'
+import type { Credential } from '#domain/access/credential.ts'
 
 /** A connection that stays open to a session. */
 export interface Channel {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { isClean, type Audit, type Finding } from '../../src/domain/machine/audit.ts'
+import { isClean, type Audit, type Finding } from '#domain/machine/audit.ts'
 
 export interface ReconcilerOptions {
   /** From the end of one pass to the next. */

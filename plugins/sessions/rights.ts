@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { knowsOf, type Principal } from '../../src/domain/principal.ts'
-import type { Session } from '../../src/domain/session.ts'
-import { failure } from '../../src/errors.ts'
+import { knowsOf, type Principal } from '#domain/principal.ts'
+import type { Session } from '#domain/session.ts'
+import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,13 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { pushEveryUndo } from '../../src/domain/sessions/create-session.ts'
-import { parseFailpoint } from '../../src/domain/sessions/failpoint.ts'
-import type { Begun, Sessions } from '../../src/domain/sessions/live-sessions.ts'
-import type { EndReason, Session, SessionFacts } from '../../src/domain/session.ts'
-import { UndoStack } from '../../src/domain/sessions/undo-stack.ts'
-import { failure } from '../../src/errors.ts'
-import { failpointOf } from '../../src/system/sessions/inject-failure.ts'
+import { pushEveryUndo } from '#domain/sessions/create-session.ts'
+import { parseFailpoint } from '#domain/sessions/failpoint.ts'
+import type { Begun, Sessions } from '#domain/sessions/live-sessions.ts'
+import type { EndReason, Session, SessionFacts } from '#domain/session.ts'
+import { UndoStack } from '#domain/sessions/undo-stack.ts'
+import { failure } from '#errors.ts'
+import { failpointOf } from '#system/sessions/inject-failure.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

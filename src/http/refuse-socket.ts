@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { toReply, type Ex10Error } from '../errors.ts'
+import { toReply, type Ex10Error } from '#errors.ts'
 
 const LINGER_MS = 1000
 

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AUDITED_ACTIONS } from '../domain/operations/audit-log.ts'
+import { AUDITED_ACTIONS } from '#domain/operations/audit-log.ts'
 import { SessionId } from './common.ts'
 import { UserName } from './key.ts'
 import { SessionView } from './session.ts'

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { EVENT_TYPES } from '../domain/live/event.ts'
+import { EVENT_TYPES } from '#domain/live/event.ts'
 import { Problems } from './problem.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { END_REASONS } from '../domain/session.ts'
-import { EXPIRY_CAUSES } from '../domain/live/clocks.ts'
-import { INVALID_REASONS } from '../domain/sessions/validity.ts'
+import { END_REASONS } from '#domain/session.ts'
+import { EXPIRY_CAUSES } from '#domain/live/clocks.ts'
+import { INVALID_REASONS } from '#domain/sessions/validity.ts'
 
 export const ExpiresAt = Type.String({ format: 'date-time', description: 'When the session ends by itself if nothing happens until then' })
 

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { ROLES, SCOPES, USER_NAME } from '../domain/principal.ts'
+import { ROLES, SCOPES, USER_NAME } from '#domain/principal.ts'
 
 export const UserName = Type.String({ pattern: USER_NAME.source, description: 'Names a user: ASCII characters that can be seen, 255 at most' })
 const RoleName = Type.Union(ROLES.map(role => Type.Literal(role)), { description: 'admin: all rights, on all sessions' })

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { STEPS } from '../domain/sessions/steps.ts'
+import { STEPS } from '#domain/sessions/steps.ts'
 import { errors, SessionId } from './common.ts'
 
 const Queued = Type.Object({

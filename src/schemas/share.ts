@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { SHARE_MODES } from '../domain/access/share.ts'
+import { SHARE_MODES } from '#domain/access/share.ts'
 import { SessionId } from './common.ts'
 
 /** How long a link is good unless it is said, seconds. */

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import expiry from '../../plugins/live/expiry.ts'
-import { readConfig } from '../../src/config.ts'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { openRegistry } from '../../src/stores/sqlite/registry.ts'
+import expiry from '#plugins/live/expiry.ts'
+import { readConfig } from '#config.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { openRegistry } from '#stores/sqlite/registry.ts'
 
 const SESSIONS = 500
 const SECONDS = Number(process.argv[2] ?? 60)

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connectDevTools, extensionId, type DevTools } from '../../src/system/programs/devtools.ts'
-import { readFacts } from '../support/sandbox.ts'
-import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '../support/server.ts'
+import { connectDevTools, extensionId, type DevTools } from '#system/programs/devtools.ts'
+import { readFacts } from '#support/sandbox.ts'
+import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 
 const PAGE = 'http://page.test/'
 const CONTENT_SCRIPT = readFileSync('templates/vanilla/extension/content-script.js', 'utf8')

@@ -4,10 +4,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import type { SessionFacts } from '../../src/domain/session.ts'
-import { CLEAN_ENV } from '../../src/system/kernel/run.ts'
-import { confined, readInit } from '../../src/system/sandbox/sandbox.ts'
-import type { CreatedSession, Server } from './server.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { CLEAN_ENV } from '#system/kernel/run.ts'
+import { confined, readInit } from '#system/sandbox/sandbox.ts'
+import type { CreatedSession, Server } from './servers/server.ts'
 
 const ENTER = fileURLToPath(new URL('../../src/system/sandbox/enter.sh', import.meta.url))
 

@@ -1,5 +1,5 @@
-import { failure } from '../../errors.ts'
-import { RESERVED_USERS, SCOPES, type Principal, type Role, type Scope } from '../principal.ts'
+import { failure } from '#errors.ts'
+import { RESERVED_USERS, SCOPES, type Principal, type Role, type Scope } from '#domain/principal.ts'
 
 /** What makes a key easy to find where it does not belong, in a log or a repository, and tells it from other tokens. */
 export const KEY_PREFIX = 'ex10_'

@@ -1,6 +1,6 @@
-import { failure } from '../../errors.ts'
+import { failure } from '#errors.ts'
 import { scopesOf } from './api-key.ts'
-import { RESERVED_USERS, USER_NAME, type Principal } from '../principal.ts'
+import { RESERVED_USERS, USER_NAME, type Principal } from '#domain/principal.ts'
 
 /** What an OpenID Connect provider says of somebody. */
 export type Claims = Readonly<Record<string, unknown>>

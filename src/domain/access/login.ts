@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '#domain/principal.ts'
 
 /** What lets somebody in, and what their login ends with: an API key, or the session that the person has at the provider. */
 export type Opener = { keyId: string } | ProviderSession

@@ -1,4 +1,4 @@
-import { failure } from '../../errors.ts'
+import { failure } from '#errors.ts'
 import { checkFilePath, readingsOf } from './file-path.ts'
 
 /** What an archive has at most: it unpacks to 200 MB at most. */

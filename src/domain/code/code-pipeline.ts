@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Problem } from './problem.ts'
-import { coalesce } from '../concurrency/coalesce.ts'
+import { coalesce } from '#domain/concurrency/coalesce.ts'
 import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
 import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'
 import { parseManifest } from './manifest.ts'
-import { reloadedEvent } from '../live/event.ts'
+import { reloadedEvent } from '#domain/live/event.ts'
 
 const WAIT_MS = 20_000
 const AGAIN_MS = 1000

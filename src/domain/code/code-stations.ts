@@ -1,5 +1,5 @@
 import type { Problem } from './problem.ts'
-import type { SessionEvent } from '../live/event.ts'
+import type { SessionEvent } from '#domain/live/event.ts'
 
 /** What a dev server says of the extension; see docs/templates.md. */
 export interface Changes {

@@ -1,4 +1,4 @@
-import { failure } from '../../errors.ts'
+import { failure } from '#errors.ts'
 
 /** One tag of a list: weak ones begin with W/. */
 const TAG = /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)/

@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { Problem } from './problem.ts'
-import { plainText } from '../machine/plain-text.ts'
+import { plainText } from '#domain/machine/plain-text.ts'
 
 /** Of each kind, as many are read. */
 export const MAX_ERRORS = 100

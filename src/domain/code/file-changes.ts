@@ -1,4 +1,4 @@
-import { failure } from '../../errors.ts'
+import { failure } from '#errors.ts'
 import { checkFilePath } from './file-path.ts'
 
 /** A file to write, or to delete. What it is to hold may be a file that a transfer has put in its folder. */

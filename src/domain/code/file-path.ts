@@ -1,4 +1,4 @@
-import { failure, type ErrorName } from '../../errors.ts'
+import { failure, type ErrorName } from '#errors.ts'
 
 const PATH_MAX = 4096
 const NAME_MAX = 255

@@ -1,4 +1,4 @@
-import type { TemplateKind } from '../session.ts'
+import type { TemplateKind } from '#domain/session.ts'
 
 /** Folders among a person's sources that tools fill: who sends all files means none of these, unless one in them is named. */
 export const TOOL_FOLDERS: Record<TemplateKind, readonly string[]> = {

@@ -1,6 +1,6 @@
 import { encode, isShallow, type Bencoded } from './bencode.ts'
 import { LOOKING_PACKETS, plainPacket } from './looking-packets.ts'
-import type { ShareMode } from '../access/share.ts'
+import type { ShareMode } from '#domain/access/share.ts'
 import type { ShownWindows } from './shown-windows.ts'
 import { checkHello, LOOKING_HELLO, readPacket } from './viewer-hello.ts'
 import { binaryFrame, ProtocolViolation, type Frame, type OnData } from './websocket-frames.ts'

@@ -1,4 +1,4 @@
-import type { EndReason } from '../session.ts'
+import type { EndReason } from '#domain/session.ts'
 
 /**
  * When a session ends by itself: three clocks run, and the first one that is over ends it. Times are milliseconds of one

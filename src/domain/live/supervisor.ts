@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CrashLoop } from '../programs/crash-loop.ts'
+import { CrashLoop } from '#domain/programs/crash-loop.ts'
 import type { ServiceExit, SessionEvent } from './event.ts'
-import { CRASH_LIMITS, isServiceName, SERVICES, SERVICE_TITLES, type ServiceName } from '../programs/services.ts'
+import { CRASH_LIMITS, isServiceName, SERVICES, SERVICE_TITLES, type ServiceName } from '#domain/programs/services.ts'
 
 /** What a supervisor can ask and do of one session's programs. */
 export interface Programs {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Session } from '../session.ts'
+import type { Session } from '#domain/session.ts'
 import { portsOf } from './slots.ts'
 
 /** Something that a session can leave, or lack: readable by an operator. */

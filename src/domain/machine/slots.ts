@@ -1,4 +1,4 @@
-import type { Slot } from '../session.ts'
+import type { Slot } from '#domain/session.ts'
 
 /** How far a slot's dev-server port lies below its display port, and its DevTools port above. */
 const SPREAD = 1000

@@ -1,4 +1,4 @@
-import type { Account } from '../session.ts'
+import type { Account } from '#domain/session.ts'
 
 /** Every session's display: each has its own /tmp/.X11-unix, so all can have the same number. */
 export const DISPLAY_NUMBER = 10

@@ -1,5 +1,5 @@
-import type { FileChange } from '../code/file-changes.ts'
-import type { Account, SessionFacts, Template } from '../session.ts'
+import type { FileChange } from '#domain/code/file-changes.ts'
+import type { Account, SessionFacts, Template } from '#domain/session.ts'
 
 /**
  * What a creation needs of the machine: one interface a plugin. All that undo (`remove…`, `close`, `kill`, `stop`,

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Capabilities, FirstFiles } from './capabilities.ts'
 import type { Failpoint } from './failpoint.ts'
-import type { SessionFacts, Template } from '../session.ts'
+import type { SessionFacts, Template } from '#domain/session.ts'
 import { STEPS, stepMessage, UNDONE_STEPS, type Step, type UndoneStep } from './steps.ts'
 import type { Undo, UndoStack } from './undo-stack.ts'
 

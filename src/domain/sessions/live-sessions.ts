@@ -1,5 +1,5 @@
 import type { Failpoint } from './failpoint.ts'
-import type { EndReason, Session, SessionFacts } from '../session.ts'
+import type { EndReason, Session, SessionFacts } from '#domain/session.ts'
 import type { UndoStack } from './undo-stack.ts'
 
 /** A session that is being made. */

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
-import { failure, type Ex10Error } from '../../errors.ts'
-import type { Asker, Waiter } from '../machine/places.ts'
+import { failure, type Ex10Error } from '#errors.ts'
+import type { Asker, Waiter } from '#domain/machine/places.ts'
 
 /** A creation's wait for its place. */
 export class Turn implements Waiter {

@@ -1,5 +1,5 @@
-import { knowsOf, type Principal } from '../principal.ts'
-import type { EndReason, SessionRecord } from '../session.ts'
+import { knowsOf, type Principal } from '#domain/principal.ts'
+import type { EndReason, SessionRecord } from '#domain/session.ts'
 
 /** Why a session is of no use any more. */
 export const INVALID_REASONS = ['session_not_found', 'session_expired', 'session_idle', 'security_violation'] as const

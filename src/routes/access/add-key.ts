@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { readKeyRequest } from '../../domain/access/api-key.ts'
-import { errors } from '../../schemas/common.ts'
-import { KeyCreated, KeyRequest } from '../../schemas/key.ts'
+import { readKeyRequest } from '#domain/access/api-key.ts'
+import { errors } from '#schemas/common.ts'
+import { KeyCreated, KeyRequest } from '#schemas/key.ts'
 import { viewKey } from './key-view.ts'
 
 /** POST /admin/keys: the answer is the only place that shows the key. */

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { A_DAY, ShareCreated, ShareRequest } from '../../schemas/share.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { A_DAY, ShareCreated, ShareRequest } from '#schemas/share.ts'
 
 /** POST /sessions/:id/shares: the answer is the only place that shows the link. */
 const addShare: FastifyPluginAsyncTypebox = async app => {

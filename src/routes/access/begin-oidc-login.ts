@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
+import { errors } from '#schemas/common.ts'
 
 /** Names a page of this server, and none elsewhere: browsers take `//` and `/\` for the beginning of another host. */
 const LocalPath = Type.String({ pattern: '^/(?![/\\\\])[!-~]*$', maxLength: 512, default: '/', description: 'Where to go in the end: a path of this server' })

@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
-import { UserName } from '../../schemas/key.ts'
-import { Ended } from '../../schemas/login.ts'
+import { errors } from '#schemas/common.ts'
+import { UserName } from '#schemas/key.ts'
+import { Ended } from '#schemas/login.ts'
 
 /** DELETE /me/logins and DELETE /admin/users/:user/logins. */
 const endLogins: FastifyPluginAsyncTypebox = async app => {

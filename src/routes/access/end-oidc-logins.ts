@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Ex10Error } from '../../errors.ts'
-import { Done, errors } from '../../schemas/common.ts'
+import { Ex10Error } from '#errors.ts'
+import { Done, errors } from '#schemas/common.ts'
 
 /** As the audit log calls it. */
 const PROVIDER = { user: 'provider' }

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Ex10Error } from '../../errors.ts'
-import { errors } from '../../schemas/common.ts'
+import { Ex10Error } from '#errors.ts'
+import { errors } from '#schemas/common.ts'
 
 /** GET /login/oidc/callback: the person comes back from the provider, with a code that the server redeems there. */
 const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {

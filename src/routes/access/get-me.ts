@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
-import { Me } from '../../schemas/key.ts'
+import { errors } from '#schemas/common.ts'
+import { Me } from '#schemas/key.ts'
 
 /** GET /me: who the server takes the caller for. */
 const getMe: FastifyPluginAsyncTypebox = async app => {

@@ -1,5 +1,5 @@
-import type { ApiKey } from '../../domain/access/api-key.ts'
-import type { KeyView } from '../../schemas/key.ts'
+import type { ApiKey } from '#domain/access/api-key.ts'
+import type { KeyView } from '#schemas/key.ts'
 
 /** An API key as admins see it. */
 export function viewKey ({ id, user, role, scopes, createdAt, expiresAt, revokedAt, lastUsedAt }: ApiKey): KeyView {

@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
+import { errors } from '#schemas/common.ts'
 import { viewKey } from './key-view.ts'
 
 /** GET /admin/keys: what is kept of them, which is not the keys. */

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
-import { LoginView } from '../../schemas/login.ts'
+import { errors } from '#schemas/common.ts'
+import { LoginView } from '#schemas/login.ts'
 
 const listLogins: FastifyPluginAsyncTypebox = async app => {
   app.get('/me/logins', {

@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
 
 /** GET /sessions/:id/shares: what is kept of them, which is not the links. */
 const listShares: FastifyPluginAsyncTypebox = async app => {

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
-import { Done, errors } from '../../schemas/common.ts'
+import { failure } from '#errors.ts'
+import { Done, errors } from '#schemas/common.ts'
 
 /** POST /login: for browsers, which cannot send an API key with each page that they load. */
 const logIn: FastifyPluginAsyncTypebox = async app => {

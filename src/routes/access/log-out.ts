@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Done, errors } from '../../schemas/common.ts'
+import { Done, errors } from '#schemas/common.ts'
 
 const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'Where the person can log out at the provider, too; it sends them back' })) })])
 

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
-import { Done, errors } from '../../schemas/common.ts'
+import { failure } from '#errors.ts'
+import { Done, errors } from '#schemas/common.ts'
 
 const revokeKey: FastifyPluginAsyncTypebox = async app => {
   app.delete('/admin/keys/:id', {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Done, errors } from '../../schemas/common.ts'
-import { ShareParams } from '../../schemas/share.ts'
+import { Done, errors } from '#schemas/common.ts'
+import { ShareParams } from '#schemas/share.ts'
 
 const revokeShare: FastifyPluginAsyncTypebox = async app => {
   app.delete('/sessions/:id/shares/:shareId', {

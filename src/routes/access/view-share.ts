@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
-import { errors } from '../../schemas/common.ts'
+import { failure } from '#errors.ts'
+import { errors } from '#schemas/common.ts'
 
 /** GET /share/:token: the display page of the session that the link is to, for whoever has the link. */
 const viewShare: FastifyPluginAsyncTypebox = async app => {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { checkFilePath } from '../../domain/code/file-path.ts'
-import { errors } from '../../schemas/common.ts'
-import { ChangeConditions, DeleteQuery, FileDeleted, FileParams } from '../../schemas/file.ts'
+import { checkFilePath } from '#domain/code/file-path.ts'
+import { errors } from '#schemas/common.ts'
+import { ChangeConditions, DeleteQuery, FileDeleted, FileParams } from '#schemas/file.ts'
 import { conditionsOf, found } from './incoming.ts'
 
 const deleteFile: FastifyPluginAsyncTypebox = async app => {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { Binary, ExportQuery } from '../../schemas/file.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { Binary, ExportQuery } from '#schemas/file.ts'
 import { asDownload } from './download.ts'
 import { goneSignal } from './incoming.ts'
 

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { hashesOf, tagOf } from '../../domain/code/entity-tags.ts'
-import { checkFilePath } from '../../domain/code/file-path.ts'
-import { errors } from '../../schemas/common.ts'
-import { Binary, FileParams, ReadConditions } from '../../schemas/file.ts'
+import { hashesOf, tagOf } from '#domain/code/entity-tags.ts'
+import { checkFilePath } from '#domain/code/file-path.ts'
+import { errors } from '#schemas/common.ts'
+import { Binary, FileParams, ReadConditions } from '#schemas/file.ts'
 import { asDownload } from './download.ts'
 import { found, goneSignal } from './incoming.ts'
 

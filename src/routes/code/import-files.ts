@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ARCHIVE_BYTES } from '../../domain/code/archive-names.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { archiveContent, Imported, ImportQuery } from '../../schemas/file.ts'
+import { ARCHIVE_BYTES } from '#domain/code/archive-names.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { archiveContent, Imported, ImportQuery } from '#schemas/file.ts'
 import { incoming, takesAnyBody } from './incoming.ts'
 
 const importFiles: FastifyPluginAsyncTypebox = async app => {

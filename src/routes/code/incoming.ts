@@ -1,9 +1,9 @@
 import { finished, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { hashesOf } from '../../domain/code/entity-tags.ts'
-import type { Conditions } from '../../domain/code/file-changes.ts'
-import { clientOf } from '../../domain/access/login.ts'
-import { Ex10Error, failure, type ErrorName } from '../../errors.ts'
+import { hashesOf } from '#domain/code/entity-tags.ts'
+import type { Conditions } from '#domain/code/file-changes.ts'
+import { clientOf } from '#domain/access/login.ts'
+import { Ex10Error, failure, type ErrorName } from '#errors.ts'
 
 /** Takes bodies as they come, whatever they say that they are: for routes that read them to their end, and count. */
 export function takesAnyBody (app: FastifyInstance): void {

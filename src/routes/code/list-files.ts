@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { FileList } from '../../schemas/file.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { FileList } from '#schemas/file.ts'
 import { goneSignal } from './incoming.ts'
 
 const listFiles: FastifyPluginAsyncTypebox = async app => {

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { tagOf } from '../../domain/code/entity-tags.ts'
-import { FILE_BYTES } from '../../domain/code/file-changes.ts'
-import { checkFilePath } from '../../domain/code/file-path.ts'
-import { errors } from '../../schemas/common.ts'
-import { Binary, ChangeConditions, FileParams, FileQuery, FileWritten } from '../../schemas/file.ts'
+import { tagOf } from '#domain/code/entity-tags.ts'
+import { FILE_BYTES } from '#domain/code/file-changes.ts'
+import { checkFilePath } from '#domain/code/file-path.ts'
+import { errors } from '#schemas/common.ts'
+import { Binary, ChangeConditions, FileParams, FileQuery, FileWritten } from '#schemas/file.ts'
 import { conditionsOf, incoming, takesAnyBody } from './incoming.ts'
 
 const putFile: FastifyPluginAsyncTypebox = async app => {

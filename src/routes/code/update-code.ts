@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { CodeUpdate, CodeUpdated, UpdateQuery, type PushedFile } from '../../schemas/code-update.ts'
-import { errors } from '../../schemas/common.ts'
+import { CodeUpdate, CodeUpdated, UpdateQuery, type PushedFile } from '#schemas/code-update.ts'
+import { errors } from '#schemas/common.ts'
 
 const REQUEST_BYTES = 20 * 1024 * 1024
 

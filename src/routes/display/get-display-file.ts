@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
+import { failure } from '#errors.ts'
 
 /** GET /display/:version/*: the pages' files, the same for all sessions and kept by browsers for ever. */
 const getDisplayFile: FastifyPluginAsyncTypebox = async app => {

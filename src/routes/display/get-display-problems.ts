@@ -1,11 +1,11 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { clientOf } from '../../domain/access/login.ts'
-import type { Session } from '../../domain/session.ts'
-import { displayStateHeaders } from '../../pages/display/render.ts'
-import { failure } from '../../errors.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { Problems } from '../../schemas/problem.ts'
+import { clientOf } from '#domain/access/login.ts'
+import type { Session } from '#domain/session.ts'
+import { displayStateHeaders } from '#pages/display/render.ts'
+import { failure } from '#errors.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { Problems } from '#schemas/problem.ts'
 
 const Query = Type.Object({
   token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })),

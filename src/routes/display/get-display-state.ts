@@ -1,9 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { clientOf } from '../../domain/access/login.ts'
-import { endToTell } from '../../domain/sessions/validity.ts'
-import { displayStateHeaders } from '../../pages/display/render.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { DisplayExpiry, EndedBecause } from '../../schemas/expiry.ts'
+import { clientOf } from '#domain/access/login.ts'
+import { endToTell } from '#domain/sessions/validity.ts'
+import { displayStateHeaders } from '#pages/display/render.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { DisplayExpiry, EndedBecause } from '#schemas/expiry.ts'
 
 const ANSWER_MS = 2000
 

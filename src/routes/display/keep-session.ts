@@ -1,9 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { clientOf } from '../../domain/access/login.ts'
-import { displayStateHeaders } from '../../pages/display/render.ts'
-import { failure } from '../../errors.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { DisplayExpiry } from '../../schemas/expiry.ts'
+import { clientOf } from '#domain/access/login.ts'
+import { displayStateHeaders } from '#pages/display/render.ts'
+import { failure } from '#errors.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { DisplayExpiry } from '#schemas/expiry.ts'
 
 /** POST /session/:id/keep: the button of the display page, whose token is the body. Answers when the session ends now. */
 const keepSession: FastifyPluginAsyncTypebox = async app => {

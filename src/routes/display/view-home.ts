@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { homePageHeaders } from '../../pages/home/render.ts'
+import { homePageHeaders } from '#pages/home/render.ts'
 
 /** GET /: a page for people, at the address that the server prints. */
 const viewHome: FastifyPluginAsyncTypebox = async app => {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
 
 /** GET /session/:id/index.html: the display page. The session proxy redirects /session/:id to it. */
 const viewSession: FastifyPluginAsyncTypebox = async app => {

@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { EndedSessions } from '../../schemas/admin.ts'
-import { errors } from '../../schemas/common.ts'
-import { UserName } from '../../schemas/key.ts'
+import { EndedSessions } from '#schemas/admin.ts'
+import { errors } from '#schemas/common.ts'
+import { UserName } from '#schemas/key.ts'
 
 /** DELETE /admin/users/:user/sessions: all of a user's sessions, also those that are being made or wait for their turn. */
 const endUserSessions: FastifyPluginAsyncTypebox = async app => {

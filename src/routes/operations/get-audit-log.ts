@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { AuditLog, AuditLogQuery } from '../../schemas/admin.ts'
-import { errors } from '../../schemas/common.ts'
+import { AuditLog, AuditLogQuery } from '#schemas/admin.ts'
+import { errors } from '#schemas/common.ts'
 
 const VERIFY_MS = 60_000
 

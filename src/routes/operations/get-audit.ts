@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
-import { errors } from '../../schemas/common.ts'
+import { failure } from '#errors.ts'
+import { errors } from '#schemas/common.ts'
 
 const AUDIT_MS = 30_000
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Session } from '../../domain/session.ts'
-import { Statistics, StatisticsQuery } from '../../schemas/admin.ts'
-import { errors } from '../../schemas/common.ts'
+import type { Session } from '#domain/session.ts'
+import { Statistics, StatisticsQuery } from '#schemas/admin.ts'
+import { errors } from '#schemas/common.ts'
 
 const IDLE_MS = 300_000
 

@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { version } from '../../version.ts'
+import { version } from '#version.ts'
 
 const Health = Type.Object({
   status: Type.Literal('ok'),

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Session } from '../../domain/session.ts'
-import { AdminSessions, AdminSessionsQuery, type AdminSession } from '../../schemas/admin.ts'
-import { errors } from '../../schemas/common.ts'
-import { viewSession } from '../sessions/session-view.ts'
+import type { Session } from '#domain/session.ts'
+import { AdminSessions, AdminSessionsQuery, type AdminSession } from '#schemas/admin.ts'
+import { errors } from '#schemas/common.ts'
+import { viewSession } from '#routes/sessions/session-view.ts'
 
 /** GET /admin/sessions. Pages are told apart by where the last one ended, so that none is missed or shown twice when others end meanwhile. */
 const listAllSessions: FastifyPluginAsyncTypebox = async app => {

@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { failure } from '../../errors.ts'
-import { errors } from '../../schemas/common.ts'
+import { failure } from '#errors.ts'
+import { errors } from '#schemas/common.ts'
 
 /** GET /ready: whether a session could be created now. */
 const ready: FastifyPluginAsyncTypebox = async app => {

@@ -1,15 +1,15 @@
 import { finished } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ARCHIVE_BYTES } from '../../domain/code/archive-names.ts'
-import { toAllFiles } from '../../domain/code/file-changes.ts'
-import { mediaType } from '../../domain/code/media-type.ts'
-import { errors } from '../../schemas/common.ts'
-import { ARCHIVE_TYPES, archiveContent } from '../../schemas/file.ts'
-import { creationResponses } from '../../schemas/progress.ts'
-import { CreateSessionOptions, NewSession } from '../../schemas/session.ts'
+import { ARCHIVE_BYTES } from '#domain/code/archive-names.ts'
+import { toAllFiles } from '#domain/code/file-changes.ts'
+import { mediaType } from '#domain/code/media-type.ts'
+import { errors } from '#schemas/common.ts'
+import { ARCHIVE_TYPES, archiveContent } from '#schemas/file.ts'
+import { creationResponses } from '#schemas/progress.ts'
+import { CreateSessionOptions, NewSession } from '#schemas/session.ts'
 import { streamCreation } from './creation-stream.ts'
-import { incoming } from '../code/incoming.ts'
+import { incoming } from '#routes/code/incoming.ts'
 
 const isArchive = new Set<string>(ARCHIVE_TYPES)
 const JSON_BYTES = 20 * 1024 * 1024

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { creationResponses } from '../../schemas/progress.ts'
-import { CreateSessionOptions } from '../../schemas/session.ts'
+import { creationResponses } from '#schemas/progress.ts'
+import { CreateSessionOptions } from '#schemas/session.ts'
 import { streamCreation } from './creation-stream.ts'
 
 /** GET /createSession: as existing front ends call it. */

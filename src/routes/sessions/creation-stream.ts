@@ -1,9 +1,9 @@
 import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { FirstFiles } from '../../domain/sessions/capabilities.ts'
-import { failure } from '../../errors.ts'
-import type { ProgressLine } from '../../schemas/progress.ts'
-import type { CreateSessionOptions } from '../../schemas/session.ts'
+import type { FirstFiles } from '#domain/sessions/capabilities.ts'
+import { failure } from '#errors.ts'
+import type { ProgressLine } from '#schemas/progress.ts'
+import type { CreateSessionOptions } from '#schemas/session.ts'
 
 const UNREAD_MS = 10_000
 

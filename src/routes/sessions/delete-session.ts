@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox, type Static } from '@fastify/type-provider-typebox'
-import { Done, errors, SessionParams } from '../../schemas/common.ts'
+import { Done, errors, SessionParams } from '#schemas/common.ts'
 
 const DELETES = [
   { url: '/session/:id', operationId: 'endSession', scope: 'create', tag: 'sessions' }, // as existing front ends call it

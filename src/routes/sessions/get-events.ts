@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { SessionEvent } from '../../domain/live/event.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { EventsQuery } from '../../schemas/event.ts'
+import type { SessionEvent } from '#domain/live/event.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { EventsQuery } from '#schemas/event.ts'
 
 /** Beyond this, a reader does not keep up: it is let go, and may come again. */
 const UNREAD_BYTES = 256 * 1024

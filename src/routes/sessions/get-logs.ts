@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { Logs, LogsQuery } from '../../schemas/session.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { Logs, LogsQuery } from '#schemas/session.ts'
 
 const getLogs: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/logs', {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { validityOf } from '../../domain/sessions/validity.ts'
-import { errors, SessionParams } from '../../schemas/common.ts'
-import { Validity } from '../../schemas/expiry.ts'
+import { validityOf } from '#domain/sessions/validity.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
+import { Validity } from '#schemas/expiry.ts'
 
 const getValidity: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/valid', {

@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '../../schemas/common.ts'
+import { errors } from '#schemas/common.ts'
 import { viewSession } from './session-view.ts'
 
 const listSessions: FastifyPluginAsyncTypebox = async app => {

@@ -1,5 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '../../schemas/common.ts'
+import { errors, SessionParams } from '#schemas/common.ts'
 import { viewSession } from './session-view.ts'
 
 const refreshSession: FastifyPluginAsyncTypebox = async app => {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { Session } from '../../domain/session.ts'
-import type { SessionView } from '../../schemas/session.ts'
+import type { Session } from '#domain/session.ts'
+import type { SessionView } from '#schemas/session.ts'
 
 /** The session as clients see it: nothing of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {

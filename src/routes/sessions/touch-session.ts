@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Done, errors, SessionParams } from '../../schemas/common.ts'
+import { Done, errors, SessionParams } from '#schemas/common.ts'
 
 const touchSession: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/touch', {

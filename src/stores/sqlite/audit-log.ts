@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FIRST_LINK, linkOf, type AuditedAction, type AuditedDeed } from '../../domain/operations/audit-log.ts'
+import { FIRST_LINK, linkOf, type AuditedAction, type AuditedDeed } from '#domain/operations/audit-log.ts'
 import { openOrRefuse } from './database.ts'
 
 const SCHEMA = `

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { StartRefused } from '../../errors.ts'
+import { StartRefused } from '#errors.ts'
 
 /**
  * Opens the SQLite database in `file`, which only root can read, and makes what is missing of it; `upgrade` is for what

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
-import { isInForce, KEY_PREFIX, type ApiKey, type NewKey } from '../../domain/access/api-key.ts'
-import type { Role, Scope } from '../../domain/principal.ts'
+import { isInForce, KEY_PREFIX, type ApiKey, type NewKey } from '#domain/access/api-key.ts'
+import type { Role, Scope } from '#domain/principal.ts'
 import { openOrRefuse } from './database.ts'
-import { hashToken, newToken } from '../../domain/access/token.ts'
+import { hashToken, newToken } from '#domain/access/token.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;

@@ -1,8 +1,8 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Login, ProviderSession } from '../../domain/access/login.ts'
+import type { Login, ProviderSession } from '#domain/access/login.ts'
 import { bindingsOf, isOfSession } from './provider-session.ts'
 import { openOrRefuse } from './database.ts'
-import { hashToken, newToken } from '../../domain/access/token.ts'
+import { hashToken, newToken } from '#domain/access/token.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;

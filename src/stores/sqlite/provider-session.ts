@@ -1,4 +1,4 @@
-import type { ProviderSession } from '../../domain/access/login.ts'
+import type { ProviderSession } from '#domain/access/login.ts'
 
 /**
  * The SQL condition that what `column` holds as JSON came of a session at the provider; `bindingsOf` says which. What came

@@ -1,8 +1,8 @@
 import { existsSync, renameSync } from 'node:fs'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import type { ClockNote } from '../../domain/live/clocks.ts'
-import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '../../domain/session.ts'
-import { StartRefused } from '../../errors.ts'
+import type { ClockNote } from '#domain/live/clocks.ts'
+import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '#domain/session.ts'
+import { StartRefused } from '#errors.ts'
 import { addColumns, openDatabase } from './database.ts'
 
 const SCHEMA = `

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Opener, ProviderSession } from '../../domain/access/login.ts'
-import type { NewShare, Share, ShareMode } from '../../domain/access/share.ts'
+import type { Opener, ProviderSession } from '#domain/access/login.ts'
+import type { NewShare, Share, ShareMode } from '#domain/access/share.ts'
 import { bindingsOf, isOfSession } from './provider-session.ts'
 import { addColumns, openOrRefuse } from './database.ts'
-import { hashToken, newToken } from '../../domain/access/token.ts'
+import { hashToken, newToken } from '#domain/access/token.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;

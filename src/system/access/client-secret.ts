@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { StartRefused } from '../../errors.ts'
+import { StartRefused } from '#errors.ts'
 
 /** The client's secret in `file`. @throws {StartRefused} when it cannot be read, or anybody but root could have */
 export function readClientSecret (file: string): string {

@@ -1,6 +1,6 @@
 import * as client from 'openid-client'
-import type { Claims } from '../../domain/access/claims.ts'
-import { failure } from '../../errors.ts'
+import type { Claims } from '#domain/access/claims.ts'
+import { failure } from '#errors.ts'
 import type { Discovered } from './discovery.ts'
 
 /** What one login at the provider is known by, and what the answer to it must match. */

@@ -1,7 +1,7 @@
 import * as client from 'openid-client'
 import { createRemoteJWKSet, type RemoteJWKSet } from 'jose'
-import { failure } from '../../errors.ts'
-import { lazily } from '../../domain/concurrency/lazily.ts'
+import { failure } from '#errors.ts'
+import { lazily } from '#domain/concurrency/lazily.ts'
 
 const TIMEOUT_MS = 5000
 const RETRY_MS = 5000

@@ -1,6 +1,6 @@
 import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
-import type { Claims } from '../../domain/access/claims.ts'
-import { failure } from '../../errors.ts'
+import type { Claims } from '#domain/access/claims.ts'
+import { failure } from '#errors.ts'
 import type { Discovered } from './discovery.ts'
 
 /** Signed with a key that only the provider has: with the others, whoever could check a token could make one. */

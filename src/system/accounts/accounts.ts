@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Account } from '../../domain/session.ts'
-import { commandLines, until } from '../kernel/processes.ts'
-import { CommandFailed, run } from '../kernel/run.ts'
+import type { Account } from '#domain/session.ts'
+import { commandLines, until } from '#system/kernel/processes.ts'
+import { CommandFailed, run } from '#system/kernel/run.ts'
 
 /** The group of all session accounts. */
 export const GROUP = 'ex10'

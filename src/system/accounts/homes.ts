@@ -1,11 +1,11 @@
 import { chown, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Account } from '../../domain/session.ts'
-import { ifGone } from '../kernel/gone.ts'
-import { loopDevices } from '../kernel/loop-devices.ts'
-import { until } from '../kernel/processes.ts'
-import { CommandFailed, run } from '../kernel/run.ts'
+import type { Account } from '#domain/session.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { loopDevices } from '#system/kernel/loop-devices.ts'
+import { until } from '#system/kernel/processes.ts'
+import { CommandFailed, run } from '#system/kernel/run.ts'
 
 /**
  * A home is a file system of its own, with a size, in an image beside the place where the session sees it; only the

@@ -1,8 +1,8 @@
 import { readdir, readFile, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { accountUids } from './accounts.ts'
-import { ifGone } from '../kernel/gone.ts'
-import { sysvObjects } from '../kernel/sysv-ipc.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { sysvObjects } from '#system/kernel/sysv-ipc.ts'
 
 /** The uids of accounts, processes and homes: what is seen of sessions without any record. */
 export async function uidsInUse (homes: string): Promise<number[]> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Noun, Thing } from '../../domain/machine/audit.ts'
-import { ACCOUNT_FILES, ensureGroup, removeAccount, removeStaleLocks, staleLocks } from '../accounts/accounts.ts'
+import type { Noun, Thing } from '#domain/machine/audit.ts'
+import { ACCOUNT_FILES, ensureGroup, removeAccount, removeStaleLocks, staleLocks } from '#system/accounts/accounts.ts'
 import { ACCOUNT_NAME, homesOf, isOurUid, type Place } from './place.ts'
 
 /**

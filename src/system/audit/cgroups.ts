@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SERVER, type Noun, type Thing } from '../../domain/machine/audit.ts'
-import { killGroups, removeGroups } from '../sandbox/cgroups.ts'
-import { ifGone } from '../kernel/gone.ts'
-import { readGroups } from '../sandbox/sandbox.ts'
+import { SERVER, type Noun, type Thing } from '#domain/machine/audit.ts'
+import { killGroups, removeGroups } from '#system/sandbox/cgroups.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { readGroups } from '#system/sandbox/sandbox.ts'
 import { textOf } from './files.ts'
 import { foldersOf, type Place } from './place.ts'
 

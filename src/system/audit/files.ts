@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { ifGone } from '../kernel/gone.ts'
-import { quickly } from '../kernel/quickly.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { quickly } from '#system/kernel/quickly.ts'
 
 /** What a file, a link or a folder holds, and whose it is; undefined or nothing when there is none, or none any more. */
 export const textOf = (path: string): Promise<string | undefined> => quickly(() => readFileSync(path, 'utf8')).catch(ifGoneOrHidden)

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import type { Noun, Thing } from '../../domain/machine/audit.ts'
-import { run } from '../kernel/run.ts'
-import { sysvObjects } from '../kernel/sysv-ipc.ts'
+import type { Noun, Thing } from '#domain/machine/audit.ts'
+import { run } from '#system/kernel/run.ts'
+import { sysvObjects } from '#system/kernel/sysv-ipc.ts'
 import { textOf } from './files.ts'
 import { isOurUid, type Place } from './place.ts'
 

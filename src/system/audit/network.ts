@@ -1,5 +1,5 @@
-import { openPortKey, portKey, SERVER, type Noun, type Thing } from '../../domain/machine/audit.ts'
-import { portsOf } from '../../domain/machine/slots.ts'
+import { openPortKey, portKey, SERVER, type Noun, type Thing } from '#domain/machine/audit.ts'
+import { portsOf } from '#domain/machine/slots.ts'
 import { textOf } from './files.ts'
 import { isOurUid, type Place } from './place.ts'
 

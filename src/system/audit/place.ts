@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { Account } from '../../domain/session.ts'
-import type { FirewallBackend } from '../firewall/backend.ts'
+import type { Account } from '#domain/session.ts'
+import type { FirewallBackend } from '#system/firewall/backend.ts'
 
 /** Where an instance may have something on the machine. */
 export interface Place {

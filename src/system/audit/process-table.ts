@@ -1,8 +1,8 @@
 import { basename, join } from 'node:path'
 import { entriesOf, textOf } from './files.ts'
 import { foldersOf, isOurUid, ownerOfPath, type Place } from './place.ts'
-import { parseStat, type ProcessId } from '../kernel/processes.ts'
-import { readGroups } from '../sandbox/sandbox.ts'
+import { parseStat, type ProcessId } from '#system/kernel/processes.ts'
+import { readGroups } from '#system/sandbox/sandbox.ts'
 
 /** A process of this instance. */
 export interface OurProcess extends ProcessId {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { Noun, Thing } from '../../domain/machine/audit.ts'
-import { isAlive, kill, until } from '../kernel/processes.ts'
-import { isSandboxAlive } from '../sandbox/sandbox.ts'
+import type { Noun, Thing } from '#domain/machine/audit.ts'
+import { isAlive, kill, until } from '#system/kernel/processes.ts'
+import { isSandboxAlive } from '#system/sandbox/sandbox.ts'
 import { foldersOf, type Place } from './place.ts'
 import { readProcesses, type OurProcess } from './process-table.ts'
 

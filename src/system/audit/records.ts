@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { Noun } from '../../domain/machine/audit.ts'
-import { parseFacts, type Account, type Session, type SessionState } from '../../domain/session.ts'
+import type { Noun } from '#domain/machine/audit.ts'
+import { parseFacts, type Account, type Session, type SessionState } from '#domain/session.ts'
 
 /** What the registry says, read beside the server that may have it open: sessions that have not ended, and all accounts. */
 export interface Records { live: Session[], accounts: Map<string, Account>, ids: Set<string> }

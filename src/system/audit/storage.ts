@@ -1,9 +1,9 @@
 import { access, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Noun, Thing } from '../../domain/machine/audit.ts'
-import { ifGone } from '../kernel/gone.ts'
-import { processesOf } from '../kernel/processes.ts'
-import { run } from '../kernel/run.ts'
+import type { Noun, Thing } from '#domain/machine/audit.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { processesOf } from '#system/kernel/processes.ts'
+import { run } from '#system/kernel/run.ts'
 import { entriesOf } from './files.ts'
 import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
 

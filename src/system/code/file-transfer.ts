@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Type, type Static } from '@sinclair/typebox'
-import { archivePaths } from '../../domain/code/archive-names.ts'
-import { FILE_BYTES, type FileChange } from '../../domain/code/file-changes.ts'
-import { failure } from '../../errors.ts'
+import { archivePaths } from '#domain/code/archive-names.ts'
+import { FILE_BYTES, type FileChange } from '#domain/code/file-changes.ts'
+import { failure } from '#errors.ts'
 import { Transfer, type Place } from './transfer.ts'
 
 const MAX_LISTED = 20_000

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { failure, isPathError } from '../../errors.ts'
-import type { FileChange } from '../../domain/code/file-changes.ts'
-import { newQueue } from '../../domain/concurrency/queue.ts'
-import type { Account } from '../../domain/session.ts'
+import { failure, isPathError } from '#errors.ts'
+import type { FileChange } from '#domain/code/file-changes.ts'
+import { newQueue } from '#domain/concurrency/queue.ts'
+import type { Account } from '#domain/session.ts'
 import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
 
 /** What goes for a push as a whole. */

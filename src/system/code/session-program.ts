@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Account } from '../../domain/session.ts'
-import { childrenOf, kill, until } from '../kernel/processes.ts'
-import { enterSandbox } from '../sandbox/sandbox.ts'
+import type { Account } from '#domain/session.ts'
+import { childrenOf, kill, until } from '#system/kernel/processes.ts'
+import { enterSandbox } from '#system/sandbox/sandbox.ts'
 
 /** A program of ours that runs in a sandbox as the session's user: the session may kill it, or answer in its place. */
 export type SessionProgram = ChildProcessByStdio<Writable, Readable, null>

@@ -2,8 +2,8 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { TEMPLATE_KINDS, type Template } from '../../domain/session.ts'
-import { StartRefused } from '../../errors.ts'
+import { TEMPLATE_KINDS, type Template } from '#domain/session.ts'
+import { StartRefused } from '#errors.ts'
 
 const Folder = Type.String({ pattern: '^[a-z0-9-]+$', description: 'Relative to the home' })
 

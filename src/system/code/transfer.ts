@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Account } from '../../domain/session.ts'
-import { failure, isPathError, type Ex10Error } from '../../errors.ts'
+import type { Account } from '#domain/session.ts'
+import { failure, isPathError, type Ex10Error } from '#errors.ts'
 import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
 
 /** Where a session is: its root-owned folder, and the account that its programs run as. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '../../domain/display/websocket-frames.ts'
-import type { ViewerFilter } from '../../domain/display/viewer-filter.ts'
+import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '#domain/display/websocket-frames.ts'
+import type { ViewerFilter } from '#domain/display/viewer-filter.ts'
 
 const HANDSHAKE_MS = 10_000
 const HANDSHAKE_BYTES = 16_384

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
-import { displayFileHeaders, type DisplayFile } from '../../pages/display/render.ts'
+import { displayFileHeaders, type DisplayFile } from '#pages/display/render.ts'
 
 /** One file, ready to send as it is or compressed. */
 export interface LoadedFile {

@@ -1,4 +1,4 @@
-import { run } from '../kernel/run.ts'
+import { run } from '#system/kernel/run.ts'
 
 /**
  * The rules of one instance, in whatever filter the host has. Sessions differ by own ports only: every uid of the range

@@ -1,10 +1,10 @@
-import { newQueue } from '../../domain/concurrency/queue.ts'
-import { portRanges } from '../../domain/machine/slots.ts'
+import { newQueue } from '#domain/concurrency/queue.ts'
+import { portRanges } from '#domain/machine/slots.ts'
 import { ownKey, type FirewallBackend, type OwnPort } from './backend.ts'
 import { iptables } from './iptables.ts'
 import { nftables } from './nft.ts'
 import { readResolvers } from './resolvers.ts'
-import { CommandFailed } from '../kernel/run.ts'
+import { CommandFailed } from '#system/kernel/run.ts'
 
 /** The settings that the rules depend on. */
 export interface FirewallSettings {

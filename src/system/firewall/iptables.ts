@@ -1,5 +1,5 @@
 import { ownKey, PRIVATE4, PRIVATE6, shownElsewhere, type FirewallBackend, type FirewallOptions, type LoadedRules, type OwnPort } from './backend.ts'
-import { run } from '../kernel/run.ts'
+import { run } from '#system/kernel/run.ts'
 
 /** What differs between IPv4 and IPv6. */
 interface Family {

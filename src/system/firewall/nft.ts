@@ -1,5 +1,5 @@
 import { ownKey, PRIVATE4, PRIVATE6, shownElsewhere, type FirewallBackend, type FirewallOptions, type LoadedRules, type OwnPort } from './backend.ts'
-import { CommandFailed, run } from '../kernel/run.ts'
+import { CommandFailed, run } from '#system/kernel/run.ts'
 
 /**
  * One table for the instance. Sessions differ by elements of the set `own` only, so that a packet costs the same however

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { StartRefused } from '../../errors.ts'
-import { textNow } from '../kernel/gone.ts'
-import { parseStat } from '../kernel/processes.ts'
-import { openOrRefuse } from '../../stores/sqlite/database.ts'
+import { StartRefused } from '#errors.ts'
+import { textNow } from '#system/kernel/gone.ts'
+import { parseStat } from '#system/kernel/processes.ts'
+import { openOrRefuse } from '#stores/sqlite/database.ts'
 
 /** What an instance takes of the machine. */
 export interface Claim {

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StartRefused } from '../../errors.ts'
+import { StartRefused } from '#errors.ts'
 
 /**
  * Makes the data folder and what is in it, root's own. Sessions pass through the first two to their homes and cannot

@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SessionEvent } from '../../domain/live/event.ts'
-import { ifGone } from '../kernel/gone.ts'
+import type { SessionEvent } from '#domain/live/event.ts'
+import { ifGone } from '#system/kernel/gone.ts'
 
 const NAME = 'history'
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseFacts, type SessionFacts, type SessionState } from '../../domain/session.ts'
+import { parseFacts, type SessionFacts, type SessionState } from '#domain/session.ts'
 
 // What a session was made from stands in its folder as well as in the registry: a registry that was lost is rebuilt
 // from the folders, so that sessions that live are taken over and all others undone.

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Moment } from '../../domain/live/clocks.ts'
+import type { Moment } from '#domain/live/clocks.ts'
 
 /** Now, by the clock on the wall and by the kernel's: proc_uptime(5) counts from the boot, also while the machine sleeps. */
 export function momentNow (): Moment {

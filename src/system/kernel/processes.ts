@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { coalesce } from '../../domain/concurrency/coalesce.ts'
+import { coalesce } from '#domain/concurrency/coalesce.ts'
 import { textNow, textOf } from './gone.ts'
 import { quickly } from './quickly.ts'
 

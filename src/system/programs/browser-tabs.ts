@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isConcerned, looksIntoFrames, type Frame, type Manifest } from '../../domain/code/manifest.ts'
+import { isConcerned, looksIntoFrames, type Frame, type Manifest } from '#domain/code/manifest.ts'
 import type { DevTools } from './devtools.ts'
 
 /** What can be open in a browser: a page, a frame of another process, a worker. */

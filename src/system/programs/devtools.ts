@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import WebSocket from 'ws'
-import { loopbackJson } from '../kernel/loopback-json.ts'
+import { loopbackJson } from '#system/kernel/loopback-json.ts'
 
 const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
 const MAX_BYTES = 2 * 1024 * 1024

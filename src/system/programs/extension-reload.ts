@@ -1,13 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Manifest } from '../../domain/code/manifest.ts'
-import { problemOfRefusal } from '../../domain/code/extension-problems.ts'
-import type { Problem } from '../../domain/code/problem.ts'
+import type { Manifest } from '#domain/code/manifest.ts'
+import { problemOfRefusal } from '#domain/code/extension-problems.ts'
+import type { Problem } from '#domain/code/problem.ts'
 import { attach, concernedTabs, listTargets, reloadOwnPages, reloadTabs } from './browser-tabs.ts'
 import type { BrowserChannel } from './browser-channel.ts'
 import { DevToolsRefused, type DevTools } from './devtools.ts'
 import { parkOwnPages } from './own-pages.ts'
-import { until } from '../kernel/processes.ts'
+import { until } from '#system/kernel/processes.ts'
 
 /** An extension that a browser runs, and what it was loaded with. */
 export interface LoadedExtension { id: string, manifest: Manifest | undefined }

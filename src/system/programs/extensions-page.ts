@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { ExtensionInfo, MAX_ERRORS } from '../../domain/code/extension-problems.ts'
+import { ExtensionInfo, MAX_ERRORS } from '#domain/code/extension-problems.ts'
 import type { DevTools, DevToolsEvent } from './devtools.ts'
-import { until } from '../kernel/processes.ts'
+import { until } from '#system/kernel/processes.ts'
 
 /** Has the API of chrome://extensions, and none of its weight. */
 const ADDRESS = 'chrome://extensions/strings.m.js'

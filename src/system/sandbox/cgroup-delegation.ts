@@ -1,7 +1,7 @@
 import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { textOf } from '../kernel/gone.ts'
-import { until } from '../kernel/processes.ts'
+import { textOf } from '#system/kernel/gone.ts'
+import { until } from '#system/kernel/processes.ts'
 
 /** Where processes go when there is no group but theirs, as in a container, which sees nothing above its own. All instances share it, and it stays. */
 const LEAF = 'ex10-server'

@@ -1,8 +1,8 @@
 import { access, chmod, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { delegate, passOn } from './cgroup-delegation.ts'
-import { ifGone } from '../kernel/gone.ts'
-import { kill, until } from '../kernel/processes.ts'
+import { ifGone } from '#system/kernel/gone.ts'
+import { kill, until } from '#system/kernel/processes.ts'
 
 /** Limits of one session. */
 export interface Limits { memoryMiB: number, pids: number, cpuCores: number }

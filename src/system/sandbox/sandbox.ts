@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable } from 'node:stream'
 import { continueGroups, createGroups, killGroups, removeGroups, sessionGroups, type CgroupHost, type Limits } from './cgroups.ts'
-import { textOf } from '../kernel/gone.ts'
-import { upTo } from '../kernel/rlimits.ts'
-import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from '../kernel/processes.ts'
-import { CLEAN_ENV, run } from '../kernel/run.ts'
-import type { Account } from '../../domain/session.ts'
+import { textOf } from '#system/kernel/gone.ts'
+import { upTo } from '#system/kernel/rlimits.ts'
+import { isAlive, kill, parseStat, processesOf, until, type ProcessId } from '#system/kernel/processes.ts'
+import { CLEAN_ENV, run } from '#system/kernel/run.ts'
+import type { Account } from '#domain/session.ts'
 
 const SCRIPTS = fileURLToPath(new URL('.', import.meta.url))
 

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseExits, type ServiceExit } from '../../domain/live/event.ts'
-import { textNow } from '../kernel/gone.ts'
-import { isAliveNow, parseStat, type ProcessId } from '../kernel/processes.ts'
+import { parseExits, type ServiceExit } from '#domain/live/event.ts'
+import { textNow } from '#system/kernel/gone.ts'
+import { isAliveNow, parseStat, type ProcessId } from '#system/kernel/processes.ts'
 
 const MAX_BYTES = 65_536
 

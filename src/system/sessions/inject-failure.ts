@@ -1,4 +1,4 @@
-import type { Failpoint, FailpointPlan } from '../../domain/sessions/failpoint.ts'
+import type { Failpoint, FailpointPlan } from '#domain/sessions/failpoint.ts'
 
 /** The error that a failpoint throws. */
 export class InjectedFailure extends Error {

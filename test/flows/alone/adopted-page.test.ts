@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { parseStat } from '../../../src/system/kernel/processes.ts'
-import { assertEndsClean, next, serve } from '../../support/creation.ts'
-import { openDevTools } from '../../support/devtools.ts'
-import { pastEvents } from '../../support/events.ts'
-import { freePort } from '../../support/free-port.ts'
-import { inside } from '../../support/sandbox.ts'
-import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '../../support/server.ts'
-import { launchViewer, openDisplay, showsPicture } from '../../support/viewer.ts'
+import { parseStat } from '#system/kernel/processes.ts'
+import { assertEndsClean, next, serve } from '#support/servers/creation.ts'
+import { openDevTools } from '#support/display/devtools.ts'
+import { pastEvents } from '#support/servers/events.ts'
+import { freePort } from '#support/servers/free-port.ts'
+import { inside } from '#support/sandbox.ts'
+import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { launchViewer, openDisplay, showsPicture } from '#support/display/viewer.ts'
 
 /** The pid of the session's browser, with its start time, as the host sees it. */
 async function browserOf (t: Test, server: Server, session: CreatedSession): Promise<string | undefined> {

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { auditFromServer, auditFromTerminal, CLEAN } from '../../support/audit.ts'
-import { assertEndsClean, listSessions, next, serve } from '../../support/creation.ts'
-import { lightDisplay } from '../../support/light-display.ts'
-import { atOnce } from '../../support/at-once.ts'
-import { IS_LONG } from '../../support/long.ts'
-import { cpuSeconds } from '../../support/server-process.ts'
-import { createSession, endSession, eventually, type Server } from '../../support/server.ts'
-import { tally } from '../../support/tally.ts'
+import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
+import { assertEndsClean, listSessions, next, serve } from '#support/servers/creation.ts'
+import { lightDisplay } from '#support/display/light-display.ts'
+import { atOnce } from '#support/servers/at-once.ts'
+import { IS_LONG } from '#support/servers/long.ts'
+import { cpuSeconds } from '#support/servers/server-process.ts'
+import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
+import { tally } from '#support/servers/tally.ts'
 
 const SESSIONS = IS_LONG ? 500 : 30
 const MADE_AT_ONCE = 12

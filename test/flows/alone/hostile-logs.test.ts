@@ -1,14 +1,14 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { auditFromServer, auditFromTerminal, CLEAN } from '../../support/audit.ts'
-import { assertEndsClean, serve } from '../../support/creation.ts'
-import { floodingDisplay } from '../../support/flooding-display.ts'
-import { IS_LONG } from '../../support/long.ts'
-import { inside } from '../../support/sandbox.ts'
-import { createSession, endSession, type CreatedSession, type Server } from '../../support/server.ts'
-import { tally } from '../../support/tally.ts'
-import { costOf, processesIn } from '../../support/victims.ts'
+import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
+import { assertEndsClean, serve } from '#support/servers/creation.ts'
+import { floodingDisplay } from '#support/display/flooding-display.ts'
+import { IS_LONG } from '#support/servers/long.ts'
+import { inside } from '#support/sandbox.ts'
+import { createSession, endSession, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { tally } from '#support/servers/tally.ts'
+import { costOf, processesIn } from '#support/faults/victims.ts'
 
 const SECONDS = IS_LONG ? 30 : 3
 const MIB = 1024 * 1024

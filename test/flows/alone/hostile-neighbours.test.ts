@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { assertEndsClean, serve } from '../../support/creation.ts'
-import { lightDisplay } from '../../support/light-display.ts'
-import { firstLine, inside, pythonArgv } from '../../support/sandbox.ts'
-import { createSession, endSession, pushCode, type CreatedSession, type Server } from '../../support/server.ts'
-import { tally } from '../../support/tally.ts'
+import { assertEndsClean, serve } from '#support/servers/creation.ts'
+import { lightDisplay } from '#support/display/light-display.ts'
+import { firstLine, inside, pythonArgv } from '#support/sandbox.ts'
+import { createSession, endSession, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { tally } from '#support/servers/tally.ts'
 
 /** What a greedy session takes all of, and the word for it in the fixture. */
 const GREED = { 'its memory': 'memory', 'its processes': 'processes', 'its disk': 'bytes', 'its inodes': 'inodes' }

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { atOnce } from '../../support/at-once.ts'
-import { auditFromServer, auditFromTerminal, CLEAN } from '../../support/audit.ts'
-import { assertEndsClean, listSessions, serve } from '../../support/creation.ts'
-import { openDevTools } from '../../support/devtools.ts'
-import { IS_LONG } from '../../support/long.ts'
-import { createSession, endSession, eventually, pushCode } from '../../support/server.ts'
-import { tally } from '../../support/tally.ts'
+import { atOnce } from '#support/servers/at-once.ts'
+import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
+import { assertEndsClean, listSessions, serve } from '#support/servers/creation.ts'
+import { openDevTools } from '#support/display/devtools.ts'
+import { IS_LONG } from '#support/servers/long.ts'
+import { createSession, endSession, eventually, pushCode } from '#support/servers/server.ts'
+import { tally } from '#support/servers/tally.ts'
 
 const SESSIONS = IS_LONG ? 20 : 3
 const MADE_AT_ONCE = 2

@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { enterOwnNetwork } from '#support/faults/network.ts'
+
+enterOwnNetwork(import.meta.filename)
+const { default: t } = await import('tap')
+const { lockAccounts, mountOwnEtc } = await import('#support/faults/account-lock.ts')
+const { beginCreation, listSessions, listStates, serve } = await import('#support/servers/creation.ts')
+const { assertSurvived } = await import('#support/servers/ending.ts')
+const { lightDisplay } = await import('#support/display/light-display.ts')
+const { listMachine } = await import('#support/servers/machine.ts')
+const { createSession, endSession, eventually } = await import('#support/servers/server.ts')
+
+t.test('while somebody holds the account files\' lock for 20 s, creations and ends wait, and then succeed', { timeout: 120_000 }, async t => {
+  mountOwnEtc(t)
+  const server = await serve(t, lightDisplay())
+  const old = await createSession(server)
+  const unlock = await lockAccounts(t)
+  const lockedAt = performance.now()
+  const ending = endSession(server, old.id)
+  const creation = await beginCreation(server)
+  const lines = creation.end()
+  await delay(20_000 - (performance.now() - lockedAt))
+  t.strictSame((await listSessions(server)).map(({ state }) => state).sort(), ['creating', 'stopping'], 'after 20 s, both still wait')
+  unlock()
+  const last = (await lines).at(-1)
+  t.match(last, { status: 'complete' }, 'the session is ready')
+  t.equal((await ending).status, 200, 'the other one is ended')
+  t.comment(`${Math.round(performance.now() - lockedAt)} ms`)
+  t.strictSame(await listStates(server), [`${last?.status === 'complete' && last.data.sessionId} ready`])
+  await assertSurvived(t, server, 2)
+})
+
+t.test('a lock that is held for longer than a step may take makes the creation fail in so many words, and leaves nothing', { timeout: 200_000 }, async t => {
+  mountOwnEtc(t)
+  const server = await serve(t, { ...lightDisplay(), EX10_STEP_TIMEOUT: '10' })
+  const before = await listMachine(server)
+  const unlock = await lockAccounts(t)
+  const creation = await beginCreation(server)
+  t.match((await creation.end()).at(-1), { status: 'error', data: { code: /^EX10_STEP_(TIMEOUT|FAILED)$/, message: String } })
+  t.match(server.output(), 'cannot lock /etc/passwd', 'the log says why')
+  unlock()
+  // a useradd that still waited may have made the account meanwhile: whoever audits next finds it
+  await eventually('a machine as before', async () => (await listSessions(server)).length === 0 && (await listMachine(server)).join() === before.join(), 90_000)
+  await endSession(server, (await createSession(server)).id)
+  await assertSurvived(t, server, 1)
+})
