@@ -8,7 +8,8 @@ import { clientOf, openerOf, whyLoggedOut, type Client, type Login, type Opener,
 import type { Principal } from '#domain/principal.ts'
 import type { Credential } from '#domain/access/credential.ts'
 import { openLogins, type KeptLogin } from '#stores/sqlite/logins.ts'
-import { hashToken, ownSecret } from '#domain/access/token.ts'
+import { hashToken } from '#domain/access/token.ts'
+import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -6,7 +6,7 @@ import type { Client } from '#domain/access/login.ts'
 import { SHARE_MODES, type ShareMode } from '#domain/access/share.ts'
 import { CREDENTIAL_KINDS, type Credential, type Visitor } from '#domain/access/credential.ts'
 import { failure } from '#errors.ts'
-import { ownSecret } from '#domain/access/token.ts'
+import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { DISPLAY_FILES, displayPageHeaders, renderDisplayPage } from '#pages/display/render.ts'
+import { DISPLAY_FILES, displayFileHeaders, displayPageHeaders, renderDisplayPage } from '#pages/display/render.ts'
 import { isPageLoad } from '#domain/http/page-load.ts'
 import type { Visitor } from '#domain/access/credential.ts'
 import { Ex10Error } from '#errors.ts'
@@ -27,7 +27,7 @@ declare module 'fastify' {
 }
 
 async function pages (app: FastifyInstance): Promise<void> {
-  const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES])
+  const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES].map(file => ({ ...file, headers: displayFileHeaders(file.type) })))
   const assetBase = `/display/${version}/`
   const { auth, publicUrl } = app.config
   const frameAncestors = ["'self'", ...app.config.origins].join(' ')

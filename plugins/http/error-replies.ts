@@ -1,10 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
-import { Ex10Error, failure, shownAs, toReply, type ErrorName } from '#errors.ts'
-import type { ErrorReply } from '#schemas/common.ts'
-import { refuseSocket } from '#http/refuse-socket.ts'
+import { Ex10Error, failure, shownAs, toReply } from '#errors.ts'
 
 /** Answers every error in the one form; what no caller can act on is logged, and shown only as having happened. */
 async function errorReplies (app: FastifyInstance): Promise<void> {
@@ -22,34 +18,8 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
   })
 }
 
-/**
- * Answers what is no HTTP, has too large a head, or comes too slowly, and closes the connection. Nothing is written
- * while the answer to an earlier request is under way: it would be taken for that answer, or for a part of it.
- */
-export function refuseMalformed (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null }): void {
-  const underWay = socket._httpMessage
-  const isOfEarlier = underWay && (underWay.headersSent || underWay.req.complete)
-  if (error.code === 'ECONNRESET' || !socket.writable || isOfEarlier) {
-    socket.destroy()
-    return
-  }
-  refuseSocket(socket, failure(malformed(error.code), { details: { reason: error.code } }))
-  socket.destroySoon()
-}
-
-function malformed (code: string | undefined): ErrorName {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT'
-  return 'NOT_HTTP'
-}
-
 function depth ({ instancePath, keyword }: FastifySchemaValidationError): number {
   return instancePath.split('/').length - (keyword === 'anyOf' ? 0.5 : 0)
-}
-
-/** What a URL gets that names nothing, in the form of the session routes where it is one of theirs. */
-export function notFoundReply (url: string): ErrorReply {
-  return toReply(failure(/^\/sessions?\//.test(url) ? 'SESSION_NOT_FOUND' : 'NOT_FOUND'))
 }
 
 function toShown (error: FastifyError): Ex10Error {

@@ -169,5 +169,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['ports', 'places', 'admission', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+  dependencies: ['config', 'ports', 'places', 'admission', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
 })

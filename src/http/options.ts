@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
-import { notFoundReply, refuseMalformed } from '#plugins/http/error-replies.ts'
 import type { Config } from '#config.ts'
+import { notFoundReply, refuseMalformed } from './malformed.ts'
 import { buildValidator } from './validator.ts'
 
 /** How HTTP is spoken: time limits, what is refused before a route sees it, and how input is checked. */

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { PROBLEM_CONTEXTS, PROBLEM_KINDS } from '#domain/code/problem.ts'
+import { PROBLEM_CONTEXTS, PROBLEM_KINDS } from '#domain/programs/problem.ts'
 
 /** The text comes from the session: bounded, and to be shown as text only. */
 export const Problem = Type.Object({

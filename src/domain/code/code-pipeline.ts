@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Problem } from './problem.ts'
+import type { Problem } from '#domain/programs/problem.ts'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
 import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
 import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'

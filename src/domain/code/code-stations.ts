@@ -1,4 +1,4 @@
-import type { Problem } from './problem.ts'
+import type { Problem } from '#domain/programs/problem.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 
 /** What a dev server says of the extension; see docs/templates.md. */

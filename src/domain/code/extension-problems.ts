@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import type { Problem } from './problem.ts'
+import type { Problem } from '#domain/programs/problem.ts'
 import { plainText } from '#domain/machine/plain-text.ts'
 
 /** Of each kind, as many are read. */

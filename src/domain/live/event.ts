@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Problem } from '#domain/code/problem.ts'
+import type { Problem } from '#domain/programs/problem.ts'
 import type { ExpiryCause } from './clocks.ts'
 
 /** What happens to a session, as its people and operators read it. */

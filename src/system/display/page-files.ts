@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
-import { displayFileHeaders, type DisplayFile } from '#pages/display/render.ts'
+
+/** One file to serve: its name in the URL, the files that it is made of, in order, and the headers that it is sent with. */
+export interface ServedFile {
+  name: string
+  paths: readonly string[]
+  headers: Record<string, string>
+}
 
 /** One file, ready to send as it is or compressed. */
 export interface LoadedFile {
@@ -25,7 +31,7 @@ const compressBrotli = promisify(brotliCompress)
 const compressGzip = promisify(gzip)
 
 /** Loads and compresses every file. Throws when one is missing: without the Xpra client there is no display. */
-export async function loadFiles (list: readonly DisplayFile[]): Promise<LoadedFiles> {
+export async function loadFiles (list: readonly ServedFile[]): Promise<LoadedFiles> {
   const loaded = await Promise.all(list.map(async file => [file.name, await loadFile(file)] as const))
   const hash = createHash('sha256')
   const files = new Map(loaded)
@@ -35,10 +41,10 @@ export async function loadFiles (list: readonly DisplayFile[]): Promise<LoadedFi
   return { version: hash.digest('hex').slice(0, 16), files }
 }
 
-async function loadFile ({ paths, type }: DisplayFile): Promise<LoadedFile> {
+async function loadFile ({ paths, headers }: ServedFile): Promise<LoadedFile> {
   const parts = await Promise.all(paths.map(path => readFile(path)))
   const body = Buffer.concat(parts.flatMap((part, index) => index === 0 ? [part] : [SEPARATOR, part]))
   const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: body.length }
   const [br, gz] = await Promise.all([compressBrotli(body, { params }), compressGzip(body)])
-  return { headers: { ...displayFileHeaders(type), vary: 'accept-encoding' }, body, br, gzip: gz }
+  return { headers: { ...headers, vary: 'accept-encoding' }, body, br, gzip: gz }
 }

@@ -1,0 +1,9 @@
+import credentials from './credentials.ts'
+import identity from './identity.ts'
+import keys from './keys.ts'
+import logins from './logins.ts'
+import oidc from './oidc.ts'
+import shares from './shares.ts'
+
+/** Who may do what: keys, logins, links. Each plugin comes after those that it needs. */
+export default [keys, logins, oidc, shares, credentials, identity]

@@ -1,0 +1,6 @@
+import pageTokens from './page-tokens.ts'
+import pages from './pages.ts'
+import sessionProxy from './session-proxy.ts'
+
+/** Sessions are seen. Each plugin comes after those that it needs. */
+export default [sessionProxy, pageTokens, pages]

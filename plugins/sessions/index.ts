@@ -1,0 +1,9 @@
+import admission from './admission.ts'
+import channels from './channels.ts'
+import creations from './creations.ts'
+import reconciler from './reconciler.ts'
+import rights from './rights.ts'
+import sessions from './sessions.ts'
+
+/** Sessions are made, found and ended. Each plugin comes after those that it needs. */
+export default [channels, sessions, rights, admission, creations, reconciler]

@@ -1,0 +1,11 @@
+import deleteFile from './delete-file.ts'
+import exportFiles from './export-files.ts'
+import getFile from './get-file.ts'
+import importFiles from './import-files.ts'
+import listFiles from './list-files.ts'
+import putFile from './put-file.ts'
+import updateCode from './update-code.ts'
+
+export default [
+  updateCode, listFiles, getFile, putFile, deleteFile, importFiles, exportFiles
+]

@@ -1,0 +1,11 @@
+import endUserSessions from './end-user-sessions.ts'
+import getAuditLog from './get-audit-log.ts'
+import getAudit from './get-audit.ts'
+import getStatistics from './get-statistics.ts'
+import health from './health.ts'
+import listAllSessions from './list-all-sessions.ts'
+import ready from './ready.ts'
+
+export default [
+  getAudit, health, ready, listAllSessions, endUserSessions, getStatistics, getAuditLog
+]
