@@ -36,3 +36,10 @@ t.test('the documents link to what exists', async t => {
     }
   }
 })
+
+t.test('every path of the project that the documents name exists', async t => {
+  const path = /`((?:src|plugins|test|bin|docs|templates|dev-servers|docker|domain|http|pages|routes|schemas|stores|system)\/[^`\s<>]*)`/g
+  const named = ['README.md', ...globSync('docs/*.md')].flatMap(file => [...readFileSync(file, 'utf8').matchAll(path)].map(match => [file, match[1]!] as const))
+  t.ok(named.length > 20, 'paths were found')
+  for (const [file, name] of named) t.ok(existsSync(name) || existsSync(`src/${name}`), `${file}: ${name}`)
+})
