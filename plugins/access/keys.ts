@@ -16,4 +16,4 @@ async function keys (app: FastifyInstance): Promise<void> {
   app.decorate('keys', store)
 }
 
-export default fp(keys, { name: 'keys', dependencies: ['config', 'registry'] })
+export default fp(keys, { name: 'keys', dependencies: ['config', 'instance'] })

@@ -159,4 +159,4 @@ async function logins (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['logins'])
 }
 
-export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'registry'] })
+export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'instance'] })

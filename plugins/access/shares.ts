@@ -71,4 +71,4 @@ async function shares (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['shares'])
 }
 
-export default fp(shares, { name: 'shares', dependencies: ['config', 'registry', 'audit', 'logins'] })
+export default fp(shares, { name: 'shares', dependencies: ['config', 'instance', 'registry', 'audit', 'logins'] })

@@ -51,4 +51,4 @@ async function uploads (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['uploads'])
 }
 
-export default fp(uploads, { name: 'uploads', dependencies: ['config', 'registry'] })
+export default fp(uploads, { name: 'uploads', dependencies: ['config', 'instance'] })

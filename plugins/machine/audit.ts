@@ -35,4 +35,4 @@ async function auditPlugin (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['audit'])
 }
 
-export default fp(auditPlugin, { name: 'audit', dependencies: ['config', 'registry'] })
+export default fp(auditPlugin, { name: 'audit', dependencies: ['config', 'instance'] })

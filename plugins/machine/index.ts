@@ -1,5 +1,7 @@
 import audit from './audit.ts'
 import firewall from './firewall.ts'
+import homes from './homes.ts'
+import instance from './instance.ts'
 import linuxUsers from './linux-users.ts'
 import places from './places.ts'
 import ports from './ports.ts'
@@ -7,4 +9,4 @@ import registry from './registry.ts'
 import sandboxes from './sandboxes.ts'
 
 /** What a session takes of the machine: a place, a port, an account, rules, a sandbox. Each plugin comes after those that it needs. */
-export default [registry, audit, ports, places, linuxUsers, firewall, sandboxes]
+export default [instance, registry, audit, ports, places, linuxUsers, homes, firewall, sandboxes]

@@ -5,9 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { LinuxUsers } from '#domain/sessions/capabilities.ts'
 import { newQueue } from '#domain/concurrency/queue.ts'
 import type { Account } from '#domain/session.ts'
-import { failure } from '#errors.ts'
 import { accountUids, ACCOUNT_PREFIX, createAccount, ensureGroup, readAccounts, removeAccount } from '#system/accounts/accounts.ts'
-import { createHomeFolder, createHomeImage, measureImages, removeHome, whyNoImages } from '#system/accounts/homes.ts'
 import { ClaimRefused } from '#system/instance/claims.ts'
 import { ownsNothing, uidsInUse } from '#system/accounts/uids.ts'
 
@@ -18,14 +16,6 @@ declare module 'fastify' {
       allocate (): Promise<Account>
       /** Whether the account is there, with a uid of the range that the firewall confines. */
       exists (account: Account): Promise<boolean>
-      /**
-       * Refuses a session whose home the disk could not hold, filled, beside all that were promised before. The caller
-       * takes its slot at once: slots that are taken are what was promised.
-       * @throws {Ex10Error} EX10_NO_DISK
-       */
-      admitHome (): Promise<void>
-      /** What homes are here: images have a size, folders share the disk. */
-      homeKind: 'image' | 'folder'
     }
   }
 }
@@ -33,24 +23,14 @@ declare module 'fastify' {
 /** How many uids have been taken so far; it never goes back, so beyond the range's length it tells that uids come again. */
 const COUNTER = 'uids-taken'
 
-const MIB = 1024 * 1024
-/** What a session's logs and events take of the disk at most, and its image beside what it holds. */
-const BESIDE_HOME_MIB = 32
-/** What a session takes of the disk's files: its image, services and logs. */
-const FILES_EACH = 256
-const PROBE_MS = 20_000
-
 async function linuxUsers (app: FastifyInstance): Promise<void> {
-  const { uidMin, uidMax, dataDir, instance, homeSize } = app.config
+  const { uidMin, uidMax, dataDir } = app.config
   const homes = join(dataDir, 'homes')
   const range = uidMax - uidMin + 1
   await refuseForeignAccounts()
   const gid = await ensureGroup()
   let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
   const accountInTurn = newQueue() // useradd and userdel lock the same files, and would wait for the lock until they give up
-  const admitInTurn = newQueue()
-  const why = await whyNoImages(homes, instance, AbortSignal.timeout(PROBE_MS))
-  if (why !== undefined) app.log.warn({ plugin: 'linux-users', why }, 'homes have no size on this host')
 
   /** The firewall would shut in whoever has a uid of the range. */
   async function refuseForeignAccounts (): Promise<void> {
@@ -76,18 +56,7 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
   }
 
-  async function admitHome (): Promise<void> {
-    if (why !== undefined) return
-    const before = app.ports.count().taken
-    const { count, growthBytes, freeBytes, freeFiles } = await measureImages(homes)
-    const unmade = Math.max(0, Math.max(before, app.ports.count().taken) - count)
-    const promised = growthBytes + unmade * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
-    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK', { retryAfterSeconds: 10 })
-  }
-
   app.decorate('linuxUsers', {
-    homeKind: why === undefined ? 'image' : 'folder',
-    admitHome: () => admitInTurn(admitHome),
     async allocate () {
       const uid = await allocateUid()
       const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
@@ -100,10 +69,8 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
       if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
       await createAccount(account, signal)
     }),
-    createHome: (account: Account, signal: AbortSignal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
-    removeHome,
     remove: (account: Account) => accountInTurn(() => removeAccount(account))
   } satisfies FastifyInstance['linuxUsers'])
 }
 
-export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'registry', 'ports'] })
+export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'instance', 'registry'] })

@@ -1,13 +1,10 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { prepareDataFolder } from '#system/instance/data-folder.ts'
-import { claimInstance } from '#system/instance/claims.ts'
 import { openRegistry, type RegistryStore } from '#stores/sqlite/registry.ts'
 import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '#system/instance/session-folder.ts'
 import type { Registry } from '#domain/sessions/capabilities.ts'
 import type { SessionFacts } from '#domain/session.ts'
-import { portRanges } from '#domain/machine/slots.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -23,23 +20,17 @@ declare module 'fastify' {
 
 const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
 
-/** Claims the machine for this instance, then opens its data folder and its registry. */
+/** Opens the registry, and records the sessions again that it has lost. */
 async function registry (app: FastifyInstance): Promise<void> {
-  const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
-  const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
-
-  await prepareDataFolder(dataDir)
+  const { dataDir } = app.config
   const folders = join(dataDir, 'sessions')
   const folderOf = ({ id }: SessionFacts) => join(folders, id)
   const store = openRegistry(join(dataDir, 'registry.db'), to => {
     app.log.error({ plugin: 'registry', movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
   })
   app.addHook('onClose', async () => {
-    const isLeft = store.live().length > 0
+    if (store.live().length === 0) app.instance.vacate()
     store.close()
-    // what could not be undone keeps the claim, so that nobody else takes its uids and ports
-    if (isLeft) claim.keep()
-    else claim.release()
   })
   const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
   forgetOld()
@@ -63,4 +54,4 @@ async function registry (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(registry, { name: 'registry', dependencies: ['config'] })
+export default fp(registry, { name: 'registry', dependencies: ['config', 'instance'] })

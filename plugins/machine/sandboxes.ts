@@ -56,7 +56,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     namespaces: ['mount', 'pid', 'ipc', 'uts'],
     cgroup: cgroups.version,
     limits: cgroups.controllers,
-    home: app.linuxUsers.homeKind,
+    home: app.homes.kind,
     ...await detectHardening()
   }
   if (strict) refuseWithoutLimits(isolation)
@@ -99,4 +99,4 @@ function refuseWithoutLimits ({ limits, home }: Isolation): void {
   throw new StartRefused(`EX10_STRICT=1 cannot be kept: this host does not limit a session's ${missing.join(', ')}; the log says why, or start without it`)
 }
 
-export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'registry', 'linux-users'] })
+export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'instance', 'registry', 'homes'] })

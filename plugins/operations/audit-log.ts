@@ -58,4 +58,4 @@ async function auditLog (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['auditLog'])
 }
 
-export default fp(auditLog, { name: 'audit-log', dependencies: ['config', 'events', 'registry'] })
+export default fp(auditLog, { name: 'audit-log', dependencies: ['config', 'events', 'instance'] })

@@ -45,4 +45,4 @@ async function statistics (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['statistics'])
 }
 
-export default fp(statistics, { name: 'statistics', dependencies: ['config', 'events', 'places', 'registry'] })
+export default fp(statistics, { name: 'statistics', dependencies: ['config', 'events', 'places', 'instance'] })

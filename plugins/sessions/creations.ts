@@ -68,7 +68,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   /** Decides the rest for a session that has its place; gives the place back when that fails. */
   async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
     try {
-      await app.linuxUsers.admitHome()
+      await app.homes.admit()
       const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
       try {
         const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
@@ -169,5 +169,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'ports', 'places', 'admission', 'linux-users', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+  dependencies: ['config', 'ports', 'places', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
 })

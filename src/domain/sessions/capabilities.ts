@@ -9,6 +9,7 @@ import type { Account, SessionFacts, Template } from '#domain/session.ts'
  */
 export interface Capabilities {
   linuxUsers: LinuxUsers
+  homes: Homes
   firewall: Firewall
   sandboxes: Sandboxes
   xpra: Xpra
@@ -21,11 +22,14 @@ export interface Capabilities {
 export interface LinuxUsers {
   /** Makes the account: locked password, nologin, no subuids. */
   create (account: Account, signal: AbortSignal): Promise<void>
-  /** Makes the home, with its size, while no process of the uid exists. */
-  createHome (account: Account, signal: AbortSignal): Promise<void>
-  /** Removes the home; call it only when no process of the uid is left. */
-  removeHome (account: Account, signal: AbortSignal): Promise<void>
   remove (account: Account): Promise<void>
+}
+
+export interface Homes {
+  /** Makes the home, with its size, while no process of the uid exists. */
+  create (account: Account, signal: AbortSignal): Promise<void>
+  /** Removes the home; call it only when no process of the uid is left. */
+  remove (account: Account, signal: AbortSignal): Promise<void>
 }
 
 export interface Firewall {

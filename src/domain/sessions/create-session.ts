@@ -76,7 +76,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template,
     // `reserve` happened when the session was admitted: what can be refused is refused before the stream begins
     record: () => make.registry.record(facts),
     user: signal => make.linuxUsers.create(facts.account, signal),
-    home: signal => make.linuxUsers.createHome(facts.account, signal),
+    home: signal => make.homes.create(facts.account, signal),
     sandbox: signal => make.sandboxes.create(facts, template, signal),
     firewall: signal => make.firewall.open(facts, signal),
     template: signal => make.codeUpdates.install(facts, template, own, signal),
@@ -101,7 +101,7 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
     user: () => make.linuxUsers.remove(facts.account),
     home: async signal => {
       await kill(signal) // an earlier undo may have failed: the home stays while a process is left
-      await make.linuxUsers.removeHome(facts.account, signal)
+      await make.homes.remove(facts.account, signal)
     },
     sandbox: async signal => {
       await kill(signal)

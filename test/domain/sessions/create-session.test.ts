@@ -35,7 +35,8 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
   }
   const sync = (name: string) => () => { calls.push(name) }
   const make: Capabilities = {
-    linuxUsers: { create: note('user'), createHome: note('home'), removeHome: note('-home'), remove: note('-user') },
+    linuxUsers: { create: note('user'), remove: note('-user') },
+    homes: { create: note('home'), remove: note('-home') },
     firewall: { open: note('firewall'), close: note('-firewall') },
     sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox') },
     xpra: { start: note('display'), stop: note('-display') },
