@@ -14,7 +14,7 @@ t.test('when every slot is taken the next creation is told when to come again, a
     const answer = await fetch(`${server.url}/createSession`)
     t.equal(answer.status, 503)
     t.equal(answer.headers.get('retry-after'), '10')
-    t.match(await answer.json(), { success: false, code: 'EX10_TOO_MANY_SESSIONS', message: 'The server has as many sessions as it may: try again later', statusCode: 503 })
+    t.match(await answer.json(), { success: false, code: 'EX10_TOO_MANY_SESSIONS', message: 'The server has reached its limit of sessions: try again later', statusCode: 503 })
   }
   t.strictSame(await listMachine(server), before, 'nothing was made')
   t.equal((await listSessions(server)).length, 3)
