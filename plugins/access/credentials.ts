@@ -4,7 +4,7 @@ import type { Credential, CredentialKind } from '#domain/access/credential.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What lets people in, by kind and id, whether it holds or not: pages and connections outlive the request that showed it. */
+    /** Finds a credential (key, login, token, link) by kind and id, so that a page or connection can check it again after its request has ended. */
     credentials: {
       find (kind: CredentialKind, id?: string): Credential
     }

@@ -11,7 +11,7 @@ declare module 'fastify' {
 }
 
 async function keys (app: FastifyInstance): Promise<void> {
-  const store = openKeys(join(app.config.dataDir, 'keys.db'), err => app.log.error({ err }, 'use of a key not noted'))
+  const store = openKeys(join(app.config.dataDir, 'keys.db'), err => app.log.error({ err }, 'key use not recorded'))
   app.addHook('onClose', async () => store.close())
   app.decorate('keys', store)
 }

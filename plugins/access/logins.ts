@@ -90,7 +90,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     try {
       work()
     } catch (err) {
-      app.log.error({ err }, 'logins not noted')
+      app.log.error({ err }, 'login write failed')
     }
   }
 

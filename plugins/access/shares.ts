@@ -19,9 +19,9 @@ declare module 'fastify' {
       list (sessionId: string): Share[]
       /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
       revoke (sessionId: string, id: string): void
-      /** The same of those that were made by logins of a session at the provider, which has ended; returns how many. */
+      /** Revokes all links made by logins of this provider session. Returns how many. */
       revokeOf (session: ProviderSession): number
-      /** The same of those that the user has made, but with an API key or by way of one: these end with it. Returns how many. */
+      /** Revokes all links that the user made, except those made with an API key, which end with the key. Returns how many. */
       revokeBy (user: string): number
       /** Calls `hear` with the id of every link that is revoked. */
       onRevoked (hear: (id: string) => void): void

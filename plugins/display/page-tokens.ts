@@ -49,7 +49,7 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
       if (page.credential.holds(from)) return page
-      app.sessions.get(sessionId) // its links have ended with it, but that is not what has become of it
+      app.sessions.get(sessionId) // throws SESSION_NOT_FOUND when the session has ended: that is the reason, not its revoked link
       throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
     }
   } satisfies FastifyInstance['pageTokens'])

@@ -123,7 +123,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     socket.on('error', () => {}) // until the splice listens: a viewer that goes away early is no error of ours
     upgrade(request, socket, head).catch(err => {
       const error = err instanceof Ex10Error ? err : failure(err instanceof DisplayUnreachable ? 'BAD_GATEWAY' : 'INTERNAL')
-      if (error.statusCode >= 500) app.log.warn({ err }, 'display not connected')
+      if (error.statusCode >= 500) app.log.warn({ err }, 'viewer connection failed')
       refuseSocket(socket, error)
     })
   })

@@ -10,7 +10,7 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
     if (shown.retryAfterSeconds !== undefined) reply.header('retry-after', shown.retryAfterSeconds)
     return reply.code(shown.statusCode).send(toReply(shown))
   })
-  // one that cannot be met may be passed over: the answer tells
+  // ignore an `Expect` header that we cannot meet (RFC 9110, 10.1.1) and answer normally
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
   app.setNotFoundHandler((request, reply) => {
     const error = failure('NOT_FOUND')

@@ -9,15 +9,15 @@ declare module 'fastify' {
     rateLimits: {
       /** The `onRequest` of every route that makes sessions, which are counted together: so many a minute for each user at each address. */
       creation: onRequestAsyncHookHandler | []
-      /** The same of links to sessions, counted by themselves. */
+      /** The `onRequest` of the route that makes links. Links have the same limit as creations and are counted apart from them. */
       sharing: onRequestAsyncHookHandler | []
       /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       login (request: FastifyRequest, reply: FastifyReply, keyId: string): Promise<void>
-      /** Counts somebody who comes back from the provider with what they began here, of which the provider is then asked: ten times as many as may come in vain. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      /** Counts login callbacks by address. Allows ten times `EX10_FAILURE_RATE` a minute, because each one makes the server ask the provider. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       callback (request: FastifyRequest, reply: FastifyReply): Promise<void>
-      /** Counts a key or token that was shown and is not good, by address; returns what its caller is to hear: EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS. */
+      /** Counts a failed key or token, by address. Returns EX10_UNKNOWN_KEY, or EX10_TOO_MANY_REQUESTS when the address is over its limit. */
       unknownKey (request: FastifyRequest, reply: FastifyReply): Promise<Ex10Error>
-      /** The same of any other credential that is not good; `error` is what its caller is to hear. */
+      /** Counts a failed credential of any other kind. Returns `error`, or EX10_TOO_MANY_REQUESTS when the address is over its limit. */
       refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error>
     }
   }

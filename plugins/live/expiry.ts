@@ -149,7 +149,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
       app.registry.noteClocks(Array.from(sessions, ({ facts, clocks }) => [facts.id, noteOf(clocks, now, moment)]))
       return true
     } catch (err) {
-      app.log.error({ err }, 'clocks not noted')
+      app.log.error({ err }, 'clock write failed')
       return false
     }
   }
@@ -191,7 +191,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
       if (!session) return
       usedFirst(session)
       changed(session)
-      if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer not counted'))
+      if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer count failed'))
     },
     show (id) {
       const session = watched.get(id)

@@ -33,7 +33,7 @@ async function homes (app: FastifyInstance): Promise<void> {
   const folder = join(dataDir, 'homes')
   const inTurn = newQueue()
   const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
-  if (why !== undefined) app.log.warn({ plugin: 'homes', why }, 'homes have no size on this host')
+  if (why !== undefined) app.log.warn({ plugin: 'homes', why }, 'home size limit unavailable')
 
   app.decorate('homes', {
     kind: why === undefined ? 'image' : 'folder',

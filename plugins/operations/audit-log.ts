@@ -27,7 +27,7 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     try {
       store.append(deed)
     } catch (err) {
-      app.log.error({ err, deed }, 'not noted in the audit log')
+      app.log.error({ err, deed }, 'audit log write failed')
     }
   }
 
@@ -36,7 +36,7 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the service's own log goes elsewhere: there, the heads tell later whether the end of this one was cut off
-  const tellHead = () => app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log')
+  const tellHead = () => app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log head')
   let hasListened = false
   app.addHook('onListen', async () => {
     hasListened = true

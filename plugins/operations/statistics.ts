@@ -28,7 +28,7 @@ async function statistics (app: FastifyInstance): Promise<void> {
     try {
       store.count(what, user, app.places.held.length)
     } catch (err) {
-      app.log.warn({ err }, 'not counted') // a full disk keeps nobody from making and ending sessions
+      app.log.warn({ err }, 'statistics write failed') // sessions are made and ended even when the disk is full
     }
   }
 

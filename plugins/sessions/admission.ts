@@ -35,7 +35,7 @@ async function admission (app: FastifyInstance): Promise<void> {
     if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
     if (whenFull === 'evict-oldest') {
       makeRoom(turn, shortage).catch(err => {
-        log.error({ err }, 'no room made')
+        log.error({ err }, 'eviction aborted')
         turn.turnAway(refusal(shortage))
       })
     }
@@ -52,7 +52,7 @@ async function admission (app: FastifyInstance): Promise<void> {
         await evict(next)
       } catch (err) {
         if (next.state === 'ready') throw err // more than one session is not ended in vain
-        log.warn({ err, sessionId: next.id }, 'no room made by a session that was to end')
+        log.warn({ err, sessionId: next.id }, 'eviction failed')
         stuck.add(next.id) // it cannot yet: another one has to
       }
       // that place may have gone to one who was before it, and whose own session takes longer to end

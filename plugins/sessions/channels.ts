@@ -39,7 +39,7 @@ async function channels (app: FastifyInstance): Promise<void> {
     try {
       for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
     } catch (err) {
-      app.log.error({ err }, 'credentials not looked at') // a database that is locked: they are looked at again
+      app.log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }
 

@@ -111,7 +111,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       return { facts, template, own, order }
     } catch (err) {
       app.places.release(turn.id)
-      log.info({ err }, 'creation waits no longer')
+      log.info({ err }, 'queued creation aborted')
       yield toErrorLine(err)
     } finally {
       if (!facts) app.places.release(turn.id) // likewise: a reader that stopped reading

@@ -70,7 +70,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const { facts } = session
     const unsupervise = app.supervision.watch(facts, app.templates.get(facts.template), () => {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
-      endOrLog(facts.id, 'crashed').catch(err => app.log.fatal({ err }, 'not logged'))
+      endOrLog(facts.id, 'crashed') // never rejects
     })
     app.codeUpdates.follow(facts, !isNew)
     const stopClocks = app.expiry.watch(facts, isNew, reason => endOrLog(facts.id, reason))
@@ -84,7 +84,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     try {
       await end(id, reason)
     } catch (err) {
-      app.log.error({ err, sessionId: id }, 'session not undone')
+      app.log.error({ err, sessionId: id }, 'teardown failed')
     }
   }
 

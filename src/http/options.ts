@@ -19,7 +19,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
       connectionsCheckingInterval: 2000, // how often time limits are looked after
       joinDuplicateHeaders: true, // two of Host, Origin, Content-Type… are no good one
       requireHostHeader: false, // refused like an unknown one, in the one form
-      // of the upgrades, only WebSockets are ours: a request that offers HTTP/2 is answered as it is
+      // upgrade WebSockets only; a request that offers h2c gets a normal HTTP/1.1 answer
       shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket'
     },
     ajv: { customOptions: { removeAdditional: false } },

@@ -10,7 +10,7 @@ export interface Credential {
   kind: CredentialKind
   /** Finds it again, among those of its kind. Not what is secret of it. */
   id: string
-  /** What it ends with, and with it what is given away by it. */
+  /** The key or login that this credential depends on. When that ends, the credential and all links made with it end too. */
   opener?: Opener | undefined
   /** It ends then in any case, and so does what is given away by it. */
   until?: Date

@@ -2,9 +2,9 @@ import type { Bencoded } from './bencode.ts'
 import { ProtocolViolation } from './websocket-frames.ts'
 
 /**
- * What a viewer sends that only looks: greets, says that it is there, and what it has drawn and wants to see. By its name
- * alone a packet is not harmless: Xpra keeps what it does not know, and acts on options. So each is made anew from the
- * values that it must have.
+ * The packets of a viewer that may only look: its greeting, its pings, what it has drawn and what it wants drawn. A known
+ * packet name is not enough: Xpra stores unknown fields and acts on options. Each packet is therefore rebuilt from its
+ * required, checked fields.
  */
 type Field = (value: Bencoded | undefined) => boolean
 

@@ -4,7 +4,7 @@ import type { Credential, Visitor } from '#domain/access/credential.ts'
 interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
 
 const LIFE_MS = 60_000
-/** Of one session by one credential, at a time: whoever has a link loads its page as often as they like. Of more, the first are not good. */
+/** The most unused tickets per session and credential. One more invalidates the oldest: anybody with a link can reload its page without end. */
 const MOST_ALIKE = 64
 
 /** What display pages are rendered with: each is good once, within a minute, for one connection to one session. */

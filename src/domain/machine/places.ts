@@ -99,8 +99,8 @@ export class Places {
   }
 
   /**
-   * In how many milliseconds its turn may come, if places go on to come free as they did lately; null while too few
-   * have. Whoever's user has all that they may waits for places of that user.
+   * Estimated wait in milliseconds, from the recent rate of freed places; null until two have been freed. A user at
+   * their own limit waits for their own sessions only.
    */
   etaMs ({ id, owner }: Asker): number | null {
     const isForOwn = this.#shortageFor(owner) === 'user'

@@ -56,7 +56,7 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
     signal.throwIfAborted() // again: its reader took its time
     await failpoint(step, 'before', withinStep())
-    if (step === 'display') begin('dev-server').catch(() => {}) // on one core while Xpra starts on the other; Chromium loads what set-up built
+    if (step === 'display') begin('dev-server').catch(() => {}) // start the dev server early: it uses the second core while Xpra starts, and Chromium can load the build that set-up made
     await begin(step)
     await failpoint(step, 'after', withinStep())
   }
@@ -119,7 +119,7 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
   }
   let unfinished = 0
   return new Map(UNDONE_STEPS.map(step => [step, async signal => {
-    if (step === 'record' && unfinished > 0) throw new Error('it tells the next try of what is left')
+    if (step === 'record' && unfinished > 0) throw new Error('the record is kept: an earlier undo failed, and the next attempt needs it')
     unfinished++
     await failpoint(`undo-${step}`, 'before', signal)
     await reverts[step](signal)

@@ -45,7 +45,7 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, 
     try {
       if (!credential.holds()) gone.abort(failure('UNAUTHENTICATED'))
     } catch (err) {
-      log.error({ err }, 'credential not looked at') // a database that is locked: it is looked at again
+      log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }, 1000)
   timer.unref()

@@ -16,7 +16,7 @@ const SCHEMA = `
   ) STRICT;
 `
 
-/** Whoever logs in more often is logged out where they were least lately. */
+/** The most logins per user. One more ends the login that was used least recently. */
 const MOST_OF_A_USER = 50
 
 /** A login is called by the beginning of its token's hash. */

@@ -10,7 +10,7 @@ export interface OurProcess extends ProcessId {
   isZombie: boolean
   /** A uid of the range, a session's id, or an account's name; undefined for a dead child of the server. */
   owner: string | number | undefined
-  /** It is confined as ours, or runs a program that the server runs, and does not only name a session's folder. */
+  /** True when the process is in one of our cgroups or is one of the server's programs; false when it only mentions a session's folder in its arguments. */
   isCertain: boolean
 }
 

@@ -45,7 +45,7 @@ export function ownKey ({ uid, port }: OwnPort): string {
   return `${uid} . ${port}`
 }
 
-/** Addresses that are no session's business: this machine, its neighbours, multicast, and IPv4 in IPv6's clothes. */
+/** Addresses that sessions may not reach: loopback, private and link-local networks, multicast and reserved ranges, IPv4-mapped and IPv4-translated IPv6. */
 export const PRIVATE4 = ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16', '224.0.0.0/3']
 export const PRIVATE6 = ['::/127', '::ffff:0:0/96', '64:ff9b::/96', 'fc00::/7', 'fe80::/10', 'ff00::/8']
 

@@ -23,7 +23,7 @@ t.test('where homes cannot have a size, they are folders, and /health says so', 
   const server = await launch(testEnv(), NO_LOOP_DEVICES)
   t.teardown(() => server.stop())
   t.match(await isolationOf(server), { home: 'folder' })
-  t.match(server.output(), /homes have no size on this host/, 'the log tells the operator')
+  t.match(server.output(), /home size limit unavailable/, 'the log tells the operator')
   await worksAndEnds(t, server)
 })
 

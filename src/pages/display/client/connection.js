@@ -22,7 +22,7 @@ const WHY = {
 }
 
 /**
- * Watches the client's connection. `show(text, look)` tells the person; `isUp()` says whether a picture is wanted.
+ * Watches the client's connection. `show(text, look)` shows a status to the person.
  * Returns { heard, established, lost }, to be called as packets arrive, once the session greets, and when it is over.
  */
 export function watchConnection (client, show) {
