@@ -60,19 +60,19 @@ function page () {
 A session that has ended leaves nothing on the machine: no account, home, process, port, firewall element, cgroup, mount,
 loop device, file or record; and a session that lives is not lost when the server dies. This holds when the server is killed
 with \`kill -9\` at any step, when any process of a session is killed, stopped or runs wild, when the disk is full, when
-the firewall is flushed, and whatever is sent to the server. What is found left by an earlier server is undone before the
-next one is ready, and every 30 s.
+the firewall is flushed, and for every input to the server. The start of a server undoes all that an earlier one left
+half-made before it is ready, and the reconciler does so every 30 s.
 
 Each test starts real servers as root, with real accounts, firewall rules, sandboxes and file systems. It injects its faults,
 by \`EX10_FAILPOINT\` or from outside, with signals, full disks and broken tools, and then compares the whole machine with
-what the live sessions imply, three times: \`GET /admin/audit\` asks the server, \`npm run audit\` looks without it, and a
+its live sessions, three times: \`GET /admin/audit\` asks the server, \`npm run audit\` compares without the server, and a
 listing of the tests' own, which shares no code with either, must be empty when the server has ended. A test counts itself
-below only when it has passed. "Leaked" counts all that these found too much or too little. The sessions of the cycles, of the
+below only when it has passed. "Leaked" counts everything that these found too much or too little. The sessions of the cycles, of the
 500 at once and of the histories have tiny programs in place of Xvfb, Xpra, Chromium and the dev server; all else is real.
 
 In a random history, sessions are made, pushed to, deleted, deleted or left while they are made, and the server is killed or
-stopped in between; after each step the list of sessions, their versions and the contents of their files must be what a
-simple model says. \`EX10_TEST_SEED\` repeats a run with a seed of the table.
+stopped in between. After each step, the list of sessions, their versions and the contents of their files must match a
+simple model. \`EX10_TEST_SEED\` repeats a run with a seed of the table.
 
 | what | how many | seeds |
 |---|---|---|
@@ -93,7 +93,7 @@ function sumOf (key) {
   return outcomes.reduce((sum, outcome) => sum + outcome[key], 0)
 }
 
-/** The commit of most files, and those that were made again at another. */
+/** The commit of most files, and the files that were run again at another commit. */
 function commits () {
   const files = new Map()
   for (const { test, commit } of outcomes) files.set(commit, [...files.get(commit) ?? [], test])
