@@ -6,12 +6,12 @@ import { SessionView } from './session.ts'
 
 const Time = (description: string) => Type.String({ format: 'date-time', description })
 const Count = (description: string) => Type.Integer({ description })
-const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: 'How many at most' }))
+const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: 'The most entries in the answer' }))
 
 export const AdminSessionsQuery = Type.Object({
   user: Type.Optional(UserName),
   state: Type.Optional(SessionView.properties.state),
-  olderThan: Type.Optional(Type.Integer({ minimum: 0, description: 'Only those that began so many seconds ago, or earlier' })),
+  olderThan: Type.Optional(Type.Integer({ minimum: 0, description: 'Only sessions that are at least so many seconds old' })),
   limit: Limit,
   after: Type.Optional(Type.String({ pattern: '^\\d{1,15}-[0-9a-f]{32}$', description: 'The `next` of the page before' }))
 }, { additionalProperties: false })
@@ -20,35 +20,35 @@ export type AdminSessionsQuery = Static<typeof AdminSessionsQuery>
 const ChannelView = Type.Object({
   id: Type.String(),
   type: Type.Union([Type.Literal('viewer'), Type.Literal('events')], { description: 'viewer: a page that shows the display; events: a reader of events' }),
-  user: Type.Optional(Type.String({ description: 'Who, where it is known' })),
-  share: Type.Optional(Type.String({ description: 'The link by which they look' })),
-  address: Type.String({ description: 'Where from' }),
-  openedAt: Time('Since when')
+  user: Type.Optional(Type.String({ description: 'The user, where known' })),
+  share: Type.Optional(Type.String({ description: 'The id of the link that the viewer came by' })),
+  address: Type.String({ description: 'Address of the client' }),
+  openedAt: Time('When the channel was opened')
 })
 
 export const AdminSession = Type.Intersect([SessionView, Type.Object({
-  address: Type.String({ description: 'Where its owner asked for it from' }),
-  authenticated: Type.Boolean({ description: 'Whether its owner had shown who they are' }),
-  lastActivityAt: Type.Optional(Time('When somebody did something last')),
-  channels: Type.Array(ChannelView, { description: 'The connections that are open to it' })
+  address: Type.String({ description: 'Address from which the owner requested the session' }),
+  authenticated: Type.Boolean({ description: 'Whether the owner was authenticated' }),
+  lastActivityAt: Type.Optional(Time('Time of the last use')),
+  channels: Type.Array(ChannelView, { description: 'The open connections to the session' })
 })])
 export type AdminSession = Static<typeof AdminSession>
 
 export const AdminSessions = Type.Object({
   sessions: Type.Array(AdminSession, { description: 'Oldest first' }),
-  total: Count('How many there are, on all pages'),
-  next: Type.Optional(Type.String({ description: 'There are more: ask for them with this as `after`' }))
+  total: Count('Number of sessions on all pages'),
+  next: Type.Optional(Type.String({ description: 'Present when there are more sessions: send it as `after` to get them' }))
 })
 
 export const EndedSessions = Type.Object({
   dryRun: Type.Boolean(),
-  ended: Type.Array(SessionId, { description: 'Those that have ended; with dryRun, those that would' }),
-  failed: Type.Array(SessionId, { description: 'Those of which something is left: the server goes on trying' })
+  ended: Type.Array(SessionId, { description: 'The sessions that have ended; with dryRun, the sessions that would end' }),
+  failed: Type.Array(SessionId, { description: 'The sessions whose teardown failed: the server goes on trying' })
 })
 
 const SoMany = {
   created: Count('Sessions that became ready'),
-  failed: Count('Sessions that did not'),
+  failed: Count('Sessions that did not become ready'),
   ended: Count('Sessions that ended after they had been ready'),
   users: Count('Users whose sessions became ready'),
   peak: Count('Most sessions at once')
@@ -57,18 +57,18 @@ const SoMany = {
 export const Statistics = Type.Object({
   now: Type.Object({
     total: Count('Sessions that have not ended'),
-    authenticated: Count('Of them, those whose owner had shown who they are'),
+    authenticated: Count('Of them, sessions whose owner was authenticated'),
     users: Count('Users who have sessions'),
-    idle: Count('Ready ones with which nobody has done anything for five minutes'),
+    idle: Count('Ready sessions without use for five minutes'),
     queued: Count('Creations that wait for their turn'),
     byState: Type.Object({ creating: Type.Integer(), ready: Type.Integer(), stopping: Type.Integer() })
   }),
   sinceStart: Type.Object({ startedAt: Time('When this server was started'), ...SoMany }),
-  days: Type.Array(Type.Object({ day: Type.String({ description: 'UTC' }), ...SoMany }), { description: 'Days on which something happened, the newest first' })
+  days: Type.Array(Type.Object({ day: Type.String({ description: 'UTC' }), ...SoMany }), { description: 'Days with at least one event, the newest first' })
 })
 
 export const StatisticsQuery = Type.Object({
-  days: Type.Optional(Type.Integer({ minimum: 0, maximum: 400, default: 30, description: 'How many days at most' }))
+  days: Type.Optional(Type.Integer({ minimum: 0, maximum: 400, default: 30, description: 'The most days in the answer' }))
 }, { additionalProperties: false })
 
 const Action = Type.Union(AUDITED_ACTIONS.map(action => Type.Literal(action)))
@@ -76,24 +76,24 @@ const Action = Type.Union(AUDITED_ACTIONS.map(action => Type.Literal(action)))
 export const AuditLogQuery = Type.Object({
   user: Type.Optional(Type.String({ maxLength: 255 })),
   action: Type.Optional(Action),
-  target: Type.Optional(Type.String({ maxLength: 255, description: 'What it was done to: the id of a session or of a key, or a user' })),
-  before: Type.Optional(Type.Integer({ minimum: 1, description: 'Only entries with a lower number: the last one of the page before' })),
+  target: Type.Optional(Type.String({ maxLength: 255, description: 'The target of the action: the id of a session or of a key, or a user' })),
+  before: Type.Optional(Type.Integer({ minimum: 1, description: 'Only entries with a lower number: send the last number of the page before' })),
   limit: Limit,
   verify: Type.Optional(Type.Boolean({ default: false, description: 'Compute the whole chain anew' }))
 }, { additionalProperties: false })
 
 export const AuditLog = Type.Object({
   entries: Type.Array(Type.Object({
-    seq: Type.Integer({ description: 'Its number, from 1' }),
-    at: Time('When'),
-    user: Type.String({ description: 'Who: `server` for what it did by itself, `terminal` for a command of root\'s' }),
-    address: Type.Optional(Type.String({ description: 'Where from' })),
+    seq: Type.Integer({ description: 'Number of the entry, from 1' }),
+    at: Time('Time of the action'),
+    user: Type.String({ description: 'The user who acted; `server` for the server\'s own actions, `terminal` for commands of root' }),
+    address: Type.Optional(Type.String({ description: 'Address of the client' })),
     action: Action,
-    target: Type.Optional(Type.String({ description: 'To what' })),
+    target: Type.Optional(Type.String({ description: 'The session, key, link or user that the action concerned' })),
     details: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
     hash: Type.String({ description: 'SHA-256 of the hash before, the number and the entry as it was written' })
   }), { description: 'Newest first' }),
-  head: Type.Object({ seq: Type.Integer(), hash: Type.String() }, { description: 'The newest entry: kept elsewhere, it tells later whether the end was cut off' }),
+  head: Type.Object({ seq: Type.Integer(), hash: Type.String() }, { description: 'The newest entry. A copy of it elsewhere shows later whether the end of the log was cut off' }),
   intact: Type.Optional(Type.Boolean({ description: 'With `verify`: whether every entry is as it was written, and none is missing before another' })),
-  firstBroken: Type.Optional(Type.Integer({ description: 'The number of the first that is not' }))
+  firstBroken: Type.Optional(Type.Integer({ description: 'The number of the first broken entry' }))
 })

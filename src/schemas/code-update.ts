@@ -4,7 +4,7 @@ import { Problems } from './problem.ts'
 
 const FilePath = Type.String({ description: 'Relative to the extension, with forward slashes' })
 
-export const Wait = Type.Optional(Type.Boolean({ description: 'Answer when the browser runs what was pushed, or cannot' }))
+export const Wait = Type.Optional(Type.Boolean({ description: 'Answer when the browser runs the pushed code, or cannot' }))
 
 export const UpdateQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 
@@ -15,7 +15,7 @@ const OneFile = Type.Object({
   wait: Wait
 }, { additionalProperties: false, title: 'OneFile' })
 
-/** What an existing front end sends. */
+/** The form that an existing front end sends. */
 const EditorFile = Type.Object({
   sessionId: SessionId,
   code: Type.Object({
@@ -31,26 +31,26 @@ export const PushedFile = Type.Object({
   content: Type.Optional(Type.String({ description: 'Absent only with delete' })),
   encoding: Type.Optional(Type.Union([Type.Literal('utf8'), Type.Literal('base64')], { description: 'utf8 if absent' })),
   delete: Type.Optional(Type.Boolean({ description: 'Delete the file instead of writing it' })),
-  ifExists: Type.Optional(Type.Boolean({ description: 'With delete: it is no error when there is no such file' }))
+  ifExists: Type.Optional(Type.Boolean({ description: 'With delete: a missing file is no error' }))
 }, { additionalProperties: false })
 export type PushedFile = Static<typeof PushedFile>
 
 const ManyFiles = Type.Object({
   sessionId: SessionId,
   files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' }),
-  sync: Type.Optional(Type.Boolean({ description: 'These are all files: those that are not named are deleted' })),
+  sync: Type.Optional(Type.Boolean({ description: 'These are all files: the server deletes the others' })),
   wait: Wait
 }, { additionalProperties: false, title: 'ManyFiles' })
 
 export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { $id: 'CodeUpdate' })
 export type CodeUpdate = Static<typeof CodeUpdate>
 
-/** What every answer to a change of the extension tells. */
+/** The fields of every answer to a change of the extension. */
 export const updated = {
   success: Type.Literal(true),
   message: Type.String(),
-  version: Type.Integer({ description: 'How many pushes the session has taken, with this one' }),
-  loaded: Type.Optional(Type.Boolean({ description: 'With wait: the browser runs it, and its service worker has started' })),
+  version: Type.Integer({ description: 'Number of pushes to the session, this one included' }),
+  loaded: Type.Optional(Type.Boolean({ description: 'With wait: the browser runs the pushed code, and its service worker has started' })),
   reloadMs: Type.Optional(Type.Integer({ description: 'With wait: how long the build and the reload took' })),
   closed: Type.Optional(Type.Array(Type.String(), { description: 'With wait: pages of the extension that Chromium closed at the reload, such as its side panel, and that could not be opened again' })),
   problems: Type.Optional(Problems)
@@ -58,6 +58,6 @@ export const updated = {
 
 export const CodeUpdated = Type.Object({
   ...updated,
-  file_finished: Type.Optional(Type.Boolean({ description: 'As it was sent' }))
+  file_finished: Type.Optional(Type.Boolean({ description: 'The value from the request' }))
 })
 export type CodeUpdated = Static<typeof CodeUpdated>

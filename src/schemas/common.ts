@@ -8,7 +8,7 @@ export type SessionParams = Static<typeof SessionParams>
 export const ErrorReply = Type.Object({
   success: Type.Literal(false),
   code: Type.String({ description: 'Stable, starts with EX10_' }),
-  message: Type.String({ description: 'For a person: what is wrong and what to do' }),
+  message: Type.String({ description: 'For a person: the fault and its remedy' }),
   statusCode: Type.Integer(),
   details: Type.Optional(Type.Record(Type.String(), Type.Unknown()))
 }, { $id: 'ErrorReply', description: 'Every refusal has this form' })

@@ -6,28 +6,28 @@ export const FileParams = Type.Object({ id: SessionId, '*': Type.String({ descri
 
 const Tags = (description: string) => Type.Optional(Type.String({ description }))
 
-/** What a change of a file may depend on. */
+/** The conditions of a change of a file. */
 export const ChangeConditions = Type.Object({
-  'if-match': Tags('Only if the file has one of these ETags; *: only if it is there'),
-  'if-none-match': Tags('Only if it has none of these ETags; *: only if it is not there')
+  'if-match': Tags('Only if the file has one of these ETags; *: only if the file exists'),
+  'if-none-match': Tags('Only if the file has none of these ETags; *: only if it does not exist')
 })
 
-export const ReadConditions = Type.Object({ 'if-none-match': Tags('ETags of contents that the client has: 304 if it is one of them') })
+export const ReadConditions = Type.Object({ 'if-none-match': Tags('ETags of contents that the client has: 304 if the file has one of them') })
 
 export const FileQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 
 export const DeleteQuery = Type.Object({
-  ifExists: Type.Optional(Type.Boolean({ default: false, description: 'It is no error when there is no such file' })),
+  ifExists: Type.Optional(Type.Boolean({ default: false, description: 'A missing file is no error' })),
   wait: Wait
 }, { additionalProperties: false })
 
 export const ImportQuery = Type.Object({
-  merge: Type.Optional(Type.Boolean({ default: false, description: 'Leave the files that are not in the archive' })),
+  merge: Type.Optional(Type.Boolean({ default: false, description: 'Keep the files that are not in the archive' })),
   wait: Wait
 }, { additionalProperties: false })
 
 export const ExportQuery = Type.Object({
-  sourceMaps: Type.Optional(Type.Boolean({ default: false, description: 'With source maps, files whose name ends with .map' }))
+  sourceMaps: Type.Optional(Type.Boolean({ default: false, description: 'Include source maps: files whose name ends with .map' }))
 }, { additionalProperties: false })
 
 const Size = Type.Integer({ minimum: 0, description: 'Bytes' })
@@ -39,8 +39,8 @@ export const FileList = Type.Object({
     size: Size,
     hash: Type.Optional(Hash),
     modified: Type.String({ format: 'date-time' })
-  }, { description: 'A regular file; it has no hash where it cannot be read, or is larger than 100 MiB' })),
-  truncated: Type.Boolean({ description: 'There are more' })
+  }, { description: 'A regular file; without a hash when it cannot be read or is larger than 100 MiB' })),
+  truncated: Type.Boolean({ description: 'The list is incomplete: there are more files' })
 })
 export type FileList = Static<typeof FileList>
 
@@ -52,12 +52,12 @@ export type FileDeleted = Static<typeof FileDeleted>
 
 export const Imported = Type.Object({
   ...updated,
-  written: Type.Integer({ minimum: 0, description: 'Files that were not there, or had other content' }),
-  deleted: Type.Integer({ minimum: 0, description: 'Files that are gone' })
+  written: Type.Integer({ minimum: 0, description: 'Number of new files and of files with new content' }),
+  deleted: Type.Integer({ minimum: 0, description: 'Number of deleted files' })
 })
 export type Imported = Static<typeof Imported>
 
-/** Bytes, of whatever kind. */
+/** Bytes of any kind. */
 export const Binary = Type.String({ format: 'binary' })
 
 export const ARCHIVE_TYPES = ['application/zip', 'application/gzip', 'application/x-chrome-extension'] as const

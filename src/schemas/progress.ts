@@ -6,10 +6,10 @@ const Queued = Type.Object({
   status: Type.Literal('queued'),
   data: Type.Object({
     message: Type.String(),
-    position: Type.Integer({ minimum: 1, description: '1: the next turn is its' }),
-    etaMs: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], { description: 'When its turn may come, if sessions go on to end as they did lately; null while that is not known' })
+    position: Type.Integer({ minimum: 1, description: '1: this creation has the next turn' }),
+    etaMs: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], { description: 'Estimated wait, from the recent rate of ended sessions; null while unknown' })
   })
-}, { description: 'The creation waits for its turn: first, whenever its position changes, and at least every 5 s' })
+}, { description: 'The creation waits for its turn. Sent at first, whenever its position changes, and at least every 5 s' })
 
 const Running = Type.Object({
   status: Type.Literal('running'),
@@ -20,7 +20,7 @@ const Running = Type.Object({
     of: Type.Integer({ minimum: 1 }),
     elapsedMs: Type.Integer({ minimum: 0 })
   })
-}, { description: 'A step began, or still runs' })
+}, { description: 'A step has begun, or is still running' })
 
 const Complete = Type.Object({
   status: Type.Literal('complete'),
@@ -38,11 +38,11 @@ const Failed = Type.Object({
   data: Type.Object({ message: Type.String(), code: Type.String() })
 }, { description: 'The session could not be made and nothing of it is left; always the last line' })
 
-/** One line of the stream that a creation answers with. */
+/** One line of the answer to a creation. */
 export const ProgressLine = Type.Union([Queued, Running, Complete, Failed], { $id: 'ProgressLine' })
 export type ProgressLine = Static<typeof ProgressLine>
 
-/** What a creation answers with: a stream of lines, or a refusal before it begins. */
+/** The answers to a creation: a stream of lines, or a refusal before it begins. */
 export const creationResponses = {
   200: {
     description: 'One ProgressLine as JSON a line; the last one has the status complete or error',

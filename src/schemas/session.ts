@@ -11,24 +11,24 @@ export const CreateSessionOptions = Type.Object({
 }, { additionalProperties: false })
 export type CreateSessionOptions = Static<typeof CreateSessionOptions>
 
-/** What a session is made by: its options, and the files that it begins with. */
+/** The body of a creation: its options, and the files that the session begins with. */
 export const NewSession = Type.Object({
   ...CreateSessionOptions.properties,
-  files: Type.Optional(Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'What it begins with; the template\'s files if absent' }))
+  files: Type.Optional(Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'The files that the session begins with; the template\'s if absent' }))
 }, { additionalProperties: false })
 export type NewSession = Static<typeof NewSession>
 
 export const SessionView = Type.Object({
   id: SessionId,
-  state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Ended sessions are not shown' }),
+  state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Sessions that have ended are not shown' }),
   health: Type.Union([Type.Literal('ok'), Type.Literal('degraded')], { description: 'degraded: one of its processes is down or restarting' }),
   url: Type.String({ description: 'Path of the display page' }),
-  owner: Type.String({ description: 'The user whose it is' }),
+  owner: Type.String({ description: 'The user that the session belongs to' }),
   template: Type.String(),
-  version: Type.Integer({ description: 'How many pushes of code it has taken' }),
+  version: Type.Integer({ description: 'Number of pushes to the session' }),
   problems: Problems,
   createdAt: Type.String({ format: 'date-time' }),
-  idleMs: Type.Optional(Type.Integer({ description: 'How long nobody has done anything' })),
+  idleMs: Type.Optional(Type.Integer({ description: 'Time since the last use' })),
   expiresAt: Type.Optional(ExpiresAt),
   expiresBecause: Type.Optional(ExpiresBecause)
 }, { $id: 'Session' })
@@ -37,8 +37,8 @@ export type SessionView = Static<typeof SessionView>
 export const LOG_SOURCES = ['dev-server', 'xpra', 'browser'] as const
 
 export const LogsQuery = Type.Object({
-  source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'Whose output' }),
-  tail: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'How many of the last lines' }))
+  source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'The program whose output is wanted' }),
+  tail: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'Number of lines, from the end' }))
 }, { additionalProperties: false })
 export type LogsQuery = Static<typeof LogsQuery>
 

@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import { SHARE_MODES } from '#domain/access/share.ts'
 import { SessionId } from './common.ts'
 
-/** How long a link is good unless it is said, seconds. */
+/** How long a link is valid without `expiresIn`, seconds. */
 export const A_DAY = 86_400
 
 const Mode = Type.Union(SHARE_MODES.map(mode => Type.Literal(mode)), { description: 'view: can look and cannot act; control: as the owner\'s own page' })
@@ -10,7 +10,7 @@ const Time = (description: string) => Type.String({ format: 'date-time', descrip
 
 export const ShareRequest = Type.Object({
   mode: Mode,
-  expiresIn: Type.Optional(Type.Integer({ minimum: 1, maximum: 7 * A_DAY, default: A_DAY, description: 'How long the link is good, seconds; a day unless given. Not longer than a provider\'s token with which it is made' }))
+  expiresIn: Type.Optional(Type.Integer({ minimum: 1, maximum: 7 * A_DAY, default: A_DAY, description: 'How long the link is valid, seconds; a day unless given. A link made with a provider\'s token ends with the token' }))
 }, { additionalProperties: false })
 export type ShareRequest = Static<typeof ShareRequest>
 
@@ -19,8 +19,8 @@ export const ShareParams = Type.Object({ id: SessionId, shareId: Type.String() }
 export const ShareCreated = Type.Object({
   id: Type.String(),
   mode: Mode,
-  url: Type.String({ description: 'Whoever has it is let in: it is shown here only' }),
-  expiresAt: Time('From when on it opens nothing')
+  url: Type.String({ description: 'The link. Anybody who has it can open the session. No other answer has it' }),
+  expiresAt: Time('When it expires')
 })
 
 export const ShareView = Type.Object({
@@ -28,7 +28,7 @@ export const ShareView = Type.Object({
   mode: Mode,
   createdBy: Type.String({ description: 'The user who made it' }),
   createdAt: Time('When it was made'),
-  expiresAt: Time('From when on it opens nothing'),
-  viewers: Type.Integer({ description: 'How many look at the session by it, now' })
+  expiresAt: Time('When it expires'),
+  viewers: Type.Integer({ description: 'Number of viewers by this link, now' })
 }, { $id: 'Share' })
 export type ShareView = Static<typeof ShareView>
