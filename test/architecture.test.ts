@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/stores': ['src/stores', 'src/domain', 'src/errors'],
   'src/schemas': ['src/schemas', 'src/domain'],
   'src/domain': ['src/domain', 'src/errors'],
-  'src/config': ['src/domain', 'src/errors'],
+  'src/config': ['src/config', 'src/domain', 'src/errors'],
   'src/errors': [],
   'src/log': [],
   'src/version': []

@@ -1,19 +1,21 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { Config, variableName } from '#config.ts'
+import { Config, SETTINGS, variableName } from '#config.ts'
 import { STEPS } from '#domain/sessions/steps.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 
-t.test('the README lists every setting, with its default and meaning, and no other', async t => {
-  const rows = [...readme.matchAll(/^\| `(EX10_[A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)]
-  const table = rows.map(([, name, standard, meaning]) => ({ name, standard, meaning: meaning?.replaceAll('\\|', '|') }))
-  t.strictSame(table, Object.entries(Config.properties).map(([key, schema]) => ({
+t.test('the README lists every setting, by neighbourhood, with its default and meaning, and no other', async t => {
+  const rows = (table: string) => [...table.matchAll(/^\| `(EX10_[A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)]
+    .map(([, name, standard, meaning]) => ({ name, standard, meaning: meaning?.replaceAll('\\|', '|') }))
+  const tables = readme.split(/^\| variable .*$/m).slice(1).map(rows)
+  t.strictSame(tables, Object.values(SETTINGS).map(settings => Object.entries(settings).map(([key, schema]) => ({
     name: variableName(key),
     standard: schema.default === false ? '0' : String(schema.default),
     meaning: schema.description
-  })))
+  }))))
+  t.strictSame(Object.values(SETTINGS).flatMap(settings => Object.keys(settings)), Object.keys(Config.properties), 'and each is read')
 })
 
 t.test('the README shows every step of a creation, in order', async t => {

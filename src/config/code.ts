@@ -1,0 +1,11 @@
+import { Type } from '@sinclair/typebox'
+
+/** What a session begins with. */
+export const code = {
+  template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', description: 'Template of a session whose creation names none' }),
+  npmRegistry: Type.String({
+    default: '',
+    pattern: '^(https?://[^\\s]+)?$',
+    description: 'npm registry that projects install from; empty: npm\'s default'
+  })
+}

@@ -1,0 +1,56 @@
+import { Type } from '@sinclair/typebox'
+import { portRanges } from '#domain/machine/slots.ts'
+import type { http } from './http.ts'
+import { BadSetting, port, type Values } from './setting.ts'
+
+/** What the server takes of the machine, and gives to a session. */
+export const machine = {
+  dataDir: Type.String({
+    default: '/var/lib/ex10',
+    pattern: '^/[^\\0\\n,]+$',
+    description: 'Root-owned folder for the registry, homes, logs and template stores'
+  }),
+  store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where the registry is kept' }),
+  instance: Type.String({
+    default: 'ex10',
+    pattern: '^ex10[a-z0-9_]{0,12}$',
+    description: 'Name of this server on the machine: its firewall rules, cgroups and claim'
+  }),
+  portBase: port({
+    minimum: 2024,
+    maximum: 64000,
+    default: 9000,
+    description: 'Display port of slot 0; dev servers are 1000 below, DevTools 1000 above'
+  }),
+  slots: Type.Integer({ minimum: 1, maximum: 501, default: 501, description: 'How many sessions can live at once' }),
+  uidMin: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 65600, description: 'First uid of the sessions\' range' }),
+  uidMax: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 99999, description: 'Last uid of the sessions\' range' }),
+  firewall: Type.Union([Type.Literal('auto'), Type.Literal('nftables'), Type.Literal('iptables')], {
+    default: 'auto',
+    description: 'Firewall backend: nftables (auto, too), or iptables for hosts without it'
+  }),
+  homeSize: Type.Integer({ minimum: 64, default: 2048, description: 'Size of a session\'s home, MiB' }),
+  sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
+  sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
+  sessionCpu: Type.Number({ minimum: 0.1, default: 2, description: 'CPU limit of a session, cores' }),
+  strict: Type.Boolean({
+    default: false,
+    description: 'Refuse to start where the kernel cannot limit a session\'s home, memory, processes and CPU'
+  })
+}
+
+export function checkMachine (config: Values<typeof machine & typeof http>): void {
+  if (config.uidMax - config.uidMin < config.slots) {
+    throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
+  }
+  checkPort(config)
+  if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
+    throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
+  }
+}
+
+/** Refuses a server port that one of the slots would need. */
+function checkPort ({ port, portBase, slots }: Values<typeof machine & typeof http>): void {
+  const range = portRanges(portBase, slots).find(([first, last]) => port >= first && port <= last)
+  if (range) throw new BadSetting(`EX10_PORT=${port} cannot be used: sessions have the ports ${range.join('-')}; give another one, or another EX10_PORT_BASE`)
+}

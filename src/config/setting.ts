@@ -1,0 +1,22 @@
+import { isIP } from 'node:net'
+import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
+import { StartRefused } from '#errors.ts'
+
+/** The values of a neighbourhood's settings. */
+export type Values<Settings extends TProperties> = Static<TObject<Settings>>
+
+/** A setting that cannot be used: its message names the variable. */
+export class BadSetting extends StartRefused {}
+
+/** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. */
+export function variableName (key: string): string {
+  return 'EX10_' + key.replace(/[A-Z]/g, capital => '_' + capital).toUpperCase()
+}
+
+export const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
+export const seconds = (options: object) => Type.Number({ minimum: 0, maximum: 31_536_000, ...options })
+export const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })
+
+export function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'))
+}
