@@ -3,6 +3,7 @@ import cookie from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
 import { cookieFor } from '#domain/access/cookie.ts'
 import { clientOf, openerOf, whyLoggedOut, type Client, type Login, type Opener, type ProviderSession } from '#domain/access/login.ts'
 import type { Principal } from '#domain/principal.ts'
@@ -101,9 +102,11 @@ async function logins (app: FastifyInstance): Promise<void> {
   })
 
   prune()
-  const timer = setInterval(prune, PRUNE_MS).unref()
+  const closing = new AbortController()
+  const pruning = every(PRUNE_MS, prune, closing.signal)
   app.addHook('onClose', async () => {
-    clearInterval(timer)
+    closing.abort()
+    await pruning
     store.close()
   })
 

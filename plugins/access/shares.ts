@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import type { ProviderSession } from '#domain/access/login.ts'
 import { MAX_SHARES, type NewShare, type Share } from '#domain/access/share.ts'
 import { failure } from '#errors.ts'
@@ -35,12 +36,12 @@ async function shares (app: FastifyInstance): Promise<void> {
   const store = openShares(join(app.config.dataDir, 'shares.db'))
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
-  const hearers: ((id: string) => void)[] = []
+  const hearers = new Listeners<[string]>()
   /** Where people have to say who they are, a link is not good that nobody vouches for. */
   const isGood = (share: Share | undefined) => share !== undefined && (share.opener ? app.logins.vouches(share.opener) : app.config.auth === 'none')
 
   function revoked (ids: string[]): number {
-    for (const id of ids) for (const hear of hearers) hear(id)
+    for (const id of ids) hearers.tell(id)
     return ids.length
   }
 
@@ -65,7 +66,7 @@ async function shares (app: FastifyInstance): Promise<void> {
     revokeOf: session => revoked(store.removeOf(session)),
     revokeBy: user => revoked(store.removeBy(user)),
     onRevoked (hear) {
-      hearers.push(hear)
+      hearers.add(hear)
     },
     forget: sessionId => store.forget(sessionId)
   } satisfies FastifyInstance['shares'])

@@ -1,8 +1,8 @@
-import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { failure } from '#errors.ts'
@@ -32,43 +32,41 @@ declare module 'fastify' {
   }
 }
 
-interface History { events: SessionEvent[], emitter: EventEmitter, save: () => Promise<void> }
+interface History { events: SessionEvent[], readers: Listeners<[SessionEvent]>, save: () => Promise<void> }
 
 const KEPT = 200
 const MAX_READERS = 32
 
 async function events (app: FastifyInstance): Promise<void> {
   const histories = new Map<string, History>()
-  const observers: ((facts: SessionFacts, event: SessionEvent) => void)[] = []
+  const observers = new Listeners<[SessionFacts, SessionEvent]>()
   const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
 
   app.audit.own('history', () => histories.keys(), ({ id }) => [id])
   app.decorate('events', {
     kept: (facts: SessionFacts) => readEvents(dirOf(facts)),
     open (facts: SessionFacts, events: SessionEvent[] = []) {
-      const history = { events, emitter: new EventEmitter(), save: coalesce(() => writeEvents(dirOf(facts), events)) }
-      history.emitter.setMaxListeners(MAX_READERS)
+      const history = { events, readers: new Listeners<[SessionEvent]>(), save: coalesce(() => writeEvents(dirOf(facts), events)) }
       histories.set(facts.id, history)
     },
-    observe (hear: (facts: SessionFacts, event: SessionEvent) => void) { observers.push(hear) },
+    observe (hear: (facts: SessionFacts, event: SessionEvent) => void) { observers.add(hear) },
     publish (facts: SessionFacts, event: Omit<SessionEvent, 'at'> & { at?: string }) {
       const dated = { at: new Date().toISOString(), ...event }
-      for (const hear of observers) hear(facts, dated)
+      observers.tell(facts, dated)
       const history = histories.get(facts.id)
       if (!history) return // it was not made yet, or has been closed
       history.events.push(dated)
       history.events.splice(0, history.events.length - KEPT)
-      history.emitter.emit('event', dated)
+      history.readers.tell(dated)
       if (event.type === 'ended') return // its folder is gone
       history.save().catch(err => app.log.warn({ err, sessionId: facts.id }, 'events not kept'))
     },
     past: (id: string) => histories.get(id)?.events ?? [],
     follow (id: string, hear: (event: SessionEvent) => void) {
-      const emitter = histories.get(id)?.emitter
-      if (!emitter) throw failure('SESSION_NOT_READY', { retryAfterSeconds: 1 })
-      if (emitter.listenerCount('event') >= MAX_READERS) throw failure('TOO_MANY_STREAMS')
-      emitter.on('event', hear)
-      return () => { emitter.off('event', hear) }
+      const readers = histories.get(id)?.readers
+      if (!readers) throw failure('SESSION_NOT_READY', { retryAfterSeconds: 1 })
+      if (readers.size >= MAX_READERS) throw failure('TOO_MANY_STREAMS')
+      return readers.add(hear)
     },
     close: (facts: SessionFacts) => { histories.delete(facts.id) }
   })

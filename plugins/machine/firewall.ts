@@ -1,5 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import type { Firewall } from '#domain/sessions/capabilities.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { portsOf } from '#domain/machine/slots.ts'
@@ -32,20 +34,21 @@ const WATCH_MS = 2000
 async function firewall (app: FastifyInstance): Promise<void> {
   const backend = await backendOf(app.config)
   const rules = await start(app, backend)
-  const listeners: AlarmListener[] = []
+  const listeners = new Listeners<Parameters<AlarmListener>>()
+  const closing = new AbortController()
   let alarm: string | undefined
 
   function lost (message: string): void {
     if (message === alarm) return
     alarm = message
     app.log.error({ alarm }, 'firewall lost')
-    for (const listener of listeners) listener('lost', message)
+    listeners.tell('lost', message)
   }
 
   function restored (): void {
     alarm = undefined
     app.log.error('firewall restored')
-    for (const listener of listeners) listener('restored', 'The rules are in force again')
+    listeners.tell('restored', 'The rules are in force again')
   }
 
   async function watch (): Promise<void> {
@@ -59,15 +62,13 @@ async function firewall (app: FastifyInstance): Promise<void> {
     } catch (error) {
       lost(`${damage}; cannot be restored yet: ${oneLine((error as Error).message)}`) // the next round tries again
     }
-    if (!isClosing) timer = setTimeout(watch, WATCH_MS).unref()
   }
-  let isClosing = false
-  let timer = setTimeout(watch, WATCH_MS).unref()
+  const watching = every(WATCH_MS, watch, closing.signal)
 
   // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
   app.addHook('onClose', async () => {
-    isClosing = true
-    clearTimeout(timer)
+    closing.abort()
+    await watching
     if (app.registry.live().length === 0) await rules.release()
   })
 
@@ -75,7 +76,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
     backend: backend.name,
     verify: (signal?: AbortSignal) => orRefused(rules.verify(signal), signal),
     alarm: () => alarm,
-    onAlarm: (listener: AlarmListener) => { listeners.push(listener) },
+    onAlarm: (listener: AlarmListener) => { listeners.add(listener) },
     open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
     close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
   })

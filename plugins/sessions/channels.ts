@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
 import type { Credential } from '#domain/access/credential.ts'
 
 /** A connection that stays open to a session. */
@@ -33,7 +34,7 @@ const CHECK_MS = 2000
 async function channels (app: FastifyInstance): Promise<void> {
   const open = new Map<string, Set<Channel>>()
   const credentials = new Map<Channel, { credential: Credential, close: () => void }>()
-  let timer: NodeJS.Timeout | undefined
+  const closing = new AbortController()
 
   function check (): void {
     try {
@@ -50,7 +51,6 @@ async function channels (app: FastifyInstance): Promise<void> {
       const opened = { ...channel, id: randomBytes(8).toString('hex'), openedAt: new Date() }
       open.set(sessionId, all.add(opened))
       credentials.set(opened, { credential, close })
-      timer ??= setInterval(check, CHECK_MS).unref()
       return () => {
         all.delete(opened)
         credentials.delete(opened)
@@ -59,7 +59,11 @@ async function channels (app: FastifyInstance): Promise<void> {
     },
     of: sessionId => [...open.get(sessionId) ?? []]
   } satisfies FastifyInstance['channels'])
-  app.addHook('onClose', async () => clearInterval(timer))
+  const checking = every(CHECK_MS, check, closing.signal)
+  app.addHook('onClose', async () => {
+    closing.abort()
+    await checking
+  })
 }
 
 export default fp(channels, { name: 'channels', dependencies: ['audit'] })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
 import { isClean, type Audit, type Finding } from '#domain/machine/audit.ts'
 
 export interface ReconcilerOptions {
@@ -19,8 +20,6 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
   const log = app.log.child({ plugin: 'reconciler' })
   const closing = new AbortController()
   const told = { warn: '', error: '' } // what stays is told of once, and again when it changes
-  let timer: NodeJS.Timeout | undefined
-  let passing = pass(true)
 
   async function pass (isStart = false): Promise<void> {
     try {
@@ -79,18 +78,12 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     told[level] = text
   }
 
-  function passAgain (): void {
-    if (closing.signal.aborted) return
-    timer = setTimeout(() => { passing = pass().then(passAgain) }, everyMs).unref()
-  }
-
-  await passing
-  passAgain()
+  await pass(true)
+  const passing = every(everyMs, pass, closing.signal)
 
   // before the sessions end, so that it is not at work on what they remove
   app.addHook('preClose', async () => {
     closing.abort()
-    clearTimeout(timer)
     await passing
   })
 }

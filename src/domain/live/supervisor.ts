@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import { every } from '#domain/concurrency/every.ts'
 import { CrashLoop } from '#domain/programs/crash-loop.ts'
 import type { ServiceExit, SessionEvent } from './event.ts'
 import { CRASH_LIMITS, isServiceName, SERVICES, SERVICE_TITLES, type ServiceName } from '#domain/programs/services.ts'
@@ -105,14 +106,12 @@ export class Supervisor {
 
   #every (ms: number, problem: string, work: () => Promise<void>): void {
     const { signal } = this.#stop
-    const loop = async () => {
-      await Promise.resolve() // whoever starts this must know how to stop it before it finds anything
-      while (!signal.aborted) {
-        await work().catch(err => { if (!signal.aborted) this.#options.warn(err, problem) })
-        await delay(ms, undefined, { signal, ref: false }).catch(() => {}) // stopped
-      }
-    }
-    loop().catch(err => this.#options.warn(err, problem))
+    const attempt = () => work().catch(err => { if (!signal.aborted) this.#options.warn(err, problem) })
+    // the caller must know how to stop the first work before it finds anything: it begins later than this
+    Promise.resolve().then(async () => {
+      if (!signal.aborted) await attempt()
+      await every(ms, attempt, signal)
+    }).catch(err => this.#options.warn(err, problem))
   }
 
   async #look (): Promise<void> {

@@ -1,5 +1,6 @@
 import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { failure } from '#errors.ts'
 import type { ProgressLine } from '#schemas/progress.ts'
@@ -39,7 +40,8 @@ async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Pro
 /** Counts a reader as gone that has taken nothing for 10 s although there is something to take, and sends away who may not ask any more. */
 function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, gone: AbortController): void {
   let takenAt = performance.now()
-  const timer = setInterval(() => {
+  const over = new AbortController()
+  every(1000, () => {
     if (reply.raw.writableLength === 0) takenAt = performance.now()
     else if (performance.now() - takenAt > UNREAD_MS) gone.abort(failure('CLIENT_GONE'))
     try {
@@ -47,7 +49,6 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, 
     } catch (err) {
       log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
-  }, 1000)
-  timer.unref()
-  finished(reply.raw, () => clearInterval(timer)) // at once, if it has gone already
+  }, over.signal).catch(err => gone.abort(err))
+  finished(reply.raw, () => over.abort()) // at once, if it has gone already
 }

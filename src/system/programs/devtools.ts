@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import WebSocket from 'ws'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import { loopbackJson } from '#system/kernel/loopback-json.ts'
 
 const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
@@ -56,7 +57,7 @@ interface Waiting extends PromiseWithResolvers<Record<string, unknown>> { sessio
 export class DevTools {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, Waiting>()
-  readonly #listeners = new Set<(event: DevToolsEvent) => void>()
+  readonly #listeners = new Listeners<[DevToolsEvent]>()
   #lastId = 0
 
   constructor (socket: WebSocket) {
@@ -90,8 +91,7 @@ export class DevTools {
 
   /** Calls `hear` with every event until the returned function is called. */
   listen (hear: (event: DevToolsEvent) => void): () => void {
-    this.#listeners.add(hear)
-    return () => { this.#listeners.delete(hear) }
+    return this.#listeners.add(hear)
   }
 
   close (): void {
@@ -116,7 +116,7 @@ export class DevTools {
     const event = { method, params, ...(sessionId !== undefined && { sessionId }) }
     // what is asked of a target that has gone is not answered
     if (method === 'Target.detachedFromTarget' && typeof params.sessionId === 'string') this.#fail(new Error('the target has gone'), params.sessionId)
-    for (const hear of this.#listeners) hear(event)
+    this.#listeners.tell(event)
   }
 
   /** Rejects what waits for an answer, of the whole browser or of one attached target. */
