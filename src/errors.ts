@@ -1,6 +1,6 @@
 /**
- * Every error that a caller can act on: its code is `EX10_` + the name here, beside it the HTTP status and
- * the message. Messages say what to do and never hold anything internal (paths, argv, stacks).
+ * Every error that a caller can act on: its code is `EX10_` + the name here. Beside it stand the HTTP status, the message
+ * and, where trying again helps, in how many seconds. Messages say what to do and never hold anything internal (paths, argv, stacks).
  */
 const table = {
   BAD_REQUEST: [400, 'The request is not valid'],
@@ -41,7 +41,7 @@ const table = {
   FILE_NOT_FOUND: [404, 'There is no such file'],
   SHARE_NOT_FOUND: [404, 'This link does not exist or has expired: ask for a new one'],
   REQUEST_TIMEOUT: [408, 'The request arrived too slowly'],
-  SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line'],
+  SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line', 1],
   BUILD_FAILED: [409, 'The extension could not be built for the export: see its problems'],
   NOTHING_TO_EXPORT: [409, 'There is no extension to export: it has no manifest.json'],
   PRECONDITION_FAILED: [412, 'The file does not meet the condition of If-Match or If-None-Match: read it again'],
@@ -51,32 +51,34 @@ const table = {
   TOO_MANY_FILES: [413, 'The session\'s folder holds more files than the server can list: remove some'],
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
-  TOO_MANY_VIEWERS: [429, 'The session has reached its limit of viewers: close one, or try again later'],
-  TOO_MANY_SHARES: [429, 'The session has reached its limit of links: revoke one'],
-  TOO_MANY_TRANSFERS: [429, 'The session has reached its limit of file transfers at a time: wait for one to end'],
-  TOO_MANY_STREAMS: [429, 'The session has reached its limit of event readers: close one, or try again later'],
-  TOO_MANY_USER_SESSIONS: [429, 'You have reached your limit of sessions: end one, or try again later'],
-  TOO_MANY_REQUESTS: [429, 'Too many requests: wait for the seconds in Retry-After'],
+  TOO_MANY_VIEWERS: [429, 'The session has reached its limit of viewers: close one, or try again later', 10],
+  TOO_MANY_SHARES: [429, 'The session has reached its limit of links: revoke one', 10],
+  TOO_MANY_TRANSFERS: [429, 'The session has reached its limit of file transfers at a time: wait for one to end', 1],
+  TOO_MANY_STREAMS: [429, 'The session has reached its limit of event readers: close one, or try again later', 10],
+  TOO_MANY_USER_SESSIONS: [429, 'You have reached your limit of sessions: end one, or try again later', 10],
+  TOO_MANY_REQUESTS: [429, 'Too many requests: wait for the seconds in Retry-After', 10],
   HEADERS_TOO_LARGE: [431, 'The headers are too large: 16 KiB in all'],
   INTERNAL: [500, 'The server failed: its log has the cause'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log has the cause'],
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],
-  TOO_MANY_SESSIONS: [503, 'The server has reached its limit of sessions: try again later'],
-  QUEUE_FULL: [503, 'The queue of creations is full: try again later'],
+  TOO_MANY_SESSIONS: [503, 'The server has reached its limit of sessions: try again later', 10],
+  QUEUE_FULL: [503, 'The queue of creations is full: try again later', 10],
   QUEUE_TIMEOUT: [503, 'No place became free in time: try again later'],
   PROVIDER_UNAVAILABLE: [503, 'The login provider does not answer: try again later, or use an API key'],
-  NO_SLOT: [503, 'No slot is free: try again later'],
+  NO_SLOT: [503, 'No slot is free: try again later', 10],
   FIREWALL: [503, 'The firewall rules are not in force, so no session may start: ask the operator'],
-  BUSY: [503, 'The session is still writing earlier pushes: try again'],
-  REGISTRY: [503, 'The registry cannot be written: try again, or ask the operator'],
-  OVERLOADED: [503, 'The server has run out of processes, files or memory: try again later'],
+  BUSY: [503, 'The session is still writing earlier pushes: try again', 1],
+  REGISTRY: [503, 'The registry cannot be written: try again, or ask the operator', 10],
+  OVERLOADED: [503, 'The server has run out of processes, files or memory: try again later', 10],
   SHUTTING_DOWN: [503, 'The server is shutting down'],
   CLIENT_GONE: [499, 'The client went away before the session was ready'],
   DISK_FULL: [507, 'The session\'s disk is full'],
   WRITER_FAILED: [502, 'The session could not write the files: try again'],
-  NO_DISK: [507, 'The server\'s disk could not hold another session: try again later'],
+  NO_DISK: [507, 'The server\'s disk could not hold another session: try again later', 10],
   STEP_TIMEOUT: [504, 'A step took too long, so the creation was undone']
-} as const satisfies Record<string, readonly [number, string]>
+} as const satisfies Record<string, Row>
+
+type Row = readonly [statusCode: number, message: string, retryAfterSeconds?: number]
 
 export type ErrorName = keyof typeof table
 
@@ -88,12 +90,9 @@ export interface ErrorContext {
   message?: string
   details?: Record<string, unknown>
   cause?: unknown
-  /** Sent as the `Retry-After` header, in seconds; a 429 always has one. */
+  /** Sent as the `Retry-After` header, in seconds. Replaces the table's. */
   retryAfterSeconds?: number
 }
-
-/** `Retry-After` of a 429 whose thrower gives none. */
-const COME_AGAIN_SECONDS = 10
 
 /** An error that a caller can act on. The error handler and the progress stream show it unchanged. */
 export class Ex10Error extends Error {
@@ -104,12 +103,12 @@ export class Ex10Error extends Error {
   readonly retryAfterSeconds: number | undefined
 
   constructor (name: ErrorName, context: ErrorContext = {}) {
-    const [statusCode, message] = table[name]
+    const [statusCode, message, retryAfterSeconds]: Row = table[name]
     super(context.message ?? message, { cause: context.cause })
     this.code = `EX10_${name}`
     this.statusCode = statusCode
     this.details = context.details
-    this.retryAfterSeconds = context.retryAfterSeconds ?? (statusCode === 429 ? COME_AGAIN_SECONDS : undefined)
+    this.retryAfterSeconds = context.retryAfterSeconds ?? retryAfterSeconds
   }
 }
 
@@ -139,7 +138,7 @@ export function shownAs (error: unknown, otherwise: ErrorName): Ex10Error {
     if (cause instanceof Ex10Error) return cause
     const { code, errcode } = cause as { code?: string, errcode?: number }
     const lack = LACKS[errcode === undefined ? code ?? '' : errcode & 0xff] // the low byte of SQLite's extended codes is the primary code
-    if (lack) return failure(lack, { cause: error, retryAfterSeconds: 10 })
+    if (lack) return failure(lack, { cause: error })
   }
   return failure(otherwise, { cause: error })
 }

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { Ex10Error, failure, isPathError, type ErrorName } from '#errors.ts'
+import { Ex10Error, failure, isPathError, shownAs, type ErrorName } from '#errors.ts'
 
 const names = [...readFileSync(new URL('../src/errors.ts', import.meta.url), 'utf8').matchAll(/^ {2}([A-Z_]+): \[\d/gm)].map(match => match[1] as ErrorName)
 
@@ -22,6 +22,16 @@ t.test('what an error is about can be said beside it', async t => {
   const error = failure('NO_SLOT', { message: 'Full', details: { slots: 1 }, retryAfterSeconds: 10, cause })
   t.match(error, { message: 'Full', details: { slots: 1 }, retryAfterSeconds: 10, statusCode: 503 })
   t.equal(error.cause, cause)
+})
+
+t.test('where trying again helps, an error says when: after too much, always', async t => {
+  for (const name of names) {
+    const { statusCode, retryAfterSeconds } = failure(name)
+    if (statusCode === 429) t.ok(retryAfterSeconds! > 0, name)
+  }
+  t.strictSame([failure('NO_SLOT').retryAfterSeconds, failure('BUSY').retryAfterSeconds, failure('FIREWALL').retryAfterSeconds], [10, 1, undefined])
+  t.equal(failure('TOO_MANY_REQUESTS', { retryAfterSeconds: 42 }).retryAfterSeconds, 42, 'who knows better says so')
+  t.match(shownAs(Object.assign(new Error('full'), { code: 'ENOSPC' }), 'INTERNAL'), { code: 'EX10_NO_DISK', retryAfterSeconds: 10 })
 })
 
 t.test('of a session\'s answers only the names of path errors are believed', async t => {

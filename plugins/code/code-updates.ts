@@ -124,7 +124,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   async function change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number> {
     const updates = updatesOf(facts)
     // each holds its files in memory, and a session can keep its writer from writing
-    if (updates.waiting >= MAX_WAITING) throw failure('BUSY', { retryAfterSeconds: 1 })
+    if (updates.waiting >= MAX_WAITING) throw failure('BUSY')
     updates.waiting++
     updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // needed when it is written; what is wrong with it is found then
     try {

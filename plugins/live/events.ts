@@ -64,7 +64,7 @@ async function events (app: FastifyInstance): Promise<void> {
     past: (id: string) => histories.get(id)?.events ?? [],
     follow (id: string, hear: (event: SessionEvent) => void) {
       const readers = histories.get(id)?.readers
-      if (!readers) throw failure('SESSION_NOT_READY', { retryAfterSeconds: 1 })
+      if (!readers) throw failure('SESSION_NOT_READY')
       if (readers.size >= MAX_READERS) throw failure('TOO_MANY_STREAMS')
       return readers.add(hear)
     },

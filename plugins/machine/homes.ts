@@ -48,7 +48,7 @@ async function homes (app: FastifyInstance): Promise<void> {
     const { count, growthBytes, freeBytes, freeFiles } = await measureImages(folder)
     const unmade = Math.max(0, Math.max(before, app.ports.count().taken) - count)
     const promised = growthBytes + unmade * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
-    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK', { retryAfterSeconds: 10 })
+    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK')
   }
 }
 

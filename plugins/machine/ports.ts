@@ -56,7 +56,7 @@ async function ports (app: FastifyInstance): Promise<void> {
         return index
       }
     }
-    throw failure('NO_SLOT', { retryAfterSeconds: 10 })
+    throw failure('NO_SLOT')
   }
 
   app.audit.own('slot', () => [...taken].map(slotKey), ({ slot }) => [slotKey(slot.index)])

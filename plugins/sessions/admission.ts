@@ -19,8 +19,6 @@ declare module 'fastify' {
   }
 }
 
-const RETRY_AFTER = { retryAfterSeconds: 10 }
-
 async function admission (app: FastifyInstance): Promise<void> {
   const { places, sessions, events } = app
   const { whenFull } = app.config
@@ -32,7 +30,7 @@ async function admission (app: FastifyInstance): Promise<void> {
     if (!shortage) return undefined
     if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !nextOf(asker.owner))) throw refusal(shortage)
     const turn = new Turn(asker)
-    if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL', RETRY_AFTER)
+    if (!places.join(turn)) throw shortage === 'user' ? refusal(shortage) : failure('QUEUE_FULL')
     if (whenFull === 'evict-oldest') {
       makeRoom(turn, shortage).catch(err => {
         log.error({ err }, 'eviction aborted')
@@ -77,7 +75,7 @@ async function admission (app: FastifyInstance): Promise<void> {
 }
 
 function refusal (shortage: Shortage): Ex10Error {
-  return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS', RETRY_AFTER)
+  return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS')
 }
 
 export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'registry', 'sessions', 'events'] })

@@ -143,7 +143,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   function ready (id: string): Session {
     const session = get(id)
-    if (session.state === 'creating') throw failure('SESSION_NOT_READY', { retryAfterSeconds: 1 })
+    if (session.state === 'creating') throw failure('SESSION_NOT_READY')
     if (session.state !== 'ready') throw failure('SESSION_NOT_FOUND')
     return session
   }

@@ -23,7 +23,7 @@ export class Lanes {
     this.#owners.set(owner, lane)
     if (lane.taken < this.#lanes) lane.taken++
     else if (lane.waiting.length < this.#mostWaiting) await this.#wait(lane, signal)
-    else throw failure('TOO_MANY_TRANSFERS', { retryAfterSeconds: 1 })
+    else throw failure('TOO_MANY_TRANSFERS')
     let isOver = false
     return () => {
       if (!isOver) this.#leave(owner, lane)

@@ -23,8 +23,8 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     // who asks meanwhile shares it: anybody may ask, and sessions wait in the same line
     checking ??= check().finally(() => { checking = undefined })
     await checking
-    if (app.places.areTaken) throw failure('TOO_MANY_SESSIONS', { retryAfterSeconds: 10 })
-    if (app.ports.count().free === 0) throw failure('NO_SLOT', { retryAfterSeconds: 10 })
+    if (app.places.areTaken) throw failure('TOO_MANY_SESSIONS')
+    if (app.ports.count().free === 0) throw failure('NO_SLOT')
     return { ready: true as const }
   })
 }
