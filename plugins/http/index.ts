@@ -1,8 +1,9 @@
 import bodies from './bodies.ts'
+import clientGone from './client-gone.ts'
 import connections from './connections.ts'
 import errorReplies from './error-replies.ts'
 import origins from './origins.ts'
 import rateLimits from './rate-limits.ts'
 
 /** How requests come in, and how errors go out. Each plugin comes after those that it needs. */
-export default [errorReplies, connections, origins, bodies, rateLimits]
+export default [errorReplies, connections, clientGone, origins, bodies, rateLimits]

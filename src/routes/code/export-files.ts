@@ -3,7 +3,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { Binary, ExportQuery } from '#schemas/file.ts'
 import { asDownload } from './download.ts'
-import { goneSignal } from './incoming.ts'
 
 const exportFiles: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/export', {
@@ -21,7 +20,7 @@ const exportFiles: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const session = app.rights.readySession(request.principal, request.params.id)
     app.auditLog.noteForeign(request, 'session.viewed', session)
-    const { content, size } = await app.files.pack(session, request.query.sourceMaps === true, goneSignal(reply))
+    const { content, size } = await app.files.pack(session, request.query.sourceMaps === true, request.gone)
     asDownload(reply, 'extension.zip').header('content-length', size)
     if (request.method !== 'HEAD') return reply.send(content)
     content.destroy()

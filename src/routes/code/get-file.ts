@@ -5,7 +5,7 @@ import { checkFilePath } from '#domain/code/file-path.ts'
 import { errors } from '#schemas/common.ts'
 import { Binary, FileParams, ReadConditions } from '#schemas/file.ts'
 import { asDownload } from './download.ts'
-import { found, goneSignal } from './incoming.ts'
+import { found } from './incoming.ts'
 
 const getFile: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/files/*', {
@@ -26,7 +26,7 @@ const getFile: FastifyPluginAsyncTypebox = async app => {
     const path = checkFilePath(request.params['*'])
     const known = hashesOf(request.headers['if-none-match'], true)
     app.auditLog.noteForeign(request, 'session.viewed', session)
-    const { content, size, hash, modified } = await found(app.files.read(session, path, goneSignal(reply)))
+    const { content, size, hash, modified } = await found(app.files.read(session, path, request.gone))
     asDownload(reply, path).headers({ etag: tagOf(hash), 'last-modified': new Date(modified).toUTCString() })
     const isKnown = known === '*' || known?.includes(hash)
     if (!isKnown && request.method !== 'HEAD') return reply.header('content-length', size).send(content)

@@ -18,10 +18,10 @@ const importFiles: FastifyPluginAsyncTypebox = async app => {
       body: { content: archiveContent },
       response: { 200: Imported, ...errors(400, 401, 403, 404, 409, 413, 421, 429, 502, 503, 507) }
     }
-  }, async (request, reply) => {
+  }, async request => {
     const session = app.rights.readySession(request.principal, request.params.id)
     app.auditLog.noteForeign(request, 'session.pushed', session)
-    const { written, deleted, version } = await app.files.unpack(session, incoming(app, request, reply, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE'), request.query.merge === true)
+    const { written, deleted, version } = await app.files.unpack(session, incoming(app, request, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE'), request.query.merge === true)
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'Archive imported', version, ...outcome, written, deleted }
   })

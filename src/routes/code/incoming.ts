@@ -1,5 +1,5 @@
-import { finished, Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { hashesOf } from '#domain/code/entity-tags.ts'
 import type { Conditions } from '#domain/code/file-changes.ts'
 import { clientOf } from '#domain/access/login.ts'
@@ -11,22 +11,15 @@ export function takesAnyBody (app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 }
 
-/** Aborts when the client has gone away; also when it has been answered. */
-export function goneSignal (reply: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  finished(reply.raw, () => gone.abort(failure('CLIENT_GONE')))
-  return gone.signal
-}
-
 /**
  * The content that a request brings, of at most so many bytes; beyond, it throws the error called `tooLarge`. What
  * whoever sends it may do is looked at again when it is here: it may have been minutes on its way.
  */
-export function incoming (app: FastifyInstance, request: FastifyRequest, reply: FastifyReply, most: number, tooLarge: ErrorName) {
+export function incoming (app: FastifyInstance, request: FastifyRequest, most: number, tooLarge: ErrorName) {
   if (Number(request.headers['content-length'] ?? 0) > most) throw failure(tooLarge)
   return {
     content: piecesOf(request, most, tooLarge),
-    signal: goneSignal(reply),
+    signal: request.gone,
     mayGoOn () {
       if (!request.credential.holds(clientOf(request.headers, request.ip))) throw failure('UNAUTHENTICATED')
       const { id } = request.params as { id?: string }

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { FileList } from '#schemas/file.ts'
-import { goneSignal } from './incoming.ts'
 
 const listFiles: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/files', {
@@ -15,7 +14,7 @@ const listFiles: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const session = app.rights.readySession(request.principal, request.params.id)
     app.auditLog.noteForeign(request, 'session.viewed', session)
-    const { files, truncated } = await app.files.list(session, goneSignal(reply))
+    const { files, truncated } = await app.files.list(session, request.gone)
     reply.header('cache-control', 'no-store')
     return { files: files.map(file => ({ ...file, modified: new Date(file.modified).toISOString() })), truncated }
   })

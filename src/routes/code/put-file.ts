@@ -26,7 +26,7 @@ const putFile: FastifyPluginAsyncTypebox = async app => {
     const path = checkFilePath(request.params['*'])
     const conditions = conditionsOf(request.headers)
     app.auditLog.noteForeign(request, 'session.pushed', session)
-    const { made, version, size, hash } = await app.files.write(session, path, incoming(app, request, reply, FILE_BYTES, 'FILE_TOO_LARGE'), conditions)
+    const { made, version, size, hash } = await app.files.write(session, path, incoming(app, request, FILE_BYTES, 'FILE_TOO_LARGE'), conditions)
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     reply.code(made > 0 ? 201 : 200).header('etag', tagOf(hash))
     return { success: true as const, message: 'File written', version, ...outcome, size, hash }

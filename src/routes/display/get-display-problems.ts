@@ -32,7 +32,7 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     const session = sessionOf(request)
-    await app.problemNews.next(session, request.query.known ?? '', request.signal)
+    await app.problemNews.next(session, request.query.known ?? '', request.gone)
     return app.problemNews.now(sessionOf(request)) // it may have ended meanwhile, and so may what let the page's visitor in
   })
 

@@ -19,7 +19,7 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
   app.addContentTypeParser([...ARCHIVE_TYPES], (_request, payload, done) => done(null, payload))
 
   async function withArchive (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { content, mayGoOn } = incoming(app, request, reply, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE')
+    const { content, mayGoOn } = incoming(app, request, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE')
     const length = request.headers['content-length']
     const { archive, release } = await app.uploads.keep(request.principal.user, content, length === undefined ? undefined : Number(length))
     finished(reply.raw, release)

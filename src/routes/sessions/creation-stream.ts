@@ -19,10 +19,8 @@ export async function streamCreation (app: FastifyInstance, options: CreateSessi
   const requester = { user: request.principal.user, address: request.ip, isAuthenticated: app.config.auth !== 'none' }
   const admission = await app.creations.admit(requester, options, own)
   const lines = new PassThrough()
-  const gone = new AbortController()
-  lines.once('close', () => gone.abort(failure('CLIENT_GONE')))
-  watchCaller(request, reply, gone)
-  write(app.creations.create(admission, gone.signal, request.log), lines).catch(err => {
+  const gone = AbortSignal.any([request.gone, watchCaller(request, reply)])
+  write(app.creations.create(admission, gone, request.log), lines).catch(err => {
     request.log.warn({ err }, 'progress stream broke off')
     lines.destroy()
   })
@@ -37,8 +35,9 @@ async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Pro
   out.end()
 }
 
-/** Counts a reader as gone that has taken nothing for 10 s although there is something to take, and sends away who may not ask any more. */
-function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, gone: AbortController): void {
+/** Aborts when the reader has taken nothing for 10 s although there is something to take, or may not ask any more. */
+function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
   let takenAt = performance.now()
   const over = new AbortController()
   every(1000, () => {
@@ -51,4 +50,5 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply, 
     }
   }, over.signal).catch(err => gone.abort(err))
   finished(reply.raw, () => over.abort()) // at once, if it has gone already
+  return gone.signal
 }

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
@@ -33,8 +34,9 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
   })
 
-  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, credential }: FastifyRequest): void {
+  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, credential, gone }: FastifyRequest): void {
     const hear = (event: SessionEvent) => {
+      if (lines.writableEnded) return
       if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
       else lines.write(toLine(event))
       if (event.type === 'ended') return lines.end()
@@ -43,7 +45,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     const stop = app.events.follow(id, hear)
     const close = app.channels.open(id, { type: 'events', user, address }, credential, () => lines.end())
     const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
-    lines.once('close', () => {
+    addAbortListener(gone, () => {
       stop()
       close()
       clearTimeout(heartbeat)
