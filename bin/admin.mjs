@@ -6,11 +6,11 @@
 //   npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
 // --url says where the server is, if not where its settings say. Where users have to log in, a key is made for the one
 // command: whoever can read the data folder can make one anyway.
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
 import { openKeys } from '#stores/sqlite/keys.ts'
+import { dataFolderAt } from '#system/instance/data-folder.ts'
 
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
@@ -53,7 +53,7 @@ function urlOf ({ host, port }) {
 /** Does the work with headers that an admin sends. */
 async function withAccess ({ auth, dataDir }, work) {
   if (auth === 'none') return await work({})
-  const keys = openKeys(join(dataDir, 'keys.db'))
+  const keys = openKeys(dataFolderAt(dataDir).keys)
   for (const { id, user, expiresAt } of keys.list()) if (user === 'terminal' && expiresAt < new Date()) keys.remove(id) // of a command that was broken off
   const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
   const { key, secret } = keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })

@@ -5,6 +5,7 @@ import { audit, isClean } from '#domain/machine/audit.ts'
 import { portRanges } from '#domain/machine/slots.ts'
 import { readConfig } from '#config.ts'
 import { machineOf } from '#system/audit/machine.ts'
+import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { backendOf } from '#system/firewall/firewall.ts'
 
 const TIMEOUT_MS = 60_000
@@ -12,7 +13,7 @@ const TIMEOUT_MS = 60_000
 try {
   if (process.getuid() !== 0) throw new Error('root is needed, to see everything: run this command as root')
   const config = readConfig(process.env)
-  const { nouns, known } = machineOf({ ...config, portRanges: portRanges(config.portBase, config.slots) }, await backendOf(config))
+  const { nouns, known } = machineOf({ ...config, folder: dataFolderAt(config.dataDir), portRanges: portRanges(config.portBase, config.slots) }, await backendOf(config))
   const found = await audit(nouns, known, AbortSignal.timeout(TIMEOUT_MS))
   if (found.unseen.length > 0) throw new Error(found.unseen.map(({ noun, error }) => `${noun}: ${error.message}`).join('; '))
   const show = ({ kind, name }) => ({ kind, name })

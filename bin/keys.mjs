@@ -3,14 +3,13 @@
 //   npm run keys -- list
 //   npm run keys -- revoke ID
 // `create` prints the key on standard output, this once: what is kept does not tell it.
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
 import { readKeyRequest } from '#domain/access/api-key.ts'
 import { KeyRequest } from '#schemas/key.ts'
 import { openAuditLog } from '#stores/sqlite/audit-log.ts'
-import { prepareDataFolder } from '#system/instance/data-folder.ts'
+import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
 import { openKeys } from '#stores/sqlite/keys.ts'
 
 const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires TIME]
@@ -26,10 +25,10 @@ try {
   const { positionals: [name, ...words], values } = parse()
   const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
   if (!command) throw new Refused(USAGE)
-  const { dataDir } = readConfig(process.env)
-  await prepareDataFolder(dataDir)
-  const keys = openKeys(join(dataDir, 'keys.db'))
-  const auditLog = openAuditLog(join(dataDir, 'audit-log.db'))
+  const folder = dataFolderAt(readConfig(process.env).dataDir)
+  await prepareDataFolder(folder)
+  const keys = openKeys(folder.keys)
+  const auditLog = openAuditLog(folder.auditLog)
   try {
     const { action, key } = command(keys, values, words) ?? {}
     if (action) auditLog.append({ user: 'terminal', action, target: key.id, details: { user: key.user, role: key.role } })

@@ -133,6 +133,12 @@ t.test('only src/system and src/stores touch the operating system, and only src/
   }
 })
 
+t.test('only src/system/instance/data-folder.ts names what is in the data folder', async t => {
+  for (const file of [...files, 'bin/admin.mjs', 'bin/audit.mjs', 'bin/keys.mjs'].filter(file => !file.endsWith('instance/data-folder.ts'))) {
+    t.notMatch(textOf(file), /join\([^)]*dataDir|\bdataDir\}?\/|'[a-z-]+\.db'/, file)
+  }
+})
+
 t.test('no file grows beyond 250 lines, and no folder beyond 20 files', async t => {
   for (const file of files) t.ok(textOf(file).split('\n').length <= 250, file)
   const folders = Map.groupBy(globSync(['src/**/*.{ts,js,py,sh,css}', 'plugins/**/*.ts']), dirname)

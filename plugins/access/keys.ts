@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { openKeys, type KeyStore } from '#stores/sqlite/keys.ts'
@@ -11,9 +10,9 @@ declare module 'fastify' {
 }
 
 async function keys (app: FastifyInstance): Promise<void> {
-  const store = openKeys(join(app.config.dataDir, 'keys.db'), err => app.log.error({ err }, 'key use not recorded'))
+  const store = openKeys(app.instance.folder.keys, err => app.log.error({ err }, 'key use not recorded'))
   app.addHook('onClose', async () => store.close())
   app.decorate('keys', store)
 }
 
-export default fp(keys, { name: 'keys', dependencies: ['config', 'instance'] })
+export default fp(keys, { name: 'keys', dependencies: ['instance'] })

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import cookie from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
@@ -45,12 +44,12 @@ declare module 'fastify' {
 const PRUNE_MS = 3_600_000
 
 async function logins (app: FastifyInstance): Promise<void> {
-  const { dataDir, publicUrl, oidcIssuer, loginIdleTimeout, loginTimeout, bindLogin } = app.config
+  const { publicUrl, oidcIssuer, loginIdleTimeout, loginTimeout, bindLogin } = app.config
   const [loginCookie, csrfCookie] = [cookieFor('login', publicUrl), cookieFor('csrf', publicUrl)]
   const limits = { idleSeconds: loginIdleTimeout, absoluteSeconds: loginTimeout, bound: bindLogin }
   const seenMs = Math.min(60_000, loginIdleTimeout * 100) // a tenth of it: not every request is worth a write
-  const secret = ownSecret(join(dataDir, 'cookie-secret'))
-  const store = openLogins(join(dataDir, 'logins.db'))
+  const secret = ownSecret(app.instance.folder.cookieSecret)
+  const store = openLogins(app.instance.folder.logins)
 
   await app.register(cookie, { secret })
   await app.register(csrf, {

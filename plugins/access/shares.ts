@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Listeners } from '#domain/concurrency/listeners.ts'
@@ -33,7 +32,7 @@ declare module 'fastify' {
 }
 
 async function shares (app: FastifyInstance): Promise<void> {
-  const store = openShares(join(app.config.dataDir, 'shares.db'))
+  const store = openShares(app.instance.folder.shares)
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
   const hearers = new Listeners<[string]>()

@@ -67,7 +67,7 @@ const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, 
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Updates>()
-  const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
+  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
   const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
 
   function updatesOf (facts: SessionFacts): Updates {
@@ -195,4 +195,4 @@ function preferences (path: string): string {
   return JSON.stringify({ extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId(path)] } })
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'config', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Conditions } from '#domain/code/file-changes.ts'
@@ -44,7 +43,7 @@ const MAX_WAITING = 32
 
 async function files (app: FastifyInstance): Promise<void> {
   const lanes = new Lanes(MOST_TRANSFERS, MAX_WAITING)
-  const placeOf = ({ id, account }: SessionFacts) => ({ dir: join(app.config.dataDir, 'sessions', id), account })
+  const placeOf = ({ id, account }: SessionFacts) => ({ dir: app.instance.folder.session(id), account })
   const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
 
   async function inLane<T> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -105,4 +104,4 @@ async function files (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['files'])
 }
 
-export default fp(files, { name: 'files', dependencies: ['config', 'templates', 'code-updates', 'expiry'] })
+export default fp(files, { name: 'files', dependencies: ['instance', 'templates', 'code-updates', 'expiry'] })

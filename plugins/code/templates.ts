@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -21,7 +20,7 @@ declare module 'fastify' {
 const FOLDER = fileURLToPath(new URL('../../templates', import.meta.url))
 
 async function templates (app: FastifyInstance): Promise<void> {
-  const known = await loadTemplates(FOLDER, join(app.config.dataDir, 'templates'))
+  const known = await loadTemplates(FOLDER, app.instance.folder.templates)
 
   function get (name = app.config.template): LoadedTemplate {
     const template = known.get(name)
@@ -36,4 +35,4 @@ async function templates (app: FastifyInstance): Promise<void> {
   app.decorate('templates', { get, has: (name: string) => known.has(name) })
 }
 
-export default fp(templates, { name: 'templates', dependencies: ['config'] })
+export default fp(templates, { name: 'templates', dependencies: ['config', 'instance'] })

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { ARCHIVE_BYTES, looksLikeArchive } from '#domain/code/archive-names.ts'
@@ -21,12 +20,11 @@ declare module 'fastify' {
 
 export interface KeptArchive { archive: () => AsyncIterable<Uint8Array>, release: () => void }
 
-const FOLDER = 'uploads'
 const ALL_BYTES = 8 * ARCHIVE_BYTES
 const EACH_BYTES = 2 * ARCHIVE_BYTES
 
 async function uploads (app: FastifyInstance): Promise<void> {
-  const folder = join(app.config.dataDir, FOLDER)
+  const folder = app.instance.folder.uploads
   const budget = new Budget(ALL_BYTES, EACH_BYTES)
   await makeUploadFolder(folder)
 
@@ -51,4 +49,4 @@ async function uploads (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['uploads'])
 }
 
-export default fp(uploads, { name: 'uploads', dependencies: ['config', 'instance'] })
+export default fp(uploads, { name: 'uploads', dependencies: ['instance'] })

@@ -1,5 +1,4 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Client } from '#domain/access/login.ts'
@@ -26,7 +25,7 @@ interface Page { mode: ShareMode, credential: Credential }
 
 async function pageTokens (app: FastifyInstance): Promise<void> {
   // of the next server, too: a page that is open comes back to it
-  const key = createHmac('sha256', ownSecret(join(app.config.dataDir, 'cookie-secret'))).update('page tokens').digest()
+  const key = createHmac('sha256', ownSecret(app.instance.folder.cookieSecret)).update('page tokens').digest()
 
   function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
     const text = [mode, kind, id].join(' ')
@@ -55,4 +54,4 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['pageTokens'])
 }
 
-export default fp(pageTokens, { name: 'page-tokens', dependencies: ['config', 'credentials', 'sessions'] })
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['credentials', 'instance', 'sessions'] })

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
@@ -40,7 +39,7 @@ const MAX_READERS = 32
 async function events (app: FastifyInstance): Promise<void> {
   const histories = new Map<string, History>()
   const observers = new Listeners<[SessionFacts, SessionEvent]>()
-  const dirOf = ({ id }: SessionFacts) => join(app.config.dataDir, 'sessions', id)
+  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
 
   app.audit.own('history', () => histories.keys(), ({ id }) => [id])
   app.decorate('events', {
@@ -72,4 +71,4 @@ async function events (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(events, { name: 'events', dependencies: ['audit', 'config'] })
+export default fp(events, { name: 'events', dependencies: ['audit', 'instance'] })

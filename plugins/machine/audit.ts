@@ -20,7 +20,7 @@ declare module 'fastify' {
 
 async function auditPlugin (app: FastifyInstance): Promise<void> {
   const { portBase, slots } = app.config
-  const { nouns, known } = machineOf({ ...app.config, portRanges: portRanges(portBase, slots) }, await backendOf(app.config))
+  const { nouns, known } = machineOf({ ...app.config, folder: app.instance.folder, portRanges: portRanges(portBase, slots) }, await backendOf(app.config))
   const held: Noun[] = []
 
   app.decorate('audit', {

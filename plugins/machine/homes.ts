@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { newQueue } from '#domain/concurrency/queue.ts'
@@ -29,8 +28,8 @@ const FILES_EACH = 256
 const PROBE_MS = 20_000
 
 async function homes (app: FastifyInstance): Promise<void> {
-  const { dataDir, instance, homeSize } = app.config
-  const folder = join(dataDir, 'homes')
+  const { instance, homeSize } = app.config
+  const { homes: folder } = app.instance.folder
   const inTurn = newQueue()
   const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
   if (why !== undefined) app.log.warn({ plugin: 'homes', why }, 'home size limit unavailable')

@@ -2,12 +2,14 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { portRanges } from '#domain/machine/slots.ts'
 import { claimInstance } from '#system/instance/claims.ts'
-import { prepareDataFolder } from '#system/instance/data-folder.ts'
+import { dataFolderAt, prepareDataFolder, type DataFolder } from '#system/instance/data-folder.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** This server's hold on the machine: its uids and ports are claimed, and its data folder is there, root's own. */
     instance: {
+      /** Names every path of the data folder. */
+      folder: DataFolder
       /**
        * Says that nothing of the instance is left on the machine: the claim ends with the server. Without this, the
        * claim stands for the next start, so that no other instance takes uids and ports that sessions still have.
@@ -21,14 +23,16 @@ declare module 'fastify' {
 async function instance (app: FastifyInstance): Promise<void> {
   const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
   const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
+  const folder = dataFolderAt(dataDir)
   let isVacated = false
 
   app.decorate('instance', {
+    folder,
     vacate () { isVacated = true }
   } satisfies FastifyInstance['instance'])
   app.addHook('onClose', async () => isVacated ? claim.release() : claim.keep())
 
-  await prepareDataFolder(dataDir)
+  await prepareDataFolder(folder)
 }
 
 export default fp(instance, { name: 'instance', dependencies: ['config'] })

@@ -24,8 +24,8 @@ declare module 'fastify' {
 const COUNTER = 'uids-taken'
 
 async function linuxUsers (app: FastifyInstance): Promise<void> {
-  const { uidMin, uidMax, dataDir } = app.config
-  const homes = join(dataDir, 'homes')
+  const { uidMin, uidMax } = app.config
+  const { homes } = app.instance.folder
   const range = uidMax - uidMin + 1
   await refuseForeignAccounts()
   const gid = await ensureGroup()

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { openRegistry, type RegistryStore } from '#stores/sqlite/registry.ts'
@@ -22,10 +21,9 @@ const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
 
 /** Opens the registry, and records the sessions again that it has lost. */
 async function registry (app: FastifyInstance): Promise<void> {
-  const { dataDir } = app.config
-  const folders = join(dataDir, 'sessions')
-  const folderOf = ({ id }: SessionFacts) => join(folders, id)
-  const store = openRegistry(join(dataDir, 'registry.db'), to => {
+  const { folder } = app.instance
+  const folderOf = ({ id }: SessionFacts) => folder.session(id)
+  const store = openRegistry(folder.registry, to => {
     app.log.error({ plugin: 'registry', movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
   })
   app.addHook('onClose', async () => {
@@ -34,7 +32,7 @@ async function registry (app: FastifyInstance): Promise<void> {
   })
   const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
   forgetOld()
-  const found = readSessionFolders(folders, (sessionId, err) => app.log.error({ plugin: 'registry', sessionId, err }, 'facts of a session that cannot be read'))
+  const found = readSessionFolders(folder.sessions, (sessionId, err) => app.log.error({ plugin: 'registry', sessionId, err }, 'facts of a session that cannot be read'))
   for (const { facts, state } of found) {
     if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
   }

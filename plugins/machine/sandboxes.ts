@@ -44,7 +44,7 @@ export interface Isolation extends Hardening {
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { dataDir, instance, sessionMemory, sessionPids, sessionCpu, sessionPath, strict } = app.config
+  const { instance, sessionMemory, sessionPids, sessionCpu, sessionPath, strict } = app.config
   const cgroups = await detectCgroups(instance)
   app.addHook('onClose', async () => {
     if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
@@ -61,7 +61,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   }
   if (strict) refuseWithoutLimits(isolation)
 
-  const dirOf = ({ id }: SessionFacts) => join(dataDir, 'sessions', id)
+  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
   const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
 
   app.decorate('sandboxes', {
@@ -71,8 +71,8 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       dir: dirOf(facts),
       account: facts.account,
       node: process.execPath,
-      template: join(dataDir, 'templates', template.devServer),
-      npmCache: join(dataDir, 'npm-cache'),
+      template: join(app.instance.folder.templates, template.devServer),
+      npmCache: app.instance.folder.npmCache,
       cgroups,
       limits,
       ports: portsOf(facts.slot)

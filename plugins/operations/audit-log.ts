@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { AuditedAction, AuditedDeed } from '#domain/operations/audit-log.ts'
@@ -21,7 +20,7 @@ declare module 'fastify' {
 interface Asked { principal: Pick<Principal, 'user'>, ip: string }
 
 async function auditLog (app: FastifyInstance): Promise<void> {
-  const store = openAuditLog(join(app.config.dataDir, 'audit-log.db'))
+  const store = openAuditLog(app.instance.folder.auditLog)
 
   function append (deed: AuditedDeed): void {
     try {
@@ -58,4 +57,4 @@ async function auditLog (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['auditLog'])
 }
 
-export default fp(auditLog, { name: 'audit-log', dependencies: ['config', 'events', 'instance'] })
+export default fp(auditLog, { name: 'audit-log', dependencies: ['events', 'instance'] })

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { openStatistics, type Counted, type Day } from '#stores/sqlite/statistics.ts'
@@ -16,7 +15,7 @@ declare module 'fastify' {
 }
 
 async function statistics (app: FastifyInstance): Promise<void> {
-  const store = openStatistics(join(app.config.dataDir, 'statistics.db'))
+  const store = openStatistics(app.instance.folder.statistics)
   const startedAt = new Date()
   const counts: Record<Counted, number> = { created: 0, failed: 0, ended: 0 }
   const users = new Set<string>()
@@ -45,4 +44,4 @@ async function statistics (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['statistics'])
 }
 
-export default fp(statistics, { name: 'statistics', dependencies: ['config', 'events', 'places', 'instance'] })
+export default fp(statistics, { name: 'statistics', dependencies: ['events', 'places', 'instance'] })

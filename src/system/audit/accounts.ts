@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Noun, Thing } from '#domain/machine/audit.ts'
 import { ACCOUNT_FILES, ensureGroup, removeAccount, removeStaleLocks, staleLocks } from '#system/accounts/accounts.ts'
-import { ACCOUNT_NAME, homesOf, isOurUid, type Place } from './place.ts'
+import { ACCOUNT_NAME, isOurUid, type Place } from './place.ts'
 
 /**
  * Lines of accounts with a uid of the range or a home of ours, in all files; and lines without an account, whose names
@@ -17,7 +17,7 @@ export function accounts (place: Place): Noun {
       const recorded = place.recordedAccounts()
       const ours = new Map([...recorded.keys()].map(name => [name, recorded.get(name)?.uid]))
       for (const [name = '', , uid = '', , , home = ''] of passwd) {
-        if (isOurUid(place, Number(uid)) || home.startsWith(homesOf(place) + '/')) ours.set(name, Number(uid))
+        if (isOurUid(place, Number(uid)) || home.startsWith(place.folder.homes + '/')) ours.set(name, Number(uid))
       }
       return files.flatMap(([file, lines]) => lines.flatMap(([name = '']) => {
         const isOurs = ours.has(name) || (file.startsWith('sub') && isOurUid(place, Number(name))) // subuids may be given to a uid
@@ -33,7 +33,7 @@ const toFinding = (file: string, name: string) => ({ kind: 'account', name: `${n
 /** An account that somebody else gave a uid of the range is told of, and left alone. */
 function toThing (place: Place, file: string, name: string, uid: number | undefined): Thing {
   const isSessions = ACCOUNT_NAME.test(name) && uid !== undefined
-  const repair = async () => removeAccount({ name, uid: uid ?? -1, gid: await ensureGroup(), home: join(homesOf(place), name) })
+  const repair = async () => removeAccount({ name, uid: uid ?? -1, gid: await ensureGroup(), home: join(place.folder.homes, name) })
   return { ...toFinding(file, name), owner: name, repair: isSessions ? repair : undefined }
 }
 

@@ -5,7 +5,7 @@ import { killGroups, removeGroups } from '#system/sandbox/cgroups.ts'
 import { ifGone } from '#system/kernel/gone.ts'
 import { readGroups } from '#system/sandbox/sandbox.ts'
 import { textOf } from './files.ts'
-import { foldersOf, type Place } from './place.ts'
+import type { Place } from './place.ts'
 
 /**
  * The instance's own group in each hierarchy, wherever a server of it has made one, and our sessions' groups in it. A
@@ -19,7 +19,7 @@ export function cgroups (place: Place): Noun {
       const found = await Promise.all(hierarchies(await textOf('/proc/self/mountinfo') ?? '').map(path => groupsBelow(path, place.instance, known)))
       return found.flat()
     },
-    implied: async ({ id }) => (await readGroups(join(foldersOf(place), id))).map(name => ({ kind: 'cgroup', name }))
+    implied: async ({ id }) => (await readGroups(place.folder.session(id))).map(name => ({ kind: 'cgroup', name }))
   }
 }
 

@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Known, Noun } from '#domain/machine/audit.ts'
 import { runningServer } from '#system/instance/claims.ts'
 import { accounts, locks } from './accounts.ts'
@@ -15,14 +14,14 @@ import { rootProcesses } from './root-processes.ts'
 import { folders, homes, strayFiles } from './storage.ts'
 
 /** The settings that tell an instance's things from all others. */
-export type Settings = Pick<Place, 'instance' | 'dataDir' | 'uidMin' | 'uidMax' | 'portRanges'>
+export type Settings = Pick<Place, 'instance' | 'folder' | 'uidMin' | 'uidMax' | 'portRanges'>
 
 /** All that an instance may have on the machine, in the order in which it is safely removed; and the sessions that may have it. */
 export function machineOf (settings: Settings, firewall: FirewallBackend): { nouns: Noun[], known: () => Known } {
   let recorded = NO_RECORDS // all that looks goes by what was known when it began: reading it takes time
-  const read = () => (recorded = readRecords(join(settings.dataDir, 'registry.db')))
+  const read = () => (recorded = readRecords(settings.folder.registry))
   const serverPid = () => runningServer(settings.instance)
-  const knownIds = () => recorded.ids.union(new Set(readdirSync(join(settings.dataDir, 'sessions'))))
+  const knownIds = () => recorded.ids.union(new Set(readdirSync(settings.folder.sessions)))
   const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => recorded.accounts, knownIds, readyIds: () => recorded.live.filter(({ state }) => state === 'ready').map(({ id }) => id) }
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),

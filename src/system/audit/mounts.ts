@@ -6,7 +6,7 @@ import { loopDevices } from '#system/kernel/loop-devices.ts'
 import { readInit } from '#system/sandbox/sandbox.ts'
 import { mountPoints, targetOf, textOf } from './files.ts'
 import { pidsWithoutSession } from './process-table.ts'
-import { foldersOf, homesOf, ownerOfPath, type Place } from './place.ts'
+import { ownerOfPath, type Place } from './place.ts'
 
 /**
  * What is mounted below the data folder, here and in the namespaces of other processes, where it keeps a home of an
@@ -20,7 +20,7 @@ export function mounts (place: Place): Noun {
       return [...here, ...elsewhere, ...loops]
     },
     async implied ({ account }) {
-      const image = join(homesOf(place), `${account.name}.img`)
+      const image = join(place.folder.homes, `${account.name}.img`)
       return await isThere(image) ? [loopOf(image)] : []
     }
   }
@@ -40,7 +40,7 @@ async function mountsHere (place: Place): Promise<Thing[]> {
 /** One process of each mount namespace but this one; where root may not look, there is an init above it. Of a live session's, that is its init's. */
 async function namespaces (place: Place): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  const inits = await Promise.all(place.readyIds().map(id => readInit(join(foldersOf(place), id))))
+  const inits = await Promise.all(place.readyIds().map(id => readInit(place.folder.session(id))))
   for (const pid of [...inits.flatMap(init => init ? String(init.pid) : []), ...await pidsWithoutSession(place)]) {
     const namespace = await targetOf(`/proc/${pid}/ns/mnt`)
     if (namespace) found.set(namespace, pid)
@@ -55,7 +55,7 @@ async function namespaces (place: Place): Promise<Map<string, string>> {
  */
 async function mountsElsewhere (place: Place): Promise<Thing[]> {
   const found = await Promise.all([...await namespaces(place)].map(async ([namespace, pid]) => {
-    const points = mountPoints(await textOf(`/proc/${pid}/mountinfo`) ?? '').filter(point => point.startsWith(homesOf(place) + '/'))
+    const points = mountPoints(await textOf(`/proc/${pid}/mountinfo`) ?? '').filter(point => point.startsWith(place.folder.homes + '/'))
     return [...new Set(points.map(point => ownerOfPath(place, point)))].map(owner => ({ kind: 'namespace', name: `${namespace} with the home of ${owner}`, owner }))
   }))
   return found.flat()

@@ -1,11 +1,11 @@
-import { join } from 'node:path'
 import type { Account } from '#domain/session.ts'
 import type { FirewallBackend } from '#system/firewall/backend.ts'
+import type { DataFolder } from '#system/instance/data-folder.ts'
 
 /** Where an instance may have something on the machine. */
 export interface Place {
   instance: string
-  dataDir: string
+  folder: DataFolder
   uidMin: number
   uidMax: number
   /** The slots' ports. */
@@ -25,9 +25,6 @@ export function isOurUid ({ uidMin, uidMax }: Place, uid: number): boolean {
   return uid >= uidMin && uid <= uidMax
 }
 
-export const homesOf = ({ dataDir }: Place) => join(dataDir, 'homes')
-export const foldersOf = ({ dataDir }: Place) => join(dataDir, 'sessions')
-
 /** What a session's entry is called: its folder, and its account. Nothing else is ever removed. */
 export const SESSION_NAME = /^[0-9a-f]{32}$/
 export const ACCOUNT_NAME = /^ex10_user_[0-9a-f]{8}$/
@@ -37,6 +34,6 @@ export const IMAGE_SUFFIX = /\.img(\.new)?$/
 
 /** The account or session that a path in the data folder belongs to, and undefined for any other path. */
 export function ownerOfPath (place: Place, path: string): string | undefined {
-  const folder = [homesOf(place), foldersOf(place)].find(folder => path.startsWith(folder + '/'))
+  const folder = [place.folder.homes, place.folder.sessions].find(folder => path.startsWith(folder + '/'))
   return folder && path.slice(folder.length + 1).split('/')[0]?.replace(IMAGE_SUFFIX, '')
 }

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path'
 import { entriesOf, textOf } from './files.ts'
-import { foldersOf, isOurUid, ownerOfPath, type Place } from './place.ts'
+import { isOurUid, ownerOfPath, type Place } from './place.ts'
 import { parseStat, type ProcessId } from '#system/kernel/processes.ts'
 import { readGroups } from '#system/sandbox/sandbox.ts'
 
@@ -24,7 +24,7 @@ const SCRIPT = /\/sandbox\/[a-z-]+\.sh$/
 export async function pidsWithoutSession (place: Place): Promise<string[]> {
   const all = (await entriesOf('/proc')).filter(name => /^\d+$/.test(name))
   const lists = await Promise.all(place.readyIds().map(async id => {
-    const [group] = await readGroups(join(foldersOf(place), id)) // each process is in all of them
+    const [group] = await readGroups(place.folder.session(id)) // each process is in all of them
     return group === undefined ? '' : await textOf(join(group, 'cgroup.procs')) ?? ''
   }))
   const accountedFor = new Set(lists.flatMap(list => list.split('\n')))

@@ -1,8 +1,7 @@
-import { join } from 'node:path'
 import type { Noun, Thing } from '#domain/machine/audit.ts'
 import { isAlive, kill, until } from '#system/kernel/processes.ts'
 import { isSandboxAlive } from '#system/sandbox/sandbox.ts'
-import { foldersOf, type Place } from './place.ts'
+import type { Place } from './place.ts'
 import { readProcesses, type OurProcess } from './process-table.ts'
 
 /**
@@ -16,7 +15,7 @@ export function processes (place: Place): Noun {
     // root's first: supervisors would start again what is killed before them
     observe: async () => (await readProcesses(place)).sort((a, b) => Number(typeof a.owner === 'number') - Number(typeof b.owner === 'number')).map(toThing),
     async implied ({ id }) {
-      return await isSandboxAlive(join(foldersOf(place), id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
+      return await isSandboxAlive(place.folder.session(id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
     }
   }
 }

@@ -5,7 +5,7 @@ import { parseStat } from '#system/kernel/processes.ts'
 import { readGroups } from '#system/sandbox/sandbox.ts'
 import { MOST_TRANSFERS } from '#system/code/transfer.ts'
 import { entriesOf, ownerOf, textOf } from './files.ts'
-import { foldersOf, type Place } from './place.ts'
+import type { Place } from './place.ts'
 
 /** The ways in of the file writer and of the transfers. */
 const MAY_BE = { nsenter: 1 + MOST_TRANSFERS }
@@ -61,13 +61,13 @@ async function isYoung (pid: string): Promise<boolean> {
 
 /** How many there must be of each, by name. */
 async function countsOf (place: Place, id: string): Promise<Record<string, number>> {
-  const services = (await entriesOf(join(foldersOf(place), id, 'services'))).filter(name => !name.startsWith('.')).length
+  const services = (await entriesOf(join(place.folder.session(id), 'services'))).filter(name => !name.startsWith('.')).length
   return { unshare: 1, 's6-svscan': 1, 's6-supervise': 2 * services, 's6-log': services }
 }
 
 /** One of the session's groups: each process is in all of them. Undefined on a host that has none. */
 async function groupOf (place: Place, id: string): Promise<string | undefined> {
-  return (await readGroups(join(foldersOf(place), id)))[0]
+  return (await readGroups(place.folder.session(id)))[0]
 }
 
 function toFinding (id: string, name: string, number: number): { kind: string, name: string } {

@@ -5,19 +5,17 @@ import { ifGone } from '#system/kernel/gone.ts'
 import { processesOf } from '#system/kernel/processes.ts'
 import { run } from '#system/kernel/run.ts'
 import { entriesOf } from './files.ts'
-import { ACCOUNT_NAME, foldersOf, homesOf, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
+import { ACCOUNT_NAME, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
 
-/** What stands in the data folder beside what set-up and the server put there. */
-const EXPECTED = /^((registry|keys|logins|audit-log|statistics|shares)\.db.*|cookie-secret|homes|sessions|templates|npm-cache|uploads|lost\+found)$/
 /** Where any user may leave a file. */
 const SHARED = ['/tmp', '/tmp/.X11-unix', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
 
 /** Homes: folders, or images of file systems. */
 export function homes (place: Place): Noun {
-  const toFinding = (account: string) => ({ kind: 'home', name: join(homesOf(place), account) })
+  const toFinding = (account: string) => ({ kind: 'home', name: join(place.folder.homes, account) })
   return {
     noun: 'homes',
-    observe: async () => (await entriesOf(homesOf(place))).map(entry => {
+    observe: async () => (await entriesOf(place.folder.homes)).map(entry => {
       const account = entry.replace(IMAGE_SUFFIX, '')
       return { ...toFinding(account), owner: account, repair: ACCOUNT_NAME.test(account) ? signal => removeHome(place, entry, signal) : undefined } satisfies Thing
     }),
@@ -26,7 +24,7 @@ export function homes (place: Place): Noun {
 }
 
 async function removeHome (place: Place, entry: string, signal: AbortSignal): Promise<void> {
-  const path = join(homesOf(place), entry)
+  const path = join(place.folder.homes, entry)
   const owner = await lstat(path).then(({ uid }) => uid, ifGone())
   if (owner === undefined) return
   if (isOurUid(place, owner) && (await processesOf(owner)).length > 0) throw new Error(`processes of uid ${owner} are left`)
@@ -35,14 +33,14 @@ async function removeHome (place: Place, entry: string, signal: AbortSignal): Pr
 
 /** The sessions' folders, and what has no business in the data folder. */
 export function folders (place: Place): Noun {
-  const toFinding = (id: string) => ({ kind: 'folder', name: join(foldersOf(place), id) })
+  const toFinding = (id: string) => ({ kind: 'folder', name: place.folder.session(id) })
   return {
     noun: 'folders',
     async observe () {
-      const [sessions, entries] = await Promise.all([entriesOf(foldersOf(place)), entriesOf(place.dataDir)])
+      const [sessions, entries] = await Promise.all([entriesOf(place.folder.sessions), entriesOf(place.folder.path)])
       return [
         ...sessions.map(id => ({ ...toFinding(id), owner: id, repair: SESSION_NAME.test(id) ? (signal: AbortSignal) => remove(toFinding(id).name, signal) : undefined })),
-        ...entries.filter(name => !EXPECTED.test(name)).map(name => ({ kind: 'folder', name: join(place.dataDir, name), owner: undefined }))
+        ...entries.filter(name => !place.folder.knows(name)).map(name => ({ kind: 'folder', name: join(place.folder.path, name), owner: undefined }))
       ]
     },
     implied: ({ id }) => [toFinding(id)]

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import type { Place } from '#system/audit/place.ts'
+import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { nftables } from '#system/firewall/nft.ts'
 import { readProcesses } from '#system/audit/process-table.ts'
 
@@ -11,7 +12,7 @@ t.test('a dead child that the server has not reaped is seen', async t => {
   const child = Number(String((await once(parent.stdout, 'data'))[0]))
   const place: Place = {
     instance: 'ex10_no_such',
-    dataDir: '/nowhere',
+    folder: dataFolderAt('/nowhere'),
     uidMin: 3_000_000_000,
     uidMax: 3_000_000_009,
     portRanges: [],
