@@ -136,7 +136,7 @@ t.test('300 children that ignore all signals and try to get away end with their 
     const namespaces = namespacesOf(pids)
     t.ok(namespaces.size >= 4, 'control: it had namespaces')
     const ms = await assertEnds(t, server, crowded, 'with 300 children')
-    assertNobodyGotAway(t, own, namespaces)
+    await assertNobodyGotAway(t, own, namespaces)
     t.comment(`DELETE: ${alone} ms without, ${ms} ms with ${pids.length} processes in ${namespaces.size} namespaces`)
     extra.push(ms - alone)
     await eventually('the reaping of every zombie', () => zombiesOf(own.facts.account.uid).length === 0)
@@ -154,8 +154,9 @@ function assertConfined (t: Test, { groups, facts }: Inside): number[] {
   return pids
 }
 
-function assertNobodyGotAway (t: Test, { facts: { account: { uid } } }: Inside, namespaces: Set<string>): void {
-  t.strictSame(holdersOf(namespaces), [], 'no process, descriptor or mount holds a namespace of theirs')
+async function assertNobodyGotAway (t: Test, { facts: { id, account: { uid } } }: Inside, namespaces: Set<string>): Promise<void> {
+  // a short-lived program of this machine may have the number of a namespace that is gone: who got away stays
+  t.ok(await eventually('namespaces that nothing holds', () => holdersOf(namespaces, id).length === 0, 5000), 'no process, descriptor or mount holds a namespace of theirs')
   t.strictSame(keyringsOf(uid), [], 'the kernel has no keyring of theirs')
   t.comment(`zombies at the end of DELETE: ${zombiesOf(uid).join(', ') || 'none'}`)
 }

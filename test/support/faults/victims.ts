@@ -28,9 +28,13 @@ export function namespacesOf (pids: number[]): Set<string> {
   return new Set(pids.flatMap(pid => KINDS.map(kind => link(`/proc/${pid}/ns/${kind}`))).filter(name => name !== '' && !ours.has(name)))
 }
 
-/** Who on the machine is in one of the namespaces, or holds it open by a descriptor or a mount. */
-export function holdersOf (namespaces: Set<string>): string[] {
-  return readdirSync('/proc').filter(pid => /^\d+$/.test(pid)).flatMap(pid => {
+/**
+ * The processes of the machine that are in one of the namespaces or hold it open by a descriptor, and the mounts that do.
+ * Processes in the cgroup of another session do not count: the kernel gives the number of a namespace that is gone to the next one.
+ */
+export function holdersOf (namespaces: Set<string>, sessionId: string): string[] {
+  const isOfAnother = (pid: string) => (/\/([0-9a-f]{32})(\/|$)/m.exec(proc(pid, 'cgroup'))?.[1] ?? sessionId) !== sessionId
+  return readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && !isOfAnother(pid)).flatMap(pid => {
     const paths = [...KINDS.map(kind => `/proc/${pid}/ns/${kind}`), ...list(`/proc/${pid}/fd`)]
     return paths.filter(path => namespaces.has(link(path)))
   }).concat(readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => [...namespaces].some(name => line.includes(name))))
