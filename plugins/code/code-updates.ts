@@ -132,7 +132,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     } finally {
       updates.waiting--
     }
-    const version = app.registry.addVersion(facts.id)
+    const version = await app.registry.addVersion(facts.id)
     app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version })
     app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
     return version

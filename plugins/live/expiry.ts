@@ -9,11 +9,13 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** When sessions end by themselves, and what keeps them from it. What names a session without clocks does nothing. */
     expiry: {
+      /** How far an earlier server saw the session's clocks run. */
+      kept (facts: SessionFacts): Promise<Clocks>
       /**
-       * Runs the session's clocks until the returned function is called; those of one that is not new go on from its record.
+       * Runs the session's clocks until the returned function is called: new ones, unless there are some to go on from.
        * Calls `end` when one is over; it must not reject.
        */
-      watch (facts: SessionFacts, isNew: boolean, end: (reason: EndReason) => Promise<void>): () => void
+      watch (facts: SessionFacts, end: (reason: EndReason) => Promise<void>, clocks?: Clocks): () => void
       /** A person or a program has done something with the session. */
       saw (id: string): void
       /** The session is in use as long as the work runs. Returns what the work does. */
@@ -48,6 +50,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
   const watched = new Map<string, Watched>()
   const unsaved = new Map<string, Watched>()
   let saveAt = Infinity
+  let saving = Promise.resolve()
   let ending = 0
   let lookAt = Infinity
   let timer: NodeJS.Timeout | undefined
@@ -114,10 +117,13 @@ async function expiry (app: FastifyInstance): Promise<void> {
   }
 
   function changed (session: Watched): void {
-    const now = performance.now()
+    saveLater(session)
+    if (session.warned) takeBack(session, session.warned, performance.now())
+  }
+
+  function saveLater (session: Watched): void {
     unsaved.set(session.facts.id, session)
-    if (saveAt === Infinity) saveBy(now + SAVE_MS)
-    if (session.warned) takeBack(session, session.warned, now)
+    if (saveAt === Infinity) saveBy(performance.now() + SAVE_MS)
   }
 
   /** Says that the end that was announced does not come, if that is so. */
@@ -136,37 +142,42 @@ async function expiry (app: FastifyInstance): Promise<void> {
   }
 
   function save (): void {
-    const isNoted = note(unsaved.values())
-    for (const [id, { clocks }] of unsaved) if (isNoted && clocks.working === 0) unsaved.delete(id)
+    const sessions = [...unsaved.values()]
+    for (const [id, { clocks }] of unsaved) if (clocks.working === 0) unsaved.delete(id)
     saveAt = unsaved.size > 0 ? performance.now() + SAVE_MS : Infinity // what is under way goes on
+    note(sessions)
   }
 
-  /** Returns whether it is written; the clocks go on all the same. */
-  function note (sessions: Iterable<Watched>): boolean {
+  function note (sessions: Watched[]): void {
+    saving = Promise.all([saving, write(sessions)]).then(() => {})
+  }
+
+  /** Writes how far the clocks are now. When that fails they go on, and are written later. */
+  async function write (sessions: Watched[]): Promise<void> {
     const now = performance.now()
     try {
       const moment = momentNow()
-      app.registry.noteClocks(Array.from(sessions, ({ facts, clocks }) => [facts.id, noteOf(clocks, now, moment)]))
-      return true
+      await app.registry.clocks.note(sessions.map(({ facts, clocks }) => [facts.id, noteOf(clocks, now, moment)]))
     } catch (err) {
       app.log.error({ err }, 'clock write failed')
-      return false
+      for (const session of sessions) if (watched.get(session.facts.id) === session) saveLater(session)
     }
   }
 
-  function begin ({ id }: SessionFacts, isNew: boolean): Clocks {
+  async function kept ({ id }: SessionFacts): Promise<Clocks> {
+    const found = await app.registry.clocks.noted(id)
     const now = performance.now()
-    const found = isNew ? undefined : app.registry.clockNote(id)
     if (found) return clocksFrom(found, now, momentNow())
-    return { readyAt: now, activeAt: now, working: 0, isUsed: !isNew } // of an earlier version: as far as anybody knows, it was used
+    return { ...newClocks(now), isUsed: true } // of an earlier version: as far as anybody knows, it was used
   }
 
   app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
   app.decorate('expiry', {
-    watch (facts, isNew, end) {
-      const session: Watched = { facts, clocks: begin(facts, isNew), end, dueAt: 0 }
+    kept,
+    watch (facts, end, clocks = newClocks(performance.now())) {
+      const session: Watched = { facts, clocks, end, dueAt: 0 }
       watched.set(facts.id, session)
-      if (!note([session])) changed(session)
+      note([session])
       lookBy(performance.now())
       return () => {
         watched.delete(facts.id)
@@ -204,7 +215,14 @@ async function expiry (app: FastifyInstance): Promise<void> {
     lookAt = saveAt = Infinity
   }
 
-  app.addHook('preClose', async () => { if (unsaved.size > 0) save() }) // sessions may stay
+  app.addHook('preClose', async () => {
+    if (unsaved.size > 0) save() // sessions may stay
+    await saving
+  })
+}
+
+function newClocks (now: number): Clocks {
+  return { readyAt: now, activeAt: now, working: 0, isUsed: false }
 }
 
 export default fp(expiry, { name: 'expiry', dependencies: ['config', 'audit', 'registry', 'events'] })

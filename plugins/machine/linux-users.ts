@@ -20,16 +20,14 @@ declare module 'fastify' {
   }
 }
 
-/** How many uids have been taken so far; it never goes back, so beyond the range's length it tells that uids come again. */
-const COUNTER = 'uids-taken'
-
 async function linuxUsers (app: FastifyInstance): Promise<void> {
   const { uidMin, uidMax } = app.config
   const { homes } = app.instance.folder
   const range = uidMax - uidMin + 1
   await refuseForeignAccounts()
   const gid = await ensureGroup()
-  let taken = app.registry.getCounter(COUNTER) ?? await rebuiltCounter()
+  // it never goes back, so beyond the range's length it tells that uids come again
+  let taken = app.registry.uids.get() ?? await rebuiltCounter()
   const accountInTurn = newQueue() // useradd and userdel lock the same files, and would wait for the lock until they give up
 
   /** The firewall would shut in whoever has a uid of the range. */
@@ -50,7 +48,7 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     for (let tried = 0; tried < range; tried++) {
       const isAgain = taken >= range
       const uid = uidMin + taken % range
-      app.registry.setCounter(COUNTER, ++taken)
+      app.registry.uids.set(++taken)
       if (isAgain ? await ownsNothing(uid, homes) : !(await accountUids()).has(uid)) return uid
     }
     throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)

@@ -1,18 +1,23 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { openRegistry, type RegistryStore } from '#stores/sqlite/registry.ts'
-import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '#system/instance/session-folder.ts'
-import type { Registry } from '#domain/sessions/capabilities.ts'
+import type { ClockStore } from '#domain/live/clock-store.ts'
+import type { UidCounter } from '#domain/machine/registry-store.ts'
+import { SessionRegistry } from '#domain/machine/session-registry.ts'
 import type { SessionFacts } from '#domain/session.ts'
+import type { Registry } from '#domain/sessions/capabilities.ts'
+import { openRegistry } from '#stores/sqlite/registry.ts'
+import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder } from '#system/instance/session-folder.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The durable record of sessions. */
-    registry: RegistryStore & Registry & {
-      /** Notes, durably, that the session's creation came to its end. */
-      commit (facts: SessionFacts): void
+    /** This server's sessions, in memory; every change is written to the journal, which the next server reads. */
+    registry: Registry & Pick<SessionRegistry, 'get' | 'live' | 'find' | 'stopping' | 'ended' | 'addVersion'> & {
+      /** Writes that the session's creation came to its end, as `SessionRegistry.ready` does, and notes it in the session's folder. */
+      ready (facts: SessionFacts, signal: AbortSignal, commit: () => void): Promise<void>
       /** Forgets sessions that ended more than a day ago. */
-      forgetOld (): void
+      forgetOld (): Promise<void>
+      clocks: ClockStore
+      uids: UidCounter
     }
   }
 }
@@ -21,35 +26,51 @@ const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
 
 /** Opens the registry, and records the sessions again that it has lost. */
 async function registry (app: FastifyInstance): Promise<void> {
+  const log = app.log.child({ plugin: 'registry' })
   const { folder } = app.instance
   const folderOf = ({ id }: SessionFacts) => folder.session(id)
-  const store = openRegistry(folder.registry, to => {
-    app.log.error({ plugin: 'registry', movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
+  const { sessions: store, clocks, uids } = openRegistry(folder.registry, to => {
+    log.error({ movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
   })
-  app.addHook('onClose', async () => {
-    if (store.live().length === 0) app.instance.vacate()
-    store.close()
-  })
-  const forgetOld = () => store.prune(new Date(Date.now() - KEEP_ENDED_MS))
-  forgetOld()
-  const found = readSessionFolders(folder.sessions, (sessionId, err) => app.log.error({ plugin: 'registry', sessionId, err }, 'facts of a session that cannot be read'))
-  for (const { facts, state } of found) {
-    if (store.restore(facts, state)) app.log.warn({ plugin: 'registry', sessionId: facts.id, state }, 'session without a record: recorded again')
-  }
+  app.addHook('onClose', () => store.close())
+  await forgetOld()
+  await restore()
+  const sessions = await SessionRegistry.open(store)
+  // added last, it runs before the store is closed
+  app.addHook('onClose', async () => { if (sessions.live().length === 0) app.instance.vacate() })
 
   app.decorate('registry', {
-    ...store,
-    forgetOld,
-    record (facts: SessionFacts) {
+    get: id => sessions.get(id),
+    live: () => sessions.live(),
+    find: id => sessions.find(id),
+    async record (facts) {
       makeSessionFolder(folderOf(facts), facts)
-      store.record(facts)
+      await sessions.record(facts)
     },
-    commit (facts: SessionFacts) {
+    async ready (facts, signal, commit) {
       markReady(folderOf(facts))
-      store.setState(facts.id, 'ready')
+      await sessions.ready(facts.id, signal, commit)
     },
-    forget: (facts: SessionFacts) => removeSessionFolder(folderOf(facts))
-  })
+    stopping: (id, reason) => sessions.stopping(id, reason),
+    ended: (id, state) => sessions.ended(id, state),
+    forget: facts => removeSessionFolder(folderOf(facts)),
+    addVersion: id => sessions.addVersion(id),
+    forgetOld,
+    clocks,
+    uids
+  } satisfies FastifyInstance['registry'])
+
+  async function forgetOld (): Promise<void> {
+    await store.prune(new Date(Date.now() - KEEP_ENDED_MS))
+  }
+
+  /** What a session was made from stands in its folder, too: a registry that was lost is made anew from the folders. */
+  async function restore (): Promise<void> {
+    const found = readSessionFolders(folder.sessions, (sessionId, err) => log.error({ sessionId, err }, 'facts of a session that cannot be read'))
+    for (const { facts, state } of found) {
+      if (await store.restore(facts, state)) log.warn({ sessionId: facts.id, state }, 'session without a record: recorded again')
+    }
+  }
 }
 
-export default fp(registry, { name: 'registry', dependencies: ['config', 'instance'] })
+export default fp(registry, { name: 'registry', dependencies: ['instance'] })

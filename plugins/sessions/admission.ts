@@ -66,7 +66,7 @@ async function admission (app: FastifyInstance): Promise<void> {
 
   async function evict (session: Session): Promise<void> {
     if (session.state === 'ready') events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
-    const end = sessions.end(session.id, app.registry.find(session.id)?.reason ?? 'evicted')
+    const end = sessions.end(session.id, session.reason ?? 'evicted')
     leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
     await end
   }
@@ -78,4 +78,4 @@ function refusal (shortage: Shortage): Ex10Error {
   return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS')
 }
 
-export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'registry', 'sessions', 'events'] })
+export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'sessions', 'events'] })

@@ -128,8 +128,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       const { undo, failpoint } = session
       const steps = createSession(app, { facts, template, own, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
-      signal.throwIfAborted() // no await from here to the commit: whoever ends the session now ends a ready one
-      session.commit()
+      await session.commit(signal)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
       yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }

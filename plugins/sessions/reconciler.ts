@@ -25,7 +25,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     try {
       // at the start they were just tried, and at the end they are tried once more
       if (!isStart) await untilClosing(app.sessions.retry())
-      forgetOld()
+      await forgetOld()
       const found = await app.audit.run(closing.signal, isStart)
       tell('warn', 'found', found)
       if (isClean(found)) return
@@ -40,9 +40,9 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
   }
 
   /** A full disk, or a registry that somebody holds, keeps nobody from making room. */
-  function forgetOld (): void {
+  async function forgetOld (): Promise<void> {
     try {
-      app.registry.forgetOld()
+      await app.registry.forgetOld()
     } catch (err) {
       log.error({ err }, 'ended sessions are not forgotten')
     }

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { pushEveryUndo } from '#domain/sessions/create-session.ts'
 import { parseFailpoint } from '#domain/sessions/failpoint.ts'
+import type { Clocks } from '#domain/live/clocks.ts'
 import type { Begun, Sessions } from '#domain/sessions/live-sessions.ts'
 import type { EndReason, Session, SessionFacts } from '#domain/session.ts'
 import { UndoStack } from '#domain/sessions/undo-stack.ts'
@@ -53,27 +54,27 @@ async function sessions (app: FastifyInstance): Promise<void> {
       undo: session.undo,
       failpoint,
       signal: session.abort.signal,
-      commit () {
-        registry.commit(facts)
+      commit: signal => registry.ready(facts, AbortSignal.any([signal, session.abort.signal]), () => {
         session.wasReady = true
         app.events.open(facts)
         app.events.publish(facts, { type: 'ready', message: 'Session ready' })
-        watch(session, true)
-      },
+        watch(session)
+      }),
       fail: async reason => {
         if (live.has(facts.id)) await endOrLog(facts.id, reason)
       }
     }
   }
 
-  function watch (session: Live, isNew: boolean): void {
+  /** Those of a session of an earlier server go on from its clocks. */
+  function watch (session: Live, clocks?: Clocks): void {
     const { facts } = session
     const unsupervise = app.supervision.watch(facts, app.templates.get(facts.template), () => {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
       endOrLog(facts.id, 'crashed') // never rejects
     })
-    app.codeUpdates.follow(facts, !isNew)
-    const stopClocks = app.expiry.watch(facts, isNew, reason => endOrLog(facts.id, reason))
+    app.codeUpdates.follow(facts, clocks !== undefined)
+    const stopClocks = app.expiry.watch(facts, reason => endOrLog(facts.id, reason), clocks)
     session.unwatch = () => {
       unsupervise()
       stopClocks()
@@ -115,7 +116,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     app.shares.forget(facts.id)
     await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
     const state = session.wasReady ? 'ended' : 'failed'
-    registry.setState(facts.id, state)
+    await registry.ended(facts.id, state)
     live.delete(facts.id)
     app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // who counts places counts this one
     app.events.close(facts)
@@ -128,7 +129,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   async function writeStopping ({ id }: SessionFacts, reason: EndReason): Promise<void> {
     try {
       await failpoint('stopping', 'before', AbortSignal.timeout(stepMs))
-      registry.setState(id, 'stopping', reason)
+      await registry.stopping(id, reason)
       await failpoint('stopping', 'after', AbortSignal.timeout(stepMs))
     } catch (err) {
       app.log.error({ err, sessionId: id }, 'record not written') // a full disk does not keep the session alive
@@ -136,7 +137,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   }
 
   function get (id: string): Session {
-    const session = /^[0-9a-f]{32}$/.test(id) ? registry.get(id) : undefined
+    const session = registry.get(id)
     if (!session) throw failure('SESSION_NOT_FOUND')
     return session
   }
@@ -151,7 +152,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   /** Takes over what a server before this one left: what lives goes on, and all else is ended. */
   async function takeOver (): Promise<void> {
     const left = registry.live()
-    for (const { state, version, ...facts } of left) {
+    for (const { state, version, reason, ...facts } of left) {
       live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController(), wasReady: state !== 'creating' })
       app.ports.hold(facts.slot.index)
       app.places.hold(facts)
@@ -163,7 +164,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
         return []
       }
       app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server: ending it')
-      return [[session.id, registry.find(session.id)?.reason ?? 'recovered']] // one that was being ended has a reason
+      return [[session.id, session.reason ?? 'recovered']] // one that was being ended has a reason
     }))
     await endEach(over.flat()) // some side by side: after a crash of the machine, that may be hundreds
   }
@@ -179,9 +180,10 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   async function adopt (session: Live): Promise<void> {
     const { facts } = session
-    app.events.open(facts, await app.events.kept(facts))
+    const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts)])
+    app.events.open(facts, past)
     app.events.publish(facts, { type: 'adopted', message: 'The server was started again, and goes on with the session' })
-    watch(session, false)
+    watch(session, clocks)
     app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
   }
 

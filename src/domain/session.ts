@@ -7,6 +7,14 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 /** `creating → ready → stopping → ended`, or `creating → failed`. */
 export type SessionState = typeof STATES[number]
 
+/** The states of a session of which nothing is left but its record. */
+export const END_STATES = ['ended', 'failed'] as const satisfies SessionState[]
+export type EndState = typeof END_STATES[number]
+
+export function hasEnded (state: SessionState): state is EndState {
+  return (END_STATES as readonly SessionState[]).includes(state)
+}
+
 export const END_REASONS = ['deleted', 'failed', 'client-gone', 'crashed', 'shutdown', 'recovered', 'evicted', 'idle', 'expired', 'never-used', 'violation'] as const
 
 /** Why a session ended; kept in the registry. */
@@ -95,10 +103,11 @@ export interface Session extends SessionFacts {
   state: SessionState
   /** How many pushes of code it has taken. */
   version: number
+  /** Why its end began, once it has. */
+  reason?: EndReason
 }
 
 /** A session's record: those that have ended are kept for a while. */
 export interface SessionRecord extends Session {
-  reason?: EndReason
   endedAt?: Date
 }

@@ -31,25 +31,25 @@ function facts (): SessionFacts {
 /** The plugin with a registry of its own; nobody hears of events. */
 async function clocks (env: Record<string, string>, folder: string): Promise<{ app: FastifyInstance, ids: string[], close: () => Promise<void> }> {
   const app = Fastify()
-  const registry = openRegistry(`${folder}/${randomBytes(4).toString('hex')}.db`)
-  const parts = { config: readConfig(env), registry, audit: { own () {} }, events: { publish () {} } }
+  const { sessions, clocks } = openRegistry(`${folder}/${randomBytes(4).toString('hex')}.db`)
+  const parts = { config: readConfig(env), registry: { clocks }, audit: { own () {} }, events: { publish () {} } }
   for (const [name, part] of Object.entries(parts)) await app.register(fp(async app => { app.decorate(name, { getter: () => part }) }, { name }))
   await app.register(expiry)
   await app.ready()
   const all = Array.from({ length: SESSIONS }, facts)
-  const stops = all.map(one => {
-    registry.record(one)
-    registry.setState(one.id, 'ready')
-    const stop = app.expiry.watch(one, true, async () => stop())
+  const stops = await Promise.all(all.map(async one => {
+    await sessions.record(one)
+    await sessions.ready(one.id)
+    const stop = app.expiry.watch(one, async () => stop())
     return stop
-  })
+  }))
   return {
     app,
     ids: all.map(({ id }) => id),
     async close () {
       for (const stop of stops) stop()
       await app.close()
-      registry.close()
+      await sessions.close()
     }
   }
 }

@@ -79,7 +79,7 @@ export interface CodeUpdates {
 
 export interface Registry {
   /** Writes the intent, durably, before anything is made: the record, and in the session's folder what it was made from. */
-  record (facts: SessionFacts): void
-  /** Removes the session's folder. The record itself stays: it says how the session ended. */
+  record (facts: SessionFacts): Promise<void>
+  /** Removes the session's folder. The record stays: it tells how the session ended. */
   forget (facts: SessionFacts): void
 }

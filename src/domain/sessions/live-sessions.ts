@@ -8,8 +8,11 @@ export interface Begun {
   failpoint: Failpoint
   /** Aborts when somebody ends the session. */
   signal: AbortSignal
-  /** The session is ready: from now on it is watched, and takes code and viewers. */
-  commit (): void
+  /**
+   * Writes that the session is ready; from then on it is watched, and takes code and viewers.
+   * @throws the reason of `signal`, or of the session's own, when that was aborted before: then the session is not ready, and never will be
+   */
+  commit (signal: AbortSignal): Promise<void>
   /** Undoes the session, unless that has been done. What cannot be undone is for the operator: it is logged. */
   fail (reason: EndReason): Promise<void>
 }

@@ -26,7 +26,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
-    const record = app.registry.find(request.params.id)
+    const record = await app.registry.find(request.params.id)
     const reason = record?.endedAt && endToTell(record, new Date())
     if (reason) return { state: record.state, display: false, reason }
     const session = app.sessions.get(request.params.id)

@@ -14,7 +14,7 @@ const getValidity: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    return validityOf(request.principal, app.registry.find(request.params.id), new Date())
+    return validityOf(request.principal, await app.registry.find(request.params.id), new Date())
   })
 }
 

@@ -1,9 +1,13 @@
 import { existsSync, renameSync } from 'node:fs'
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { ClockStore } from '#domain/live/clock-store.ts'
 import type { ClockNote } from '#domain/live/clocks.ts'
-import { parseFacts, type EndReason, type Session, type SessionFacts, type SessionRecord, type SessionState } from '#domain/session.ts'
+import type { RegistryStore, UidCounter } from '#domain/machine/registry-store.ts'
+import { END_STATES, parseFacts, type EndReason, type SessionRecord, type SessionState } from '#domain/session.ts'
 import { StartRefused } from '#errors.ts'
 import { addColumns, openDatabase } from './database.ts'
+
+const OVER = END_STATES.map(state => `'${state}'`).join(', ')
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -18,7 +22,7 @@ const SCHEMA = `
     created_at TEXT NOT NULL,
     ended_at TEXT
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS live ON sessions (state) WHERE state NOT IN ('ended', 'failed');
+  CREATE INDEX IF NOT EXISTS live ON sessions (state) WHERE state NOT IN (${OVER});
   CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 `
 
@@ -27,8 +31,15 @@ const ADDED: Record<string, string> = {
   noted_at: 'TEXT', noted_boot: 'TEXT', noted_uptime_ms: 'INTEGER', age_ms: 'INTEGER', idle_ms: 'INTEGER', is_used: 'INTEGER'
 }
 
-/** The durable record of sessions, and of the uid counter. */
-export type RegistryStore = ReturnType<typeof openRegistry>
+/** What is kept of this machine's sessions: closing `sessions` closes all. */
+export interface Registry {
+  sessions: RegistryStore
+  clocks: ClockStore
+  uids: UidCounter
+}
+
+/** The name of the uids' counter. */
+const UIDS = 'uids-taken'
 
 /** Numbers of sqlite.org/rescode.html. */
 const BUSY = 5
@@ -39,7 +50,7 @@ const CORRUPT = [11, 26] // malformed, not a database
  * aside first; `movedAside` hears where to.
  * @throws {StartRefused} while somebody else holds its lock
  */
-export function openRegistry (file: string, movedAside: (to: string) => void = () => {}) {
+export function openRegistry (file: string, movedAside: (to: string) => void = () => {}): Registry {
   let database: DatabaseSync
   try {
     database = openSound(file)
@@ -50,49 +61,69 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
     movedAside(moveAside(file))
     database = openSound(file)
   }
-  const statements = {
-    insert: database.prepare('INSERT INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
-    restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
-    setState: database.prepare('UPDATE sessions SET state = ?, reason = coalesce(?, reason), ended_at = ? WHERE id = ?'),
-    get: database.prepare('SELECT * FROM sessions WHERE id = ? AND state NOT IN (\'ended\', \'failed\')'),
-    find: database.prepare('SELECT * FROM sessions WHERE id = ?'),
-    noteClocks: database.prepare('UPDATE sessions SET noted_at = ?, noted_boot = ?, noted_uptime_ms = ?, age_ms = ?, idle_ms = ?, is_used = ? WHERE id = ?'),
-    live: database.prepare('SELECT * FROM sessions WHERE state NOT IN (\'ended\', \'failed\') ORDER BY created_at'),
-    addVersion: database.prepare('UPDATE sessions SET version = version + 1 WHERE id = ? RETURNING version'),
-    prune: database.prepare('DELETE FROM sessions WHERE ended_at < ?'),
-    getCounter: database.prepare('SELECT value FROM counters WHERE name = ?'),
-    setCounter: database.prepare('INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
-  }
+  return { sessions: sessionsIn(database), clocks: clocksIn(database), uids: uidsIn(database) }
+}
 
+function sessionsIn (database: DatabaseSync): RegistryStore {
+  const statements = {
+    insert: database.prepare("INSERT INTO sessions (id, state, facts, created_at) VALUES (?, 'creating', ?, ?)"),
+    restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
+    ready: database.prepare("UPDATE sessions SET state = 'ready' WHERE id = ?"),
+    stopping: database.prepare("UPDATE sessions SET state = 'stopping', reason = ? WHERE id = ?"),
+    ended: database.prepare('UPDATE sessions SET state = ?, ended_at = ? WHERE id = ?'),
+    addVersion: database.prepare('UPDATE sessions SET version = version + 1 WHERE id = ? RETURNING version'),
+    live: database.prepare(`SELECT * FROM sessions WHERE state NOT IN (${OVER}) ORDER BY created_at`),
+    find: database.prepare('SELECT * FROM sessions WHERE id = ?'),
+    prune: database.prepare('DELETE FROM sessions WHERE ended_at < ?')
+  }
   return {
-    /** Writes the intent, before anything is made. */
-    record (facts: SessionFacts): void {
-      statements.insert.run(facts.id, 'creating', JSON.stringify(facts), facts.createdAt.toISOString())
+    async record (facts) {
+      statements.insert.run(facts.id, JSON.stringify(facts), facts.createdAt.toISOString())
     },
-    /** Records a session that is found on the machine, unless it is known, ended ones included. Returns whether it was not. */
-    restore (facts: SessionFacts, state: SessionState): boolean {
+    async restore (facts, state) {
       return Number(statements.restore.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString()).changes) > 0
     },
-    setState (id: string, state: SessionState, reason?: EndReason): void {
-      const endedAt = state === 'ended' || state === 'failed' ? new Date().toISOString() : null
-      statements.setState.run(state, reason ?? null, endedAt, id)
+    async ready (id) {
+      statements.ready.run(id)
     },
-    /** A session that has not ended. */
-    get (id: string): Session | undefined {
-      const row = statements.get.get(id)
-      return row && toSession(row)
+    async stopping (id, reason) {
+      statements.stopping.run(reason, id)
     },
-    /** A session's record, also of one that ended not long ago. */
-    find (id: string): SessionRecord | undefined {
+    async ended (id, state) {
+      statements.ended.run(state, new Date().toISOString(), id)
+    },
+    async addVersion (id) {
+      const row = statements.addVersion.get(id)
+      if (!row) throw new Error(`no session ${id} is recorded`)
+      return Number(row.version)
+    },
+    async live () {
+      return statements.live.all().map(toRecord)
+    },
+    async find (id) {
       const row = statements.find.get(id)
       return row && toRecord(row)
     },
-    /** Notes how far sessions' clocks are: all at once, for one write is as dear as many. */
-    noteClocks (notes: Iterable<[id: string, note: ClockNote]>): void {
+    async prune (date) {
+      statements.prune.run(date.toISOString())
+    },
+    async close () {
+      database.close()
+    }
+  }
+}
+
+function clocksIn (database: DatabaseSync): ClockStore {
+  const statements = {
+    note: database.prepare('UPDATE sessions SET noted_at = ?, noted_boot = ?, noted_uptime_ms = ?, age_ms = ?, idle_ms = ?, is_used = ? WHERE id = ?'),
+    noted: database.prepare('SELECT * FROM sessions WHERE id = ? AND noted_at IS NOT NULL')
+  }
+  return {
+    async note (notes) {
       database.exec('BEGIN IMMEDIATE')
       try {
         for (const [id, { wall, bootId, uptimeMs, ageMs, idleMs, isUsed }] of notes) {
-          statements.noteClocks.run(wall.toISOString(), bootId, uptimeMs, Math.round(ageMs), Math.round(idleMs), Number(isUsed), id)
+          statements.note.run(wall.toISOString(), bootId, uptimeMs, Math.round(ageMs), Math.round(idleMs), Number(isUsed), id)
         }
         database.exec('COMMIT')
       } catch (error) {
@@ -100,33 +131,37 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
         throw error
       }
     },
-    /** How far the session's clocks were when they were noted last. */
-    clockNote (id: string): ClockNote | undefined {
-      const row = statements.find.get(id)
-      return row?.noted_at ? toNote(row) : undefined
-    },
-    /** All sessions that have not ended, oldest first. */
-    live (): Session[] {
-      return statements.live.all().map(toSession)
-    },
-    /** Counts one push, and returns how many there were with it. */
-    addVersion (id: string): number {
-      return Number(statements.addVersion.get(id)?.version)
-    },
-    /** Forgets the sessions that ended before `date`. */
-    prune (date: Date): void {
-      statements.prune.run(date.toISOString())
-    },
-    getCounter (name: string): number | undefined {
-      const value = statements.getCounter.get(name)?.value
+    async noted (id) {
+      const row = statements.noted.get(id)
+      return row && toNote(row)
+    }
+  }
+}
+
+function uidsIn (database: DatabaseSync): UidCounter {
+  const get = database.prepare('SELECT value FROM counters WHERE name = ?')
+  const set = database.prepare('INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
+  return {
+    get () {
+      const value = get.get(UIDS)?.value
       return value === undefined ? undefined : Number(value)
     },
-    setCounter (name: string, value: number): void {
-      statements.setCounter.run(name, value)
-    },
-    close (): void {
-      database.close()
+    set (taken) {
+      set.run(UIDS, taken)
     }
+  }
+}
+
+/** Reads all records of the registry in `file`, beside a server that may have it open; nothing is written. Without the file, there are none. */
+export function readRegistry (file: string): SessionRecord[] {
+  if (!existsSync(file)) return []
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    database.exec('PRAGMA busy_timeout = 2000')
+    if (!database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'").get()) return []
+    return database.prepare('SELECT * FROM sessions').all().map(toRecord)
+  } finally {
+    database.close()
   }
 }
 
@@ -156,13 +191,11 @@ function moveAside (file: string): string {
   return to
 }
 
-function toSession (row: Record<string, SQLOutputValue>): Session {
-  return { ...parseFacts(String(row.facts)), state: String(row.state) as SessionState, version: Number(row.version) }
-}
-
 function toRecord (row: Record<string, SQLOutputValue>): SessionRecord {
   return {
-    ...toSession(row),
+    ...parseFacts(String(row.facts)),
+    state: String(row.state) as SessionState,
+    version: Number(row.version),
     ...(row.reason !== null && { reason: String(row.reason) as EndReason }),
     ...(row.ended_at !== null && { endedAt: new Date(String(row.ended_at)) })
   }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseFacts, type SessionFacts, type SessionState } from '#domain/session.ts'
+import { parseFacts, type SessionFacts } from '#domain/session.ts'
 
 // What a session was made from stands in its folder as well as in the registry: a registry that was lost is rebuilt
 // from the folders, so that sessions that live are taken over and all others undone.
@@ -45,7 +45,7 @@ export function removeSessionFolder (dir: string): void {
  * What the folders below `sessions` tell of sessions. A folder without facts has nothing but itself: it was never used.
  * Calls `onDamaged` with the id of one whose facts cannot be read; whoever audits finds what is left of its session.
  */
-export function readSessionFolders (sessions: string, onDamaged: (id: string, error: unknown) => void): { facts: SessionFacts, state: SessionState }[] {
+export function readSessionFolders (sessions: string, onDamaged: (id: string, error: unknown) => void): { facts: SessionFacts, state: 'creating' | 'ready' }[] {
   return readdirSync(sessions).flatMap(id => {
     const dir = join(sessions, id)
     if (!existsSync(join(dir, FACTS))) return []

@@ -43,7 +43,7 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
     browser: { start: note('browser'), stop: note('-browser') },
     devServer: { start: note('dev-server'), stop: note('-dev-server') },
     codeUpdates: { install: note('template'), begin: note('extension'), stop: sync('-writer') },
-    registry: { record: sync('record'), forget: sync('-record') }
+    registry: { record: note('record'), forget: sync('-record') }
   }
   const begun = () => calls.filter(call => !call.endsWith(' done'))
   return { make, calls, begun, signals }

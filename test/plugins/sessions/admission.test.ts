@@ -10,7 +10,7 @@ const LONG_MS = 60_000
 
 /**
  * The real places. A list stands in for the plugin `sessions`: a session leaves it, and its place, when it is ended, unless
- * it is one of `failing`. Functions stand in for `audit`, `events` and `registry`.
+ * it is one of `failing`. Functions stand in for `audit` and `events`.
  */
 async function withAdmission (t: Test, settings: Partial<Config>, failing: string[] = []) {
   const live: Session[] = []
@@ -20,7 +20,6 @@ async function withAdmission (t: Test, settings: Partial<Config>, failing: strin
     settings: { slots: 10, ...settings },
     standIns: {
       audit: { own () {} },
-      registry: { find: () => undefined },
       events: { publish: ({ id }, { reason }) => { warned.push(`${id} ${reason}`) } },
       sessions: {
         list: () => [...live],
