@@ -11,11 +11,19 @@ declare module 'fastify' {
       /** What homes are here: images have a size, folders share the disk. */
       kind: 'image' | 'folder'
       /**
-       * Refuses a session whose home the disk could not hold, filled, beside all that were promised before. The caller
-       * takes its slot at once: slots that are taken are what was promised.
+       * Promises the session a home.
+       * @throws {Ex10Error} EX10_NO_DISK when the disk could not hold it, filled, beside all that were promised before
+       */
+      promise (sessionId: string): Promise<void>
+      /** The session of an earlier server has a home. */
+      hold (sessionId: string): void
+      /** The session's home is gone, or is not made any more. */
+      release (sessionId: string): void
+      /**
+       * Looks whether another home could be promised; `instead`, whether it could be when one that was promised is gone.
        * @throws {Ex10Error} EX10_NO_DISK
        */
-      admit (): Promise<void>
+      look (instead?: boolean): Promise<void>
     }
   }
 }
@@ -30,25 +38,34 @@ const PROBE_MS = 20_000
 async function homes (app: FastifyInstance): Promise<void> {
   const { instance, homeSize } = app.config
   const { homes: folder } = app.instance.folder
+  const promised = new Set<string>() // to sessions
   const inTurn = newQueue()
   const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
   if (why !== undefined) app.log.warn({ plugin: 'homes', why }, 'home size limit unavailable')
 
+  app.audit.own('promised home', () => promised, ({ id }) => [id])
   app.decorate('homes', {
     kind: why === undefined ? 'image' : 'folder',
-    admit: () => inTurn(admit),
+    promise: id => inTurn(async () => {
+      await look()
+      promised.add(id)
+    }),
+    hold: id => { promised.add(id) },
+    release: id => { promised.delete(id) },
+    look,
     create: (account, signal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
     remove: removeHome
   } satisfies FastifyInstance['homes'])
 
-  async function admit (): Promise<void> {
+  async function look (instead = false): Promise<void> {
     if (why !== undefined) return
-    const before = app.ports.count().taken
+    const before = promised.size
     const { count, growthBytes, freeBytes, freeFiles } = await measureImages(folder)
-    const unmade = Math.max(0, Math.max(before, app.ports.count().taken) - count)
-    const promised = growthBytes + unmade * homeSize * MIB + app.ports.count().taken * BESIDE_HOME_MIB * MIB
-    if (freeBytes < promised + (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + 1) * FILES_EACH) throw failure('NO_DISK')
+    const unmade = Math.max(0, Math.max(before, promised.size) - count)
+    const promisedBytes = growthBytes + unmade * homeSize * MIB + promised.size * BESIDE_HOME_MIB * MIB
+    const more = instead ? 0 : 1
+    if (freeBytes < promisedBytes + more * (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + more) * FILES_EACH) throw failure('NO_DISK')
   }
 }
 
-export default fp(homes, { name: 'homes', dependencies: ['config', 'instance', 'ports'] })
+export default fp(homes, { name: 'homes', dependencies: ['config', 'instance', 'audit'] })

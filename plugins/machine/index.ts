@@ -6,7 +6,8 @@ import linuxUsers from './linux-users.ts'
 import places from './places.ts'
 import ports from './ports.ts'
 import registry from './registry.ts'
+import reservations from './reservations.ts'
 import sandboxes from './sandboxes.ts'
 
 /** What a session takes of the machine: a place, a port, an account, rules, a sandbox. Each plugin comes after those that it needs. */
-export default [instance, registry, audit, ports, places, linuxUsers, homes, firewall, sandboxes]
+export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, firewall, sandboxes]

@@ -11,16 +11,16 @@ declare module 'fastify' {
   interface FastifyInstance {
     ports: {
       /**
-       * Takes a slot whose three ports are free; it is taken before the first await, so that no two requests get one.
+       * Takes a slot for the session, whose three ports are free; it is taken before the first await, so that no two get one.
        * @throws {Ex10Error} EX10_NO_SLOT
        */
-      reserve (): Promise<Slot>
-      /** Takes a slot for a session that an earlier server made. */
-      hold (slotIndex: number): void
+      reserve (sessionId: string): Promise<Slot>
+      /** Takes the slot of a session that an earlier server made. */
+      hold (sessionId: string, slotIndex: number): void
       /** Whether these are the ports of a slot of this server. */
       isSlot (slot: Slot): boolean
-      /** Frees the slot for the next session. */
-      release (slotIndex: number): void
+      /** Frees the session's slot, if it has one. */
+      release (sessionId: string): void
       /** How many slots are taken, and how many are free. */
       count (): { taken: number, free: number }
     }
@@ -29,44 +29,39 @@ declare module 'fastify' {
 
 async function ports (app: FastifyInstance): Promise<void> {
   const { portBase, slots } = app.config
-  const taken = new Set<number>()
+  const taken = new Map<string, number>() // by session
   let next = 0 // going round, a slot rests for as long as possible before it serves again
 
-  async function reserve (): Promise<Slot> {
-    const busy: number[] = [] // somebody else listens there: held until we are done, so as not to try them again
-    try {
-      for (;;) {
-        const slot = slotAt(take(), portBase)
-        busy.push(slot.index)
-        if (!await areFree(slot)) continue
-        busy.pop()
-        return slot
-      }
-    } finally {
-      for (const index of busy) taken.delete(index)
-    }
-  }
+  app.audit.own('slot', () => [...taken.values()].map(slotKey), ({ slot }) => [slotKey(slot.index)])
+  app.decorate('ports', {
+    reserve,
+    hold: (id, index) => { taken.set(id, index) },
+    isSlot: slot => slot.index < slots && isDeepStrictEqual(slot, slotAt(slot.index, portBase)),
+    release: id => { taken.delete(id) },
+    count: () => ({ taken: taken.size, free: slots - taken.size })
+  } satisfies FastifyInstance['ports'])
 
-  function take (): number {
-    for (let tried = 0; tried < slots; tried++) {
-      const index = next
-      next = (next + 1) % slots
-      if (!taken.has(index)) {
-        taken.add(index)
-        return index
-      }
+  async function reserve (id: string): Promise<Slot> {
+    const busy = new Set<number>() // somebody else listens there
+    for (let index = nextBut(busy); index !== undefined; index = nextBut(busy)) {
+      taken.set(id, index)
+      const slot = slotAt(index, portBase)
+      if (await areFree(slot)) return slot
+      busy.add(index)
     }
+    taken.delete(id)
     throw failure('NO_SLOT')
   }
 
-  app.audit.own('slot', () => [...taken].map(slotKey), ({ slot }) => [slotKey(slot.index)])
-  app.decorate('ports', {
-    reserve,
-    hold: (index: number) => { taken.add(index) },
-    isSlot: (slot: Slot) => slot.index < slots && isDeepStrictEqual(slot, slotAt(slot.index, portBase)),
-    release: (index: number) => { taken.delete(index) },
-    count: () => ({ taken: taken.size, free: slots - taken.size })
-  })
+  /** The next slot that is neither taken nor among these. */
+  function nextBut (busy: ReadonlySet<number>): number | undefined {
+    const isNoUse = new Set(taken.values()).union(busy)
+    for (let tried = 0; tried < slots; tried++) {
+      const index = next
+      next = (next + 1) % slots
+      if (!isNoUse.has(index)) return index
+    }
+  }
 }
 
 async function areFree (slot: Slot): Promise<boolean> {

@@ -7,6 +7,7 @@ import { createSession, type StepStarted } from '#domain/sessions/create-session
 import { withHeartbeat } from '#domain/concurrency/heartbeat.ts'
 import type { Requester, SessionFacts, Template } from '#domain/session.ts'
 import type { Turn } from '#domain/sessions/turn.ts'
+import type { UndoStack } from '#domain/sessions/undo-stack.ts'
 import { failure, shownAs } from '#errors.ts'
 import type { ProgressLine } from '#schemas/progress.ts'
 import type { CreateSessionOptions } from '#schemas/session.ts'
@@ -34,8 +35,15 @@ declare module 'fastify' {
 
 /** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
 export type Admission = Admitted | Queued
-interface Admitted { facts: SessionFacts, template: Template, own: FirstFiles | undefined, order: Order }
-interface Queued { turn: Turn, wish: Wish, template: Template, own: FirstFiles | undefined, order: Order }
+interface Admitted extends Wanted { facts: SessionFacts }
+interface Queued extends Wanted { turn: Turn, wish: Wish }
+interface Wanted {
+  template: Template
+  own: FirstFiles | undefined
+  order: Order
+  /** What the session has so far, as what undoes it. */
+  undo: UndoStack
+}
 
 /** A creation, from when it is asked for until it is over. */
 interface Order { owner: string, turnedAway: AbortController }
@@ -54,42 +62,34 @@ async function creations (app: FastifyInstance): Promise<void> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
     const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, devServer: template.devServer, width, height }
-    const turn = app.admission.enter(wish)
     const order: Order = { owner, turnedAway: new AbortController() }
+    const undo = app.sessions.newUndo(wish.id)
     orders.add(order)
     try {
-      return turn ? { turn, wish, template, own, order } : { facts: await decide(wish, order), template, own, order }
+      const wanted: Wanted = { template, own, order, undo }
+      const turn = app.admission.enter(wish)
+      return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, order) }
     } catch (error) {
       orders.delete(order)
+      await undo.run()
       throw error
     }
   }
 
-  /** Decides the rest for a session that has its place; gives the place back when that fails. */
+  /** Decides the rest for a session that has its place. */
   async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
-    try {
-      await app.homes.admit()
-      const slot = await app.ports.reserve() // takes it at once: the next home is admitted with this one in the count
-      try {
-        const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
-        turnedAway.signal.throwIfAborted()
-        return { ...wish, slot, account, createdAt: new Date() }
-      } catch (error) {
-        app.ports.release(slot.index)
-        throw error
-      }
-    } catch (error) {
-      app.places.release(wish.id)
-      throw error
-    }
+    const slot = await app.reservations.complete(wish.id)
+    const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+    turnedAway.signal.throwIfAborted()
+    return { ...wish, slot, account, createdAt: new Date() }
   }
 
   async function * create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
     running.add(over)
     try {
-      const admitted = 'turn' in admission ? yield * wait(admission, gone, log) : admission
-      if (admitted) yield * make(admitted, gone, log)
+      const facts = 'turn' in admission ? yield * wait(admission, gone, log) : admission.facts
+      if (facts) yield * make(facts, admission, gone, log)
     } finally {
       running.delete(over)
       orders.delete(admission.order)
@@ -98,7 +98,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   }
 
   /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
-  async function * wait ({ turn, wish, template, own, order }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, Admitted | undefined, undefined> {
+  async function * wait ({ turn, wish, order, undo }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
     const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
     let facts: SessionFacts | undefined
     try {
@@ -108,25 +108,24 @@ async function creations (app: FastifyInstance): Promise<void> {
       }
       signal.throwIfAborted()
       facts = await decide(wish, order)
-      return { facts, template, own, order }
+      return facts
     } catch (err) {
-      app.places.release(turn.id)
+      await undo.run()
       log.info({ err }, 'queued creation aborted')
       yield toErrorLine(err)
     } finally {
-      if (!facts) app.places.release(turn.id) // likewise: a reader that stopped reading
+      if (!facts) await undo.run() // a reader that stopped reading ends this generator at a yield, without an error
     }
   }
 
-  async function * make ({ facts, template, own, order }: Admitted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * make (facts: SessionFacts, { template, own, order, undo }: Wanted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
-    const session = app.sessions.begin(facts)
+    const session = app.sessions.begin(facts, undo)
     const signal = AbortSignal.any([gone, shutdown.signal, session.signal, order.turnedAway.signal])
     let committed = false
     try {
-      const { undo, failpoint } = session
-      const steps = createSession(app, { facts, template, own, undo, signal, failpoint, stepMs: app.config.stepTimeout * 1000 })
+      const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000 })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       await session.commit(signal)
       committed = true
@@ -138,8 +137,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       await session.fail(gone.aborted ? 'client-gone' : 'failed')
       yield line
     } finally {
-      // a reader that stopped reading ends this generator at a yield, without an error
-      if (!committed) await session.fail('client-gone')
+      if (!committed) await session.fail('client-gone') // likewise
     }
   }
 
@@ -168,5 +166,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'ports', 'places', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
 })

@@ -6,7 +6,7 @@ import { parseFailpoint } from '#domain/sessions/failpoint.ts'
 import type { Clocks } from '#domain/live/clocks.ts'
 import type { Begun, Sessions } from '#domain/sessions/live-sessions.ts'
 import type { EndReason, Session, SessionFacts } from '#domain/session.ts'
-import { UndoStack } from '#domain/sessions/undo-stack.ts'
+import { UndoStack, type UndoFailed } from '#domain/sessions/undo-stack.ts'
 import { failure } from '#errors.ts'
 import { failpointOf } from '#system/sessions/inject-failure.ts'
 
@@ -23,8 +23,8 @@ interface Live {
   wasReady: boolean
   unwatch?: () => void
   ending?: Promise<void>
-  /** Its teardown has failed; this is why it was to end. */
-  halfEnded?: EndReason
+  /** Why it ends, once its teardown has begun. */
+  reason?: EndReason
 }
 
 /** More side by side would wait for each other until their steps' time is over. */
@@ -37,21 +37,30 @@ async function sessions (app: FastifyInstance): Promise<void> {
   const failpoint = failpointOf(parseFailpoint(app.config.failpoint))
   const live = new Map<string, Live>()
 
-  function newUndoStack (sessionId: string): UndoStack {
-    return new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
-  }
-
-  function undoEverything (facts: SessionFacts): UndoStack {
-    const undo = newUndoStack(facts.id)
-    pushEveryUndo(app, facts, failpoint, undo)
+  function newUndo (sessionId: string): UndoStack {
+    const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
+    undo.push('reserve', () => app.reservations.release(sessionId), 'last')
     return undo
   }
 
-  function begin (facts: SessionFacts): Begun {
-    const session: Live = { facts, undo: newUndoStack(facts.id), abort: new AbortController(), wasReady: false }
+  /** Takes charge of a session. Its end is written and told when all is undone but its reservation. */
+  function take (facts: SessionFacts, undo: UndoStack, wasReady: boolean): Live {
+    const session: Live = { facts, undo, abort: new AbortController(), wasReady }
+    undo.push('ended', signal => conclude(session, signal), 'last')
     live.set(facts.id, session)
+    return session
+  }
+
+  /** What is left of it may be anything. */
+  function undoEverything (session: Live): void {
+    session.undo = newUndo(session.facts.id)
+    session.undo.push('ended', signal => conclude(session, signal), 'last')
+    pushEveryUndo(app, session.facts, failpoint, session.undo)
+  }
+
+  function begin (facts: SessionFacts, undo: UndoStack): Begun {
+    const session = take(facts, undo, false)
     return {
-      undo: session.undo,
       failpoint,
       signal: session.abort.signal,
       commit: signal => registry.ready(facts, AbortSignal.any([signal, session.abort.signal]), () => {
@@ -94,7 +103,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
     session.ending ??= tearDown(session, reason).catch(error => {
       delete session.ending // who asks again tries again
-      session.halfEnded = reason
       throw error
     })
     return session.ending
@@ -104,26 +112,30 @@ async function sessions (app: FastifyInstance): Promise<void> {
   async function tearDown (session: Live, reason: EndReason): Promise<void> {
     const { facts } = session
     const startedAt = performance.now()
+    session.reason = reason
     session.abort.abort(failure('SESSION_NOT_FOUND'))
     session.unwatch?.()
     await writeStopping(facts, reason)
     try {
       await session.undo.run()
     } catch (error) {
-      session.undo = undoEverything(facts) // the slot stays taken and the record open; another try runs every undo
-      throw error
+      undoEverything(session) // the slot stays taken and the record open; another try runs every undo
+      throw (error as UndoFailed).of('ended') ?? error // a record that cannot be closed is all that is left: its caller hears why
     }
-    app.shares.forget(facts.id)
-    await failpoint('ended', 'before', AbortSignal.timeout(stepMs))
-    const state = session.wasReady ? 'ended' : 'failed'
-    await registry.ended(facts.id, state)
     live.delete(facts.id)
-    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // who counts places counts this one
-    app.events.close(facts)
-    app.ports.release(facts.slot.index)
-    app.places.release(facts.id)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
     await failpoint('ended', 'after', AbortSignal.timeout(stepMs))
+  }
+
+  /** Nothing of the session is left on the machine. Its slot is given back only when that is written: the next server must not find two that have it. */
+  async function conclude ({ facts, wasReady, reason }: Live, signal: AbortSignal): Promise<void> {
+    app.shares.forget(facts.id)
+    await failpoint('ended', 'before', signal)
+    const state = wasReady ? 'ended' : 'failed'
+    await registry.ended(facts.id, state)
+    signal.throwIfAborted() // too late: the next try tells of it
+    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // who counts places counts this one
+    app.events.close(facts)
   }
 
   async function writeStopping ({ id }: SessionFacts, reason: EndReason): Promise<void> {
@@ -153,9 +165,9 @@ async function sessions (app: FastifyInstance): Promise<void> {
   async function takeOver (): Promise<void> {
     const left = registry.live()
     for (const { state, version, reason, ...facts } of left) {
-      live.set(facts.id, { facts, undo: undoEverything(facts), abort: new AbortController(), wasReady: state !== 'creating' })
-      app.ports.hold(facts.slot.index)
-      app.places.hold(facts)
+      const session = take(facts, newUndo(facts.id), state !== 'creating')
+      pushEveryUndo(app, facts, failpoint, session.undo)
+      app.reservations.hold(facts)
     }
     const over = await Promise.all(left.map(async (session): Promise<[id: string, reason: EndReason][]> => {
       const problem = await whyNotAdopted(session)
@@ -205,17 +217,23 @@ async function sessions (app: FastifyInstance): Promise<void> {
     await endAll([...live.keys()].filter(id => !kept.includes(id)), 'shutdown')
   }
 
+  /** Those whose teardown has failed. */
+  function halfEnded (): [id: string, reason: EndReason][] {
+    return [...live].flatMap(([id, { reason, ending }]) => reason && !ending ? [[id, reason]] : [])
+  }
+
   app.decorate('sessions', {
+    newUndo,
     begin,
     get,
     ready,
     list: () => registry.live(),
     end,
     endAll,
-    retry: () => endEach([...live].flatMap(([id, { halfEnded }]) => halfEnded ? [[id, halfEnded]] : []))
+    retry: () => endEach(halfEnded())
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
-  app.audit.own('half-ended session', () => [...live].filter(([, { halfEnded }]) => halfEnded).map(([id]) => `${id}, whose teardown failed`))
+  app.audit.own('half-ended session', () => halfEnded().map(([id]) => `${id}, whose teardown failed`))
   app.firewall.onAlarm((state, message) => {
     for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
   })
@@ -225,5 +243,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['config', 'audit', 'registry', 'ports', 'places', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'shares', 'supervision']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'shares', 'supervision']
 })

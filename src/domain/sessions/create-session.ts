@@ -3,7 +3,7 @@ import type { Capabilities, FirstFiles } from './capabilities.ts'
 import type { Failpoint } from './failpoint.ts'
 import type { SessionFacts, Template } from '#domain/session.ts'
 import { STEPS, stepMessage, UNDONE_STEPS, type Step, type UndoneStep } from './steps.ts'
-import type { Undo, UndoStack } from './undo-stack.ts'
+import type { Undo, UndoStack, When } from './undo-stack.ts'
 
 /** A step that has begun. */
 export interface StepStarted {
@@ -44,7 +44,7 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     const revert = undos.get(step)
     let work = Promise.resolve()
     // what is still being made cannot be undone: its signal has told it to stop
-    if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) })
+    if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) }, whenOf(step))
     work = Promise.resolve(acquisitions[step]?.(withinStep()))
     work.catch(() => {}) // a creation that fails before it awaits this step has its own error
     begun.set(step, work)
@@ -56,6 +56,7 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
     signal.throwIfAborted() // again: its reader took its time
     await failpoint(step, 'before', withinStep())
+    signal.throwIfAborted() // what is begun has its undo on a stack that has not run
     if (step === 'display') begin('dev-server').catch(() => {}) // start the dev server early: it uses the second core while Xpra starts, and Chromium can load the build that set-up made
     await begin(step)
     await failpoint(step, 'after', withinStep())
@@ -68,12 +69,12 @@ export async function * createSession (make: Capabilities, creation: Creation): 
  * one that an earlier server left. Undos are idempotent, so steps that never ran do not matter.
  */
 export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoint: Failpoint, undo: UndoStack): void {
-  for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert)
+  for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert, whenOf(step))
 }
 
 function acquiring (make: Capabilities, facts: SessionFacts, template: Template, own: FirstFiles | undefined): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
   return {
-    // `reserve` happened when the session was admitted: what can be refused is refused before the stream begins
+    // `reserve` happened when the session was admitted, and its undo is on the stack: what can be refused is refused before the stream begins
     record: () => make.registry.record(facts),
     user: signal => make.linuxUsers.create(facts.account, signal),
     home: signal => make.homes.create(facts.account, signal),
@@ -117,13 +118,14 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
     browser: signal => make.browser.stop(facts, signal),
     'dev-server': signal => make.devServer.stop(facts, signal)
   }
-  let unfinished = 0
   return new Map(UNDONE_STEPS.map(step => [step, async signal => {
-    if (step === 'record' && unfinished > 0) throw new Error('the record is kept: an earlier undo failed, and the next attempt needs it')
-    unfinished++
     await failpoint(`undo-${step}`, 'before', signal)
     await reverts[step](signal)
     await failpoint(`undo-${step}`, 'after', signal)
-    unfinished--
   }]))
+}
+
+/** While something of a session is left, its folder stays: it tells the next try of it. */
+function whenOf (step: Step): When {
+  return step === 'record' ? 'last' : 'always'
 }

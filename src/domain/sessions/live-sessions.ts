@@ -4,7 +4,6 @@ import type { UndoStack } from './undo-stack.ts'
 
 /** A session that is being made. */
 export interface Begun {
-  undo: UndoStack
   failpoint: Failpoint
   /** Aborts when somebody ends the session. */
   signal: AbortSignal
@@ -18,8 +17,13 @@ export interface Begun {
 }
 
 export interface Sessions {
-  /** Takes charge of a session that is going to be made: from now on it can be ended. */
-  begin (facts: SessionFacts): Begun
+  /**
+   * An undo stack for a session that asks to be made; first on it is the release of all that is reserved for the session.
+   * Run it, or hand it to `begin`.
+   */
+  newUndo (id: string): UndoStack
+  /** Takes charge of a session that is going to be made, and of what undoes it: from now on it can be ended. */
+  begin (facts: SessionFacts, undo: UndoStack): Begun
   /** A session that has not ended. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
   get (id: string): Session
   /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */

@@ -5,7 +5,7 @@ export const STEPS = [
 
 export type Step = typeof STEPS[number]
 
-/** The steps whose acquisition has an undo: a teardown runs them in the reverse order. */
+/** The steps that `createSession` does and undoes: a teardown runs them in the reverse order. What `reserve` has is given back after them. */
 export const UNDONE_STEPS = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser', 'dev-server'] as const satisfies Step[]
 
 export type UndoneStep = typeof UNDONE_STEPS[number]

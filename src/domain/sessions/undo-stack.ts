@@ -1,22 +1,39 @@
 export type Undo = (signal: AbortSignal) => Promise<void> | void
 
-/** What went wrong while undoing: the rest was undone all the same. */
+/** What went wrong while undoing: the rest was undone all the same, but for what is undone last. */
 export class UndoFailed extends AggregateError {
   override readonly name = 'UndoFailed'
+  readonly #failed: ReadonlyMap<string, unknown>
+
+  constructor (failed: ReadonlyMap<string, unknown>) {
+    const errors = Array.from(failed, ([name, cause]) => new Error(`undo of ${name} failed`, { cause }))
+    super(errors, errors.map(error => `${error.message}: ${(error.cause as Error).message}`).join('; '))
+    this.#failed = failed
+  }
+
+  /** Why the entry of this name failed, if it did. */
+  of (name: string): unknown {
+    return this.#failed.get(name)
+  }
 }
 
-interface Entry { name: string, undo: Undo }
+/** When an entry runs: in any case, or only if all that was pushed after it has been undone. */
+export type When = 'always' | 'last'
+
+interface Entry { name: string, undo: Undo, when: When }
 
 /**
  * What a session has acquired, as the ways to give it back. Runs last in, first out, once: whoever asks again joins
  * the run. One entry's failure or timeout does not keep the others from running. An entry pushed after the run began
- * (an acquisition that came late) is undone at once. Entries are safe to run when the thing is already gone.
+ * (an acquisition that came late) is undone at once. Entries are safe to run when the thing is already gone. An entry
+ * that is undone `last` is passed over while something is left that was pushed after it: it is what the next try needs.
  */
 export class UndoStack {
   readonly #entries: Entry[] = []
   readonly #undone: (name: string, durationMs: number) => void
   readonly #timeoutMs: number
   #run: Promise<void> | undefined
+  #isSomethingLeft = false
 
   /** An entry has `timeoutMs`; `undone` hears of every one that was undone. */
   constructor (timeoutMs = 10_000, undone: (name: string, durationMs: number) => void = () => {}) {
@@ -25,8 +42,8 @@ export class UndoStack {
   }
 
   /** Promises that `undo` will run; call it on the line next to the acquisition. */
-  push (name: string, undo: Undo): void {
-    this.#entries.push({ name, undo })
+  push (name: string, undo: Undo, when: When = 'always'): void {
+    this.#entries.push({ name, undo, when })
     if (!this.#run) return
     this.#run = this.#run.then(() => this.#undoAll(), async error => { await this.#undoAll(); throw error })
     this.#run.catch(() => {}) // whoever asks again hears of it
@@ -42,17 +59,19 @@ export class UndoStack {
   }
 
   async #undoAll (): Promise<void> {
-    const errors: Error[] = []
+    const failed = new Map<string, unknown>()
     for (let entry = this.#entries.pop(); entry; entry = this.#entries.pop()) {
+      if (entry.when === 'last' && this.#isSomethingLeft) continue
       const startedAt = performance.now()
       try {
         await withTimeout(entry.undo, this.#timeoutMs)
         this.#undone(entry.name, Math.round(performance.now() - startedAt))
-      } catch (cause) {
-        errors.push(new Error(`undo of ${entry.name} failed`, { cause }))
+      } catch (error) {
+        this.#isSomethingLeft = true
+        failed.set(entry.name, error)
       }
     }
-    if (errors.length > 0) throw new UndoFailed(errors, errors.map(error => `${error.message}: ${(error.cause as Error).message}`).join('; '))
+    if (failed.size > 0) throw new UndoFailed(failed)
   }
 }
 

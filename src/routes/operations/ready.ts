@@ -8,7 +8,7 @@ const ready: FastifyPluginAsyncTypebox = async app => {
 
   async function check (): Promise<void> {
     await app.firewall.verify()
-    await app.homes.admit()
+    await app.homes.look()
   }
 
   app.get('/ready', {

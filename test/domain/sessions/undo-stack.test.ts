@@ -100,6 +100,34 @@ t.test('a late undo that fails does not take the server down: who asks hears of 
   await t.rejects(undo.run(), /late failed: still there/)
 })
 
+t.test('what is undone last is kept while something is left that was acquired after it, and given back when nothing is', async t => {
+  for (const fails of ['never', 'throws', 'hangs']) {
+    const undo = new UndoStack(20)
+    const seen: string[] = []
+    undo.push('slot', () => { seen.push('slot') }, 'last')
+    undo.push('record', () => { seen.push('record') }, 'last')
+    undo.push('account', () => { seen.push('account') })
+    undo.push('home', () => {
+      if (fails === 'throws') throw new Error('in use')
+      if (fails === 'hangs') return new Promise(() => {})
+    })
+    const run = undo.run()
+    if (fails === 'never') await run
+    else await t.rejects(run, { name: 'UndoFailed', errors: { length: 1 } }, 'what was kept is no failure of its own')
+    t.strictSame(seen, fails === 'never' ? ['account', 'record', 'slot'] : ['account'], `the home ${fails}`)
+  }
+})
+
+t.test('what is undone last keeps what is before it, when it fails itself', async t => {
+  const undo = new UndoStack()
+  undo.push('slot', () => { t.fail('it is given back') }, 'last')
+  const full = new Error('no space left')
+  undo.push('record', async () => { throw full }, 'last')
+  const error = await undo.run().then(() => undefined, (error: unknown) => error as UndoFailed)
+  t.equal(error?.of('record'), full, 'and its own error is told')
+  t.equal(error?.of('slot'), undefined)
+})
+
 t.test('a stack with nothing on it has nothing to undo', async t => {
   await new UndoStack().run()
   t.pass('resolves')

@@ -1,0 +1,47 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { SessionFacts, Slot } from '#domain/session.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * What a session has before anything is made of it, and until nothing of it is left: its place within the limits, a
+     * slot, and the promise of a home. `release` gives back all of it, and is the first entry of the session's undo stack.
+     */
+    reservations: {
+      /**
+       * Gives a session that has its place the promise of a home, and a slot whose ports are free. What it takes before it
+       * throws is for `release`, too.
+       * @throws {Ex10Error} EX10_NO_DISK, EX10_NO_SLOT
+       */
+      complete (sessionId: string): Promise<Slot>
+      /** Takes all that a session of an earlier server has, whatever the limits are. */
+      hold (facts: SessionFacts): void
+      /** Gives back all that the session has, or ends its wait for a place. Does nothing when it has nothing. */
+      release (sessionId: string): void
+    }
+  }
+}
+
+async function reservations (app: FastifyInstance): Promise<void> {
+  const { places, ports, homes } = app
+
+  app.decorate('reservations', {
+    async complete (id) {
+      await homes.promise(id)
+      return await ports.reserve(id)
+    },
+    hold (facts) {
+      homes.hold(facts.id)
+      ports.hold(facts.id, facts.slot.index)
+      places.hold(facts)
+    },
+    release (id) {
+      homes.release(id)
+      ports.release(id)
+      places.release(id) // last: it may go to the next one at once
+    }
+  } satisfies FastifyInstance['reservations'])
+}
+
+export default fp(reservations, { name: 'reservations', dependencies: ['places', 'ports', 'homes'] })
