@@ -91,6 +91,15 @@ t.test('a value that cannot be used stops the start with one line that names its
   }
 })
 
+t.test('there may be up to 1000 slots, but at the usual ports 501, and only where there are ports for them', async t => {
+  const read = (portBase: number, slots: number) => readConfig({ EX10_PORT_BASE: String(portBase), EX10_SLOTS: String(slots) }).slots
+  t.equal(read(20_000, 1000), 1000)
+  t.equal(read(63_536, 1000), 1000, 'the last DevTools port is 65535')
+  t.throws(() => read(63_537, 1000), { message: /^EX10_PORT_BASE=63537 cannot be used: .*EX10_SLOTS=1000 .*port 65536/ })
+  t.throws(() => read(9000, 502), { message: /^EX10_SLOTS=502 cannot be used: .* 501; give another EX10_PORT_BASE/ })
+  t.throws(() => read(20_000, 1001), { message: /^EX10_SLOTS=1001 cannot be used: / })
+})
+
 t.test('an address other than loopback needs a word of consent', async t => {
   t.throws(() => readConfig({ EX10_HOST: '0.0.0.0' }), /EX10_ALLOW_INSECURE=1/)
   t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_ALLOW_INSECURE: '1' }).host, '0.0.0.0')

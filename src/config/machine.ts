@@ -22,7 +22,12 @@ export const machine = {
     default: 9000,
     description: 'Display port of slot 0; dev servers are 1000 below, DevTools 1000 above'
   }),
-  slots: Type.Integer({ minimum: 1, maximum: 501, default: 501, description: 'How many sessions can live at once' }),
+  slots: Type.Integer({
+    minimum: 1,
+    maximum: 1000,
+    default: 501,
+    description: 'How many sessions can live at once; more than 501, up to 1000, need another `EX10_PORT_BASE`'
+  }),
   uidMin: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 65600, description: 'First uid of the sessions\' range' }),
   uidMax: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 99999, description: 'Last uid of the sessions\' range' }),
   firewall: Type.Union([Type.Literal('auto'), Type.Literal('nftables'), Type.Literal('iptables')], {
@@ -43,10 +48,20 @@ export function checkMachine (config: Values<typeof machine & typeof http>): voi
   if (config.uidMax - config.uidMin < config.slots) {
     throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
   }
+  checkSlots(config)
   checkPort(config)
   if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
   }
+}
+
+/** At the usual ports there are slots as the API's first version had them; elsewhere, as many as three ranges of ports hold. */
+function checkSlots ({ portBase, slots }: Values<typeof machine>): void {
+  if (slots > machine.slots.default && portBase === machine.portBase.default) {
+    throw new BadSetting(`EX10_SLOTS=${slots} cannot be used: from EX10_PORT_BASE=${portBase} there are ${machine.slots.default}; give another EX10_PORT_BASE, such as 20000`)
+  }
+  const last = portRanges(portBase, slots).at(-1)![1]
+  if (last > 65535) throw new BadSetting(`EX10_PORT_BASE=${portBase} cannot be used: the last of EX10_SLOTS=${slots} would need port ${last}; give a lower one`)
 }
 
 /** Refuses a server port that one of the slots would need. */

@@ -7,10 +7,12 @@ t.test('slot i owns display port 9000+i, dev-server port 8000+i and DevTools por
   }
 })
 
-t.test('no two of the 501 slots share a port, and the ranges hold these ports and no other', async t => {
-  const owned = Array.from({ length: 501 }, (_, index) => slotAt(index, 9000)).flatMap(slot => [slot.displayPort, slot.devServerPort, slot.devToolsPort])
-  t.equal(new Set(owned).size, 3 * 501)
-  const ranges = portRanges(9000, 501)
-  t.ok(owned.every(port => ranges.some(([first, last]) => port >= first && port <= last)))
-  t.equal(ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0), owned.length)
-})
+for (const [count, portBase] of [[501, 9000], [1000, 20_000]] as const) {
+  t.test(`no two of ${count} slots share a port, and the ranges hold these ports and no other`, async t => {
+    const owned = Array.from({ length: count }, (_, index) => slotAt(index, portBase)).flatMap(slot => [slot.displayPort, slot.devServerPort, slot.devToolsPort])
+    t.equal(new Set(owned).size, 3 * count)
+    const ranges = portRanges(portBase, count)
+    t.ok(owned.every(port => ranges.some(([first, last]) => port >= first && port <= last)))
+    t.equal(ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0), owned.length)
+  })
+}
