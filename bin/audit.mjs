@@ -6,7 +6,7 @@ import { portRanges } from '#domain/machine/slots.ts'
 import { readConfig } from '#config.ts'
 import { machineOf } from '#system/audit/machine.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
-import { backendOf } from '#system/firewall/firewall.ts'
+import { backendOf } from '#system/firewall/choice.ts'
 
 const TIMEOUT_MS = 60_000
 

@@ -35,7 +35,7 @@ t.test('without any variable the server is private, on 127.0.0.1:3001, with room
     strict: false,
     failpoint: ''
   })
-  for (const list of ['origins', 'trustProxy', 'sessionPath', 'bindLogin'] as const) t.strictSame(config[list], [], list)
+  for (const list of ['origins', 'trustProxy', 'allowNets', 'sessionPath', 'bindLogin'] as const) t.strictSame(config[list], [], list)
 })
 
 t.test('a variable\'s name follows from the setting\'s', async t => {
@@ -53,6 +53,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_WHEN_FULL', 'evict-oldest', 'whenFull', 'evict-oldest'], ['EX10_QUEUE_LENGTH', '5', 'queueLength', 5], ['EX10_QUEUE_TIMEOUT', '2.5', 'queueTimeout', 2.5],
     ['EX10_UID_MIN', '70000', 'uidMin', 70000], ['EX10_UID_MAX', '100000', 'uidMax', 100000], ['EX10_TEMPLATE', 'react-18', 'template', 'react-18'],
     ['EX10_FIREWALL', 'iptables', 'firewall', 'iptables'], ['EX10_ORIGINS', 'https://a.example, https://b.example:8443,', 'origins', ['https://a.example', 'https://b.example:8443']],
+    ['EX10_ALLOW_NETS', '10.20.0.0/16, fd12:3456::/32, 192.168.7.9', 'allowNets', ['10.20.0.0/16', 'fd12:3456::/32', '192.168.7.9']],
     ['EX10_PUBLIC_URL', 'https://ex10.example', 'publicUrl', 'https://ex10.example'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']],
     ['EX10_SESSION_MEMORY', '4096', 'sessionMemory', 4096], ['EX10_SESSION_PIDS', '2000', 'sessionPids', 2000], ['EX10_SESSION_CPU', '0.5', 'sessionCpu', 0.5],
     ['EX10_SESSION_PATH', '/opt/a, /opt/b', 'sessionPath', ['/opt/a', '/opt/b']], ['EX10_STEP_TIMEOUT', '2.5', 'stepTimeout', 2.5], ['EX10_ON_SHUTDOWN', 'keep', 'onShutdown', 'keep'],
@@ -72,7 +73,8 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_INSTANCE', 'ex10; flush ruleset'], ['EX10_INSTANCE', 'ex10' + 'a'.repeat(13)], ['EX10_INSTANCE', 'EX10'], ['EX10_LOG_LEVEL', 'loud'], ['EX10_STORE', 'redis'],
     ['EX10_PORT_BASE', '2023'], ['EX10_PORT_BASE', '64001'], ['EX10_SLOTS', '0'], ['EX10_SLOTS', '502'], ['EX10_SLOTS', 'many'], ['EX10_MAX_SESSIONS', '-1'], ['EX10_MAX_SESSIONS', '1.5'], ['EX10_MAX_SESSIONS_PER_USER', 'ten'], ['EX10_WHEN_FULL', 'wait'],
     ['EX10_QUEUE_LENGTH', '0'], ['EX10_QUEUE_LENGTH', '1001'], ['EX10_QUEUE_TIMEOUT', '0'], ['EX10_UID_MIN', '0'], ['EX10_UID_MIN', '999'],
-    ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_PUBLIC_URL', 'ex10.example'],
+    ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_ALLOW_NETS', 'intranet'], ['EX10_ALLOW_NETS', '10.0.0.0/8,10.0.0.0/33'], ['EX10_ALLOW_NETS', '0.0.0.0/0'], ['EX10_ALLOW_NETS', '127.0.0.1'], ['EX10_ALLOW_NETS', '::ffff:10.0.0.0/104'],
+    ['EX10_PUBLIC_URL', 'ex10.example'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
     ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
     ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],

@@ -4,7 +4,7 @@ import { audit, type Audit, type Noun } from '#domain/machine/audit.ts'
 import type { Session } from '#domain/session.ts'
 import { portRanges } from '#domain/machine/slots.ts'
 import { machineOf } from '#system/audit/machine.ts'
-import { backendOf } from '#system/firewall/firewall.ts'
+import { backendOf } from '#system/firewall/choice.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

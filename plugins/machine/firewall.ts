@@ -6,7 +6,8 @@ import type { Firewall } from '#domain/sessions/capabilities.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { portsOf } from '#domain/machine/slots.ts'
 import { shownAs, StartRefused } from '#errors.ts'
-import { backendOf, enforce, type EnforcedRules } from '#system/firewall/firewall.ts'
+import { backendOf } from '#system/firewall/choice.ts'
+import { enforce, type EnforcedRules } from '#system/firewall/firewall.ts'
 import type { FirewallBackend, OwnPort } from '#system/firewall/backend.ts'
 
 declare module 'fastify' {
@@ -33,6 +34,7 @@ const WATCH_MS = 2000
 
 async function firewall (app: FastifyInstance): Promise<void> {
   const backend = await backendOf(app.config)
+  if (app.config.firewall === 'auto' && backend.name === 'iptables') app.log.warn('this host has no nftables: the firewall is iptables')
   const rules = await start(app, backend)
   const listeners = new Listeners<Parameters<AlarmListener>>()
   const closing = new AbortController()
@@ -90,7 +92,7 @@ async function start ({ config, registry }: FastifyInstance, backend: FirewallBa
   } catch (cause) {
     // what is there in part goes, as far as the broken tool can remove it; sessions that an earlier server left keep what they have
     if (live.length === 0) await backend.unload().catch(() => {})
-    throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${backend.name}, or choose another one`, { cause })
+    throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${config.firewall === 'auto' ? 'nftables' : backend.name}, or choose another one`, { cause })
   }
 }
 

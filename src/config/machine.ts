@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
+import { readNets } from '#domain/machine/nets.ts'
 import { portRanges } from '#domain/machine/slots.ts'
 import type { http } from './http.ts'
-import { BadSetting, port, type Values } from './setting.ts'
+import { BadSetting, list, port, type Values } from './setting.ts'
 
 /** What the server takes of the machine, and gives to a session. */
 export const machine = {
@@ -32,8 +33,9 @@ export const machine = {
   uidMax: Type.Integer({ minimum: 1000, maximum: 4_000_000_000, default: 99999, description: 'Last uid of the sessions\' range' }),
   firewall: Type.Union([Type.Literal('auto'), Type.Literal('nftables'), Type.Literal('iptables')], {
     default: 'auto',
-    description: 'Firewall backend: nftables (auto, too), or iptables for hosts without it'
+    description: 'Firewall backend: nftables, iptables, or the first of them that the host has (auto)'
   }),
+  allowNets: list({ description: 'Private nets, as CIDR ranges, whose web servers (TCP 80 and 443) sessions may reach; never this machine' }),
   homeSize: Type.Integer({ minimum: 64, default: 2048, description: 'Size of a session\'s home, MiB' }),
   sessionMemory: Type.Integer({ minimum: 256, default: 2048, description: 'Memory limit of a session, MiB' }),
   sessionPids: Type.Integer({ minimum: 128, default: 1024, description: 'Limit of processes and threads of a session' }),
@@ -50,6 +52,7 @@ export function checkMachine (config: Values<typeof machine & typeof http>): voi
   }
   checkSlots(config)
   checkPort(config)
+  checkNets(config)
   if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
   }
@@ -62,6 +65,14 @@ function checkSlots ({ portBase, slots }: Values<typeof machine>): void {
   }
   const last = portRanges(portBase, slots).at(-1)![1]
   if (last > 65535) throw new BadSetting(`EX10_PORT_BASE=${portBase} cannot be used: the last of EX10_SLOTS=${slots} would need port ${last}; give a lower one`)
+}
+
+function checkNets ({ allowNets }: Values<typeof machine>): void {
+  try {
+    readNets(allowNets)
+  } catch (cause) {
+    throw new BadSetting(`EX10_ALLOW_NETS=${allowNets} cannot be used: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** Refuses a server port that one of the slots would need. */

@@ -1,3 +1,4 @@
+import type { Nets } from '#domain/machine/nets.ts'
 import { run } from '#system/kernel/run.ts'
 
 /**
@@ -20,8 +21,8 @@ export interface FirewallBackend {
   unload (): Promise<void>
 }
 
-/** What the rules depend on. Port ranges are the slots' display, dev-server and DevTools ports. */
-export interface FirewallOptions {
+/** What the rules depend on. Port ranges are the slots' display, dev-server and DevTools ports; the nets are opened like public addresses. */
+export interface FirewallOptions extends Nets {
   instance: string
   uidMin: number
   uidMax: number

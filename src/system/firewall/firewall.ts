@@ -1,26 +1,6 @@
 import { newQueue } from '#domain/concurrency/queue.ts'
-import { portRanges } from '#domain/machine/slots.ts'
 import { ownKey, type FirewallBackend, type OwnPort } from './backend.ts'
-import { iptables } from './iptables.ts'
-import { nftables } from './nft.ts'
-import { readResolvers } from './resolvers.ts'
 import { CommandFailed } from '#system/kernel/run.ts'
-
-/** The settings that the rules depend on. */
-export interface FirewallSettings {
-  firewall: 'auto' | 'nftables' | 'iptables'
-  instance: string
-  uidMin: number
-  uidMax: number
-  portBase: number
-  slots: number
-}
-
-/** The rule sets by the setting's names. */
-export async function backendOf ({ firewall, instance, uidMin, uidMax, portBase, slots }: FirewallSettings): Promise<FirewallBackend> {
-  const options = { instance, uidMin, uidMax, portRanges: portRanges(portBase, slots), ...await readResolvers() }
-  return firewall === 'iptables' ? iptables(options) : nftables(options)
-}
 
 /** What a session may use. While it is being opened or closed, its ports may be there or not. */
 interface Opening { own: OwnPort[], isSettled: boolean }

@@ -7,13 +7,14 @@ interface Family {
   save: string
   privateRanges: string[]
   resolvers: 'resolvers4' | 'resolvers6'
+  nets: 'nets4' | 'nets6'
   refusal: string
 }
 
 /** The legacy tools need no nf_tables in the kernel, and replace the table of a family in one step. */
 const FAMILIES: Family[] = [
-  { restore: 'iptables-legacy-restore --noflush --wait 5', save: 'iptables-legacy-save -t filter', privateRanges: PRIVATE4, resolvers: 'resolvers4', refusal: 'icmp-admin-prohibited' },
-  { restore: 'ip6tables-legacy-restore --noflush --wait 5', save: 'ip6tables-legacy-save -t filter', privateRanges: PRIVATE6, resolvers: 'resolvers6', refusal: 'icmp6-adm-prohibited' }
+  { restore: 'iptables-legacy-restore --noflush --wait 5', save: 'iptables-legacy-save -t filter', privateRanges: PRIVATE4, resolvers: 'resolvers4', nets: 'nets4', refusal: 'icmp-admin-prohibited' },
+  { restore: 'ip6tables-legacy-restore --noflush --wait 5', save: 'ip6tables-legacy-save -t filter', privateRanges: PRIVATE6, resolvers: 'resolvers6', nets: 'nets6', refusal: 'icmp6-adm-prohibited' }
 ]
 
 /**
@@ -69,7 +70,7 @@ export function iptables (options: FirewallOptions): FirewallBackend {
 }
 
 /** The same as the nft ruleset. What is allowed returns to OUTPUT, where the rules of others have their say. */
-function ruleset ({ instance, uidMin, uidMax, portRanges, ...resolvers }: FirewallOptions, family: Family): string[] {
+function ruleset ({ instance, uidMin, uidMax, portRanges, ...addresses }: FirewallOptions, family: Family): string[] {
   const ex = `${instance}-`
   const ports = portRanges.map(([first, last]) => `${first}:${last}`).join(',')
   return `
@@ -89,9 +90,10 @@ function ruleset ({ instance, uidMin, uidMax, portRanges, ...resolvers }: Firewa
     -A ${ex}session -o lo -p tcp -m conntrack --ctdir REPLY -g ${ex}serve
     -A ${ex}session -m conntrack --ctdir REPLY -j DROP
     # each packet is looked at, also of connections that stand: one that was opened while rules were missing is no exception
-    ${resolvers[family.resolvers].flatMap(address => ['tcp', 'udp'].map(protocol => `-A ${ex}session -d ${address} -p ${protocol} --dport 53 -j RETURN`)).join('\n')}
+    ${addresses[family.resolvers].flatMap(address => ['tcp', 'udp'].map(protocol => `-A ${ex}session -d ${address} -p ${protocol} --dport 53 -j RETURN`)).join('\n')}
     -A ${ex}session -o lo -p tcp -g ${ex}reach
     -A ${ex}session -m addrtype --dst-type LOCAL -g ${ex}refuse
+    ${addresses[family.nets].map(net => `-A ${ex}session ! -o lo -d ${net} -p tcp -m multiport --dports 80,443 -j RETURN`).join('\n')}
     ${family.privateRanges.map(range => `-A ${ex}session -d ${range} -g ${ex}refuse`).join('\n')}
     -A ${ex}session -p tcp -m multiport --dports 80,443 -j RETURN
     -A ${ex}session -g ${ex}refuse

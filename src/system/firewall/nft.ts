@@ -63,6 +63,8 @@ function ruleset (options: FirewallOptions, own: OwnPort[]): string {
   set own { type uid . inet_service; ${elements(own.map(ownKey))} }
   set res4 { type ipv4_addr; ${elements(options.resolvers4)} }
   set res6 { type ipv6_addr; ${elements(options.resolvers6)} }
+  set nets4 { type ipv4_addr; flags interval; ${elements(options.nets4)} }
+  set nets6 { type ipv6_addr; flags interval; ${elements(options.nets6)} }
   set priv4 { type ipv4_addr; flags interval; ${elements(PRIVATE4)} }
   set priv6 { type ipv6_addr; flags interval; ${elements(PRIVATE6)} }
 
@@ -83,6 +85,8 @@ function ruleset (options: FirewallOptions, own: OwnPort[]): string {
     ip daddr @res4 meta l4proto { tcp, udp } th dport 53 accept
     ip6 daddr @res6 meta l4proto { tcp, udp } th dport 53 accept
     fib daddr type local jump refuse
+    oifname != "lo" ip daddr @nets4 tcp dport { 80, 443 } accept
+    oifname != "lo" ip6 daddr @nets6 tcp dport { 80, 443 } accept
     ip daddr @priv4 jump refuse
     ip6 daddr @priv6 jump refuse
     tcp dport { 80, 443 } accept

@@ -10,6 +10,8 @@ const MIB = 1024 * 1024
 const NO_LOOP_DEVICES = ['unshare', '--mount', '--', 'sh', '-ec', 'for device in /dev/loop*; do mount --bind /dev/null $device; done; exec "$0" "$@"']
 const NO_LANDLOCK = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-landlock.py']
 
+const NO_NF_TABLES = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-nf-tables.py']
+
 const isolationOf = async (server: Server) => (await (await fetch(`${server.url}/health`)).json() as { isolation: object }).isolation
 
 async function worksAndEnds (t: Test, server: Server): Promise<void> {
@@ -38,6 +40,14 @@ t.test('EX10_STRICT=1 refuses to start there, in one line that names what is mis
   t.match(await isolationOf(server), { home: 'image', limits: ['cpu', 'memory', 'pids'] })
   await assertEndsClean(t, server)
   rmSync(server.dataDir, { recursive: true })
+})
+
+t.test('where the kernel has no nf_tables, the firewall is iptables, and /health says so', async t => {
+  const server = await launch(testEnv(), NO_NF_TABLES)
+  t.teardown(() => server.stop())
+  t.match(await isolationOf(server), { firewall: 'iptables' })
+  t.match(server.output(), /this host has no nftables/, 'the log tells the operator')
+  await worksAndEnds(t, server)
 })
 
 t.test('where the kernel has no Landlock, sessions run without it, and /health says so', async t => {

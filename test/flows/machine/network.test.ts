@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { networkInterfaces } from 'node:os'
 import type { Test } from 'tap'
 import { enterOwnNetwork, all, listen, listening, makeInternet, probe, type Target } from '#support/faults/network.ts'
@@ -11,12 +12,19 @@ const tcp = (address: string, port: number): Target => ({ kind: 'tcp', address, 
 const udp = (address: string, port: number): Target => ({ kind: 'udp', address, port })
 const LINK_LOCAL = 'fe80::9%uplink'
 
+/** Nets that the operator opens, in which this machine has addresses, too. */
+const OPENED = '10.20.0.0/16,fd12::/16'
+const OWN_IN_OPENED = ['10.20.0.2/32', 'fd12::2/128']
+
 /** On the far end: what a session may reach, by design. */
 const PUBLIC = {
   'a web site': tcp('198.51.100.9', 80),
   'a web site by TLS': tcp('198.51.100.9', 443),
   'a web site, IPv6': tcp('2001:db8:9::9', 80),
   'a web site by TLS, IPv6': tcp('2001:db8:9::9', 443),
+  'the intranet that is opened': tcp('10.20.9.9', 80),
+  'the intranet that is opened, by TLS': tcp('10.20.9.9', 443),
+  'the intranet that is opened, IPv6': tcp('fd12:9::9', 80),
   'the resolver': udp('203.0.113.53', 53),
   'the resolver by TCP': tcp('203.0.113.53', 53),
   'the resolver, IPv6': udp('2001:db8::53', 53),
@@ -37,6 +45,11 @@ const FORBIDDEN = {
   'QUIC, IPv6': udp('2001:db8:9::9', 443),
   'the metadata service': tcp('169.254.169.254', 80),
   'the metadata service, IPv6': tcp('fd00:ec2::254', 80),
+  'ssh of the intranet that is opened': tcp('10.20.9.9', 22),
+  'another port of it': tcp('10.20.9.9', 8080),
+  'another port of it, IPv6': tcp('fd12:9::9', 8080),
+  'a resolver in it': udp('10.20.9.9', 53),
+  'QUIC in it': udp('10.20.9.9', 443),
   'private 10/8': tcp('10.9.9.9', 80),
   'private 172.16/12': tcp('172.16.9.9', 443),
   'private 192.168/16': tcp('192.168.9.9', 80),
@@ -47,19 +60,20 @@ const FORBIDDEN = {
 }
 
 for (const backend of ['nftables', 'iptables']) {
-  t.test(`${backend}: a session reaches the web, its resolver and its own ports, and nothing else`, { timeout: 240_000 }, t => probeSessions(t, backend))
+  t.test(`${backend}: a session reaches the web, the nets that are opened, its resolver and its own ports, and nothing else`, { timeout: 240_000 }, t => probeSessions(t, backend))
 }
 
 async function probeSessions (t: Test, backend: string): Promise<void> {
-  const addresses = ['203.0.113.1/24', '203.0.113.53/24', '198.51.100.9/32', '169.254.169.254/32', '10.9.9.9/32', '172.16.9.9/32', '192.168.9.9/32', '100.64.9.9/32',
+  const addresses = ['203.0.113.1/24', '203.0.113.53/24', '198.51.100.9/32', '10.20.9.9/32', 'fd12:9::9/128', '169.254.169.254/32', '10.9.9.9/32', '172.16.9.9/32', '192.168.9.9/32', '100.64.9.9/32',
     '2001:db8::1/64', '2001:db8::53/64', '2001:db8:9::9/128', 'fd00:ec2::254/128', 'fd00:9::9/128', 'fe80::9/64', '64:ff9b::a09:909/128']
   const internet = await makeInternet(t, addresses, ['203.0.113.53', '2001:db8::53'])
+  for (const address of OWN_IN_OPENED) execFileSync('ip', ['addr', 'add', address, 'dev', 'uplink', ...address.includes(':') ? ['nodad'] : []])
   const farTargets = Object.values({ ...PUBLIC, ...FORBIDDEN })
   const atFarEnd = await listen(t, farTargets.map(target => target.address === LINK_LOCAL ? { ...target, address: 'fe80::9%far' } : target), internet.enter)
   const ordinary = { 'an ordinary service': tcp('127.0.0.1', 4711), 'an ordinary service, IPv6': tcp('::1', 4711), 'an ordinary service by UDP': udp('127.0.0.1', 4711) }
   await listen(t, [tcp('0.0.0.0', 80), tcp('::', 80), tcp('0.0.0.0', 22), tcp('::', 443), udp('127.0.0.1', 53), udp('::1', 53), ...Object.values(ordinary)])
 
-  const server = await startServer(t, { EX10_FIREWALL: backend })
+  const server = await startServer(t, { EX10_FIREWALL: backend, EX10_ALLOW_NETS: OPENED })
   t.match(await (await fetch(`${server.url}/health`)).json(), { isolation: { firewall: backend } }, 'the backend is in force')
   const a = await inside(t, server, await createSession(server))
   const portsOf = ({ facts: { slot } }: typeof a) => ({ display: tcp('127.0.0.1', slot.displayPort), 'dev server': tcp('127.0.0.1', slot.devServerPort), DevTools: tcp('127.0.0.1', slot.devToolsPort) })
@@ -78,7 +92,7 @@ async function probeSessions (t: Test, backend: string): Promise<void> {
   const others = portsOf(b)
   t.strictSame(Object.values(others).map(({ port }) => port), nextPorts, 'the next session has the ports that the first one squats on')
 
-  await t.test('its own three ports, the web and the configured resolver answer, by IPv4 and IPv6', async t => {
+  await t.test('its own three ports, the web, the nets that are opened and the configured resolver answer, by IPv4 and IPv6', async t => {
     for (const session of [a, b]) {
       const targets = { ...portsOf(session), ...PUBLIC }
       t.strictSame(await session.python('probe.py', targets), all(targets, 'reached'), session === a ? 'the first session' : 'the second session')
@@ -112,6 +126,7 @@ async function probeSessions (t: Test, backend: string): Promise<void> {
   await t.test('everything else is refused at once, while it answers root', async t => {
     const targets = { ...local, ...FORBIDDEN }
     t.ok(hostOwn.includes('203.0.113.2') && hostOwn.includes('2001:db8::2'), 'the host has addresses of its own')
+    t.ok(OWN_IN_OPENED.every(own => hostOwn.includes(own.split('/')[0]!)), 'also in the nets that are opened')
     t.strictSame(await probe(t, targets), all(targets, 'reached'), 'control: all of it is there')
     t.strictSame(await a.python('probe.py', targets), all(targets, 'refused'), 'the session is refused')
     // the far end tells in order: with this last one, it has told of all that came before

@@ -16,7 +16,7 @@ t.test('a dead child that the server has not reaped is seen', async t => {
     uidMin: 3_000_000_000,
     uidMax: 3_000_000_009,
     portRanges: [],
-    firewall: nftables({ instance: 'ex10_no_such', uidMin: 3_000_000_000, uidMax: 3_000_000_009, portRanges: [], resolvers4: [], resolvers6: [] }),
+    firewall: nftables({ instance: 'ex10_no_such', uidMin: 3_000_000_000, uidMax: 3_000_000_009, portRanges: [], resolvers4: [], resolvers6: [], nets4: [], nets6: [] }),
     serverPid: () => parent.pid,
     recordedAccounts: () => new Map(),
     knownIds: () => new Set(),

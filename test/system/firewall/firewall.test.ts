@@ -8,13 +8,15 @@ const { iptables } = await import('#system/firewall/iptables.ts')
 const { nftables } = await import('#system/firewall/nft.ts')
 const { run } = await import('#system/kernel/run.ts')
 
-const OPTIONS = { instance: 'ex10_test', uidMin: 70_000, uidMax: 70_999, portRanges: [[8000, 8500]] as [number, number][], resolvers4: ['203.0.113.53'], resolvers6: [] }
+const OPTIONS = { instance: 'ex10_test', uidMin: 70_000, uidMax: 70_999, portRanges: [[8000, 8500]] as [number, number][], resolvers4: ['203.0.113.53'], resolvers6: [], nets4: [], nets6: [] }
 const A = [{ uid: 70_001, port: 8001 }]
 const B = [{ uid: 70_002, port: 8002 }]
 const keys = (...own: typeof A[]) => new Set(own.flat().map(ownKey))
 const signal = AbortSignal.timeout(120_000)
 
-for (const backend of [nftables(OPTIONS), iptables(OPTIONS)]) {
+for (const make of [nftables, iptables]) {
+  const backend = make(OPTIONS)
+
   t.test(`${backend.name}: a server that starts again takes over the rules of sessions that live, and closes what is left of others`, async t => {
     t.teardown(() => backend.unload())
     const first = await enforce(backend, new Map())

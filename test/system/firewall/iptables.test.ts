@@ -14,7 +14,9 @@ const OPTIONS = {
   uidMax: 70_999,
   portRanges: [[8000, 8500], [9000, 9500], [10000, 10500]] as [number, number][],
   resolvers4: ['203.0.113.53', '198.51.100.53', '10.255.255.53'],
-  resolvers6: ['2001:db8::53', '2001:db8:1::53']
+  resolvers6: ['2001:db8::53', '2001:db8:1::53'],
+  nets4: ['10.20.0.0/16', '192.168.7.9/32'],
+  nets6: ['fd12:3456::/32']
 }
 const OWN = [8001, 9001, 10001].map(port => ({ uid: UID, port }))
 const OTHER = [{ uid: UID + 1, port: 9002 }]
@@ -34,6 +36,7 @@ t.test('the rules of both families read back as expected, however often they are
   const rules = await backend.expected()
   t.strictSame(await backend.read(), { rules, own: new Set(), isLoaded: true }, 'loaded')
   t.ok(rules.includes('203.0.113.53') && rules.includes('2001:db8:1::53'), 'the resolvers are among what is compared')
+  t.ok(rules.includes('10.20.0.0') && rules.includes('fd12:3456::'), 'and so are the nets that are opened')
   await backend.load([...OWN, ...OTHER])
   t.strictSame(await backend.read(), { rules, own: new Set([...OTHER, ...OWN].map(ownKey)), isLoaded: true }, 'loaded again, at once with two sessions')
   await backend.unload()

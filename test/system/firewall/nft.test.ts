@@ -15,7 +15,9 @@ const OPTIONS = {
   uidMax: 70_999,
   portRanges: [[8000, 8500], [9000, 9500], [10000, 10500]] as [number, number][],
   resolvers4: ['203.0.113.53', '198.51.100.53', '10.255.255.53'],
-  resolvers6: ['2001:db8::53', '2001:db8:1::53']
+  resolvers6: ['2001:db8::53', '2001:db8:1::53'],
+  nets4: ['10.20.0.0/16', '192.168.7.9/32'],
+  nets6: ['fd12:3456::/32']
 }
 const OWN = [8001, 9001, 10001].map(port => ({ uid: UID, port }))
 const backend = nftables(OPTIONS)
@@ -36,6 +38,7 @@ t.test('the rules read back the same, however often they are loaded and whatever
   t.strictSame([...own], [], 'no session has a port yet')
   t.equal(rules, await backend.expected(), 'as was to be expected before anything was loaded')
   t.ok(rules.includes('203.0.113.53') && rules.includes('2001:db8:1::53'), 'the resolvers are among what is compared')
+  t.ok(rules.includes('10.20.0.0') && rules.includes('fd12:3456::'), 'and so are the nets that are opened')
   t.equal((await backend.read()).rules, rules, 'read again')
 
   await listen(t, [target.listener])
@@ -78,6 +81,7 @@ t.test('a rule that is missing, added or changed is noticed', async t => {
     ['the table put to sleep', `add table inet ${TABLE} { flags dormant; }`],
     ['a private range opened', `delete element inet ${TABLE} priv4 { 10.0.0.0/8 }`],
     ['all private ranges opened', `flush set inet ${TABLE} priv6`],
+    ['a net more', `add element inet ${TABLE} nets4 { 172.16.0.0/12 }`],
     ['a resolver more', `add element inet ${TABLE} res4 { 127.0.0.1 }`],
     ['a resolver less', `delete element inet ${TABLE} res6 { 2001:db8::53 }`]
   ]
@@ -109,7 +113,7 @@ t.test('ports are opened and closed as often as asked, and never another session
 
 t.test('a machine without resolvers, or with those of one family only, has its rules too', async t => {
   for (const resolvers of [{ resolvers4: [], resolvers6: [] }, { resolvers4: ['203.0.113.53'], resolvers6: [] }, { resolvers4: [], resolvers6: ['2001:db8::53'] }]) {
-    const backend = nftables({ ...OPTIONS, ...resolvers })
+    const backend = nftables({ ...OPTIONS, ...resolvers, nets4: [], nets6: [] })
     await backend.load([])
     await backend.add(OWN, signal)
     const loaded = await backend.read()
