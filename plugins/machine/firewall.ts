@@ -33,12 +33,14 @@ export type AlarmListener = (state: 'lost' | 'restored', message: string) => voi
 const WATCH_MS = 2000
 
 async function firewall (app: FastifyInstance): Promise<void> {
-  const backend = await backendOf(app.config)
+  let resolvers = app.resolvers.now()
+  const backend = await backendOf(app.config, resolvers)
   if (app.config.firewall === 'auto' && backend.name === 'iptables') app.log.warn('this host has no nftables: the firewall is iptables')
   const rules = await start(app, backend)
   const listeners = new Listeners<Parameters<AlarmListener>>()
   const closing = new AbortController()
   let alarm: string | undefined
+  let problem = ''
 
   function lost (message: string): void {
     if (message === alarm) return
@@ -63,6 +65,23 @@ async function firewall (app: FastifyInstance): Promise<void> {
       if (alarm) restored()
     } catch (error) {
       lost(`${damage}; cannot be restored yet: ${oneLine((error as Error).message)}`) // the next round tries again
+    }
+    await followResolvers()
+  }
+
+  /** Lets sessions ask the machine's resolvers of now. While that fails they may ask the earlier ones, and each round tries again. */
+  async function followResolvers (): Promise<void> {
+    const now = app.resolvers.now()
+    if (now === resolvers) return
+    try {
+      await rules.change(await backendOf({ ...app.config, firewall: backend.name }, now))
+      resolvers = now
+      problem = ''
+      app.log.info({ resolvers4: now.resolvers4, resolvers6: now.resolvers6 }, 'resolvers in force')
+    } catch (err) {
+      const { message } = err as Error
+      if (message !== problem) app.log.error({ err }, 'new resolvers are not in force: the earlier ones stay')
+      problem = message
     }
   }
   const watching = every(WATCH_MS, watch, closing.signal)
@@ -114,4 +133,4 @@ function oneLine (text: string): string {
   return text.replaceAll(/\s+/g, ' ')
 }
 
-export default fp(firewall, { name: 'firewall', dependencies: ['config', 'registry'] })
+export default fp(firewall, { name: 'firewall', dependencies: ['config', 'registry', 'resolvers'] })

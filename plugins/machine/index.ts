@@ -7,7 +7,8 @@ import places from './places.ts'
 import ports from './ports.ts'
 import registry from './registry.ts'
 import reservations from './reservations.ts'
+import resolvers from './resolvers.ts'
 import sandboxes from './sandboxes.ts'
 
 /** What a session takes of the machine: a place, a port, an account, rules, a sandbox. Each plugin comes after those that it needs. */
-export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, firewall, sandboxes]
+export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, resolvers, firewall, sandboxes]

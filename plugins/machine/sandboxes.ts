@@ -7,6 +7,7 @@ import { portsOf } from '#domain/machine/slots.ts'
 import { StartRefused } from '#errors.ts'
 import { detectCgroups, removeParents, sessionGroups } from '#system/sandbox/cgroups.ts'
 import { FileWriter } from '#system/code/file-writer.ts'
+import { updateResolvConf } from '#system/sandbox/resolv-conf.ts'
 import { createSandbox, detectHardening, killSandbox, removeSandbox, SESSION_PATH, type Hardening } from '#system/sandbox/sandbox.ts'
 import { SandboxWatch } from '#system/sandbox/watch.ts'
 import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
@@ -64,6 +65,14 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
   const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
 
+  app.resolvers.onChange(({ text }) => {
+    for (const facts of app.registry.live()) {
+      updateResolvConf(dirOf(facts), text).catch((err: NodeJS.ErrnoException) => {
+        if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolvers not told to the session')
+      })
+    }
+  })
+
   app.decorate('sandboxes', {
     isolation,
     create: (facts: SessionFacts, template: Template, signal: AbortSignal) => createSandbox({
@@ -99,4 +108,4 @@ function refuseWithoutLimits ({ limits, home }: Isolation): void {
   throw new StartRefused(`EX10_STRICT=1 cannot be kept: this host does not limit a session's ${missing.join(', ')}; the log says why, or start without it`)
 }
 
-export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'instance', 'registry', 'homes'] })
+export default fp(sandboxes, { name: 'sandboxes', dependencies: ['config', 'instance', 'registry', 'homes', 'resolvers'] })

@@ -13,8 +13,9 @@ export type EnforcedRules = Awaited<ReturnType<typeof enforce>>
  * right are left alone. All work is done in turn, so that nothing that is read is half of a change.
  * @throws when they cannot be loaded, or are not read back as they should be; some may be there then
  */
-export async function enforce (backend: FirewallBackend, living: Map<string, OwnPort[]>) {
+export async function enforce (first: FirewallBackend, living: Map<string, OwnPort[]>) {
   const openings = new Map<string, Opening>([...living].map(([id, own]) => [id, { own, isSettled: true }]))
+  let backend = first
   let rules = ''
   const inTurn = newQueue()
 
@@ -79,6 +80,25 @@ export async function enforce (backend: FirewallBackend, living: Map<string, Own
       if (!damage) return
       found(damage)
       await load()
+    }),
+
+    /**
+     * Puts these rules in force instead, of the same kind and for the same instance, with the ports of the sessions that live.
+     * @throws when they cannot be; then the earlier ones stay, or are restored by `repair`
+     */
+    change: (next: FirewallBackend) => inTurn(async () => {
+      const wanted = await next.expected()
+      const earlier = { backend, rules }
+      backend = next
+      rules = wanted
+      try {
+        await load()
+      } catch (error) {
+        backend = earlier.backend
+        rules = earlier.rules
+        await assertInForce().catch(load).catch(() => {}) // as long as the tool is broken, `repair` finds it and tries again
+        throw error
+      }
     }),
 
     /** Removes the rules. */

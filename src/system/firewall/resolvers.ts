@@ -14,6 +14,39 @@ export async function readResolvers (): Promise<Resolvers> {
   }))
 }
 
+/** Looks again and again whether the machine is configured with other resolvers, by whatever way the file was replaced. */
+export class ResolverWatch {
+  #known: Resolvers
+  #seen: string
+
+  constructor (known: Resolvers) {
+    this.#known = known
+    this.#seen = known.text
+  }
+
+  /** The resolvers that hold now. */
+  get known (): Resolvers {
+    return this.#known
+  }
+
+  /**
+   * Resolves with true when the file has changed, and this look and the last one found the same in it: it may be
+   * half-written. A file that has gone counts as one that cannot be read.
+   * @throws when the file cannot be read; what was known holds
+   */
+  async look (): Promise<boolean> {
+    const text = await readFile(FILE, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' && this.#known.text === '') return '' // there was none before
+      throw error
+    })
+    const isSettled = text === this.#seen
+    this.#seen = text
+    if (!isSettled || text === this.#known.text) return false
+    this.#known = parse(text)
+    return true
+  }
+}
+
 function parse (text: string): Resolvers {
   const addresses = text.split('\n').map(line => /^\s*nameserver\s+([^\s%]+)/.exec(line)?.[1]).filter(address => address !== undefined)
   return { text, resolvers4: addresses.filter(isIPv4), resolvers6: addresses.filter(address => isIPv6(address)) }

@@ -13,10 +13,12 @@ read -r stat </proc/self/stat
 echo "$stat" >"$dir/init.new"
 mv "$dir/init.new" "$dir/init"
 
-# where /etc/resolv.conf is a link into /run, the private /run would hide it
+# where /etc/resolv.conf is a link into /run, the private /run would hide it: the session sees a copy of it, in which the
+# server writes what changes (resolv-conf.ts)
 resolv=$(readlink -f /etc/resolv.conf || :)
 : >"$dir/resolv.conf"
-if [ -f "$resolv" ]; then mount --bind "$resolv" "$dir/resolv.conf"; fi
+if [ -f "$resolv" ]; then cat "$resolv" >"$dir/resolv.conf"; fi
+chmod 644 "$dir/resolv.conf"
 
 mkdir "$dir/home"
 if [ -f "$home.img" ]; then

@@ -30,9 +30,9 @@ export interface Internet {
 
 /**
  * Makes a second namespace that stands for the Internet, linked to this one by a veth pair, with these addresses, and
- * makes `resolvers` this namespace's resolv.conf.
+ * makes `resolvers`, if there are any, this namespace's resolv.conf.
  */
-export async function makeInternet (t: Test, addresses: string[], resolvers: string[]): Promise<Internet> {
+export async function makeInternet (t: Test, addresses: string[], resolvers: string[] = []): Promise<Internet> {
   const anchor = start(t, ['unshare', '--net', 'cat'])
   await eventually('the second namespace', () => readlinkSync(`/proc/${anchor.pid}/ns/net`) !== readlinkSync('/proc/self/ns/net'))
   const enter = ['nsenter', '-t', String(anchor.pid), '--net', '--']
@@ -46,6 +46,7 @@ export async function makeInternet (t: Test, addresses: string[], resolvers: str
   ip('link set far up', enter)
   ip('route add default via 203.0.113.1')
   ip('route add default via 2001:db8::1')
+  if (resolvers.length === 0) return { enter }
   const file = `${TEST_DATA}/resolv-${process.pid}`
   writeFileSync(file, resolvers.map(address => `nameserver ${address}\n`).join(''))
   t.teardown(() => { execFileSync('umount', ['/etc/resolv.conf']); execFileSync('rm', [file]) })

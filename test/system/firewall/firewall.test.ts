@@ -53,4 +53,24 @@ for (const make of [nftables, iptables]) {
     await third.release()
     t.strictSame((await backend.read().catch(() => ({ own: new Set() }))).own, new Set(), 'at last, nothing is left')
   })
+
+  t.test(`${backend.name}: rules for other resolvers take the place of the earlier ones, with the ports of sessions that live; those that cannot be loaded do not`, async t => {
+    const rules = await enforce(backend, new Map([['a', A]]))
+    t.teardown(() => rules.release())
+    const other = make({ ...OPTIONS, resolvers4: ['198.51.100.53'], resolvers6: ['2001:db8::53'] })
+    await rules.change(other)
+    t.strictSame(await backend.read(), { rules: await other.expected(), own: keys(A), isLoaded: true }, 'they are in force')
+    await rules.open('b', B, signal)
+    await rules.verify()
+
+    const wrong = { ...backend, load: () => backend.load([]).then(() => { throw new Error('half') }) }
+    await t.rejects(rules.change(wrong), { message: 'half' })
+    t.strictSame(await backend.read(), { rules: await other.expected(), own: keys(A, B), isLoaded: true }, 'what was in force is so again, also when it was loaded in part')
+    await t.rejects(rules.change(make({ ...OPTIONS, resolvers4: ['no address'] })))
+    await rules.verify()
+    t.strictSame((await backend.read()).rules, await other.expected(), 'or was left alone')
+    await backend.unload()
+    await rules.repair(() => {})
+    t.strictSame((await backend.read()).rules, await other.expected(), 'what is restored is what was changed to')
+  })
 }
