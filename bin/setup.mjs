@@ -1,4 +1,5 @@
-// Sets up all that is missing to run Ex10: Debian packages, node_modules, the templates' dev servers.
+// Sets up all that is missing to run Ex10: node_modules, Debian packages, the templates' dev servers. The settings are
+// checked as soon as node_modules are there, of which the check is made, and before anything else is installed.
 // Needs nothing but Node 20. A second run finds everything there: it does no work and needs no network.
 //   node bin/setup.mjs [--test]     --test: what the tests need as well
 import { spawnSync } from 'node:child_process'
@@ -13,8 +14,9 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
 const STAMP = '.ex10-setup' // in a node_modules: what it was installed from
 
-const problem = checkMachine() ?? installPackages({ test: process.argv.includes('--test') }) ?? installModules(ROOT) ?? installDevServers() ??
-  (process.argv.includes('--test') ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
+const isTest = process.argv.includes('--test')
+const problem = checkMachine() ?? installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest }) ?? installDevServers() ??
+  (isTest ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
 if (problem) {
   console.error(`ex10: ${problem}`)
   process.exit(1)
@@ -26,6 +28,15 @@ function checkMachine () {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) return 'this is not Debian 12: run Ex10 there, or in a Debian 12 container'
   if (process.getuid() !== 0) return 'root is needed, to make accounts and firewall rules: run this command as root, for example with sudo'
+}
+
+/** Returns which setting cannot be used, if any. Tests give their servers settings of their own, so only those of set-up count there. */
+function checkSettings () {
+  const { EX10_DATA_DIR, EX10_NPM_REGISTRY, ...others } = process.env
+  const rest = isTest ? Object.fromEntries(Object.entries(others).filter(([name]) => !name.startsWith('EX10_'))) : others
+  const env = { ...rest, ...EX10_DATA_DIR && { EX10_DATA_DIR }, ...EX10_NPM_REGISTRY && { EX10_NPM_REGISTRY } }
+  const { status, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', 'node'), [join(ROOT, 'bin', 'settings.mjs')], { env, encoding: 'utf8' })
+  if (status !== 0) return stderr.trim() || 'the settings could not be checked: remove node_modules, then try again'
 }
 
 /** `npm ci` in `folder`, with further options, unless its node_modules were installed from the same lock file. */

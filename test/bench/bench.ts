@@ -19,8 +19,19 @@ const figures = new Map<string, number[]>()
 const notes: string[] = []
 
 const env = testEnv()
-const server = await launch({ ...env, EX10_LOG_LEVEL: 'warn' })
 try {
+  const server = await launch({ ...env, EX10_LOG_LEVEL: 'warn' })
+  try {
+    await measure(server)
+  } finally {
+    await server.stop()
+  }
+} finally {
+  rmSync(env.EX10_DATA_DIR!, { recursive: true, force: true })
+}
+print()
+
+async function measure (server: Server): Promise<void> {
   await createAndEnd(server) // page cache
   for (let round = 0; round < ROUNDS; round++) {
     await floor()
@@ -28,11 +39,7 @@ try {
   }
   await pushes(server)
   await memory(server)
-} finally {
-  await server.stop()
-  rmSync(server.dataDir, { recursive: true, force: true })
 }
-print()
 
 async function floor (): Promise<void> {
   const { stdout } = await promisify(execFile)('bash', ['test/bench/floor.sh', String(FLOOR_UID), String(FLOOR_PORT)])
