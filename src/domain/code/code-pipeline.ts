@@ -13,32 +13,32 @@ const PACE_MS = 100
 const OBSERVE_MS = 8000
 const WORKER_MS = 1000
 
-/** One session's way from files that changed to the browser that runs them. */
+/** The way of one session's changed files to the browser that runs them. */
 export class CodePipeline {
   readonly #stations: Stations
   readonly #syncMs: number
   readonly #ended = new AbortController()
-  /** Builds and reloads; pushes that come at the same time share it. */
+  /** Builds and reloads; pushes at the same time share one run. */
   readonly #inTurn: () => Promise<void>
-  /** The dev server's version that the browser has, and the last one that was heard of. */
+  /** The dev server's version that the browser has, and the last version that the dev server reported. */
   #loaded = 0
   #seen = 0
-  /** The browser or the dev server was lost meanwhile: what is said not to have changed may have. */
+  /** The browser or the dev server was lost since: parts may have changed although the dev server does not report them. */
   #isUnsure = false
   #extension: Running | undefined
   #wrong: { build: Problem[], load: Problem[], run: Problem[] } = { build: [], load: [], run: [] }
-  /** What went wrong before Chromium was told to forget it, in parts that were not loaded again. */
+  /** Earlier errors of parts that were not loaded again: Chromium has cleared them from its own list. */
   #earlier: Problem[] = []
   #told = '[]'
   #observation = new AbortController()
-  /** What has become of the last load, and of what was written last: a build that failed is not loaded. */
+  /** The outcome of the last load, and of the last write. They differ when a build failed: it is not loaded. */
   #ran: Promise<Outcome> = Promise.resolve({ loaded: false, reloadMs: 0, closed: [], problems: [] })
   #outcome: Promise<Outcome> = this.#ran
   #isObserved = true
   #isWorkerUp = true
-  /** The worker of the last load has started, or not within a second. A load before that would leave tabs without a worker that answers. */
+  /** Resolves when the worker of the last load has started, or after a second. A load before that would leave tabs without a worker that answers. */
   #workerReady: Promise<unknown> = Promise.resolve()
-  /** Whether a load is followed by a look at what went wrong: that takes the browser some memory. */
+  /** Whether the errors are read after a load. Reading them costs the browser some memory. */
   #asks = true
   #requested: Promise<void> = Promise.resolve()
 
@@ -54,7 +54,7 @@ export class CodePipeline {
   }
 
   /**
-   * Loads what is there for the first time. Of files that are not the person's own, it does not ask what goes wrong at their start.
+   * Loads the extension for the first time. It reads the errors of the start only if the files are the person's own (`isOwn`).
    * @throws when the browser or the dev server cannot be reached
    */
   async begin (signal: AbortSignal, isOwn = false): Promise<void> {
@@ -72,7 +72,7 @@ export class CodePipeline {
     if (this.#wrong.load.includes(NOT_RELOADED)) throw new Error(NOT_RELOADED.message)
   }
 
-  /** Goes on with what a server before this one had loaded. */
+  /** Goes on with the extension that an earlier server had loaded. */
   resume ({ loaded, extension, refusal, problems = [], isWorkerUp = true }: Kept): void {
     this.#isWorkerUp = isWorkerUp
     this.#loaded = this.#seen = loaded
@@ -83,18 +83,18 @@ export class CodePipeline {
     this.#outcome = this.#ran = Promise.resolve({ loaded: this.#isLoaded(), reloadMs: 0, closed: [], problems: this.problems })
   }
 
-  /** From now on, reloads what changes in any way. */
+  /** From now on, reloads after every change, by whatever means. */
   follow (): void {
     this.#follow().catch(err => this.#stations.warn(err, 'changes not followed'))
   }
 
-  /** Builds and reloads what was written before the call. */
+  /** Builds and reloads all that was written before the call. */
   sync (): Promise<void> {
     this.#requested = this.#inTurn()
     return this.#requested
   }
 
-  /** What has become of what was written before the last call of `sync`. */
+  /** The outcome of all that was written before the last call of `sync`. */
   async settled (): Promise<Outcome> {
     await this.#requested
     for (;;) {
@@ -104,13 +104,13 @@ export class CodePipeline {
     }
   }
 
-  /** The browser was started again: by itself, Chromium does not load what DevTools had it load. */
+  /** Loads the extension into a restarted browser: Chromium does not itself reload an extension that DevTools loaded. */
   async lost (): Promise<void> {
     this.#isUnsure = true
     await this.sync()
   }
 
-  /** Chromium has noted something about the extension. */
+  /** Reads the errors again, after Chromium has reported a change of the extension's data. */
   async heard (id: string): Promise<void> {
     if (id !== this.#extension?.id || !this.#isObserved || this.#ended.signal.aborted) return // a load reads it anyway
     const signal = AbortSignal.any([this.#ended.signal, this.#observation.signal, AbortSignal.timeout(OBSERVE_MS)])
@@ -135,7 +135,7 @@ export class CodePipeline {
       const changes = await this.#stations.changes(this.#loaded, 0, signal)
       this.#seen = changes.version
       this.#wrong.build = changes.problems
-      // a dev server that was started again after the clock was set back: nothing is newer than what the browser has
+      // the dev server was restarted after the clock was set back: all its versions are lower than the browser's
       if (changes.version < this.#loaded) this.#isUnsure = true
       if (changes.ok && (changes.changed.length > 0 || this.#isUnsure)) {
         const reloaded = await this.#reload(changes, signal)
@@ -160,20 +160,20 @@ export class CodePipeline {
     const before = this.#extension
     if (!pagesOnly) await this.#workerReady
     this.#observation.abort()
-    this.#isObserved = false // what is heard from now on is of neither
+    this.#isObserved = false // reports from now on may belong to the old load or the new one
     if (before) await this.#stations.forgetErrors(before.id, signal)
     const reloaded = await this.#stations.reload({ manifest: changes.manifest, before, pagesOnly }, signal)
     this.#loaded = changes.version
     this.#isUnsure = false
     this.#extension = reloaded.extension
     this.#wrong.load = reloaded.refusal ? [reloaded.refusal] : []
-    // what was wrong with the rest of the extension still is
+    // the problems of parts that were not reloaded remain
     this.#earlier = pagesOnly || reloaded.refusal ? this.#wrong.run.filter(({ context }) => context !== 'page') : []
     this.#keep()
     return { ...reloaded, pagesOnly }
   }
 
-  /** Waits for what the extension does at its start, and notes what goes wrong. A later load puts an end to it. */
+  /** Waits while the extension starts, and notes its errors. A later load ends the wait. */
   async #observe (reloadMs: number, { extension, refusal, settled, closed, oldWorkers, pagesOnly }: Reloaded & { pagesOnly: boolean }): Promise<Outcome> {
     const asks = this.#asks
     this.#isObserved = false
@@ -205,7 +205,7 @@ export class CodePipeline {
     return { loaded: this.#isLoaded(), reloadMs, closed, problems: this.problems }
   }
 
-  /** Whether the browser runs the extension as it is, its worker included. */
+  /** Tells whether the browser runs the present extension, its worker included. */
   #isLoaded (): boolean {
     return this.#extension !== undefined && this.#wrong.load.length === 0 && this.#isWorkerUp
   }
@@ -222,11 +222,11 @@ export class CodePipeline {
         const { version, problems } = await this.#stations.changes(this.#seen, WAIT_MS, signal)
         const isNews = version !== this.#seen || JSON.stringify(problems) !== JSON.stringify(this.#wrong.build)
         if (isNews) await this.sync()
-        // sources that change without end, or a dev server that does not wait
+        // slow down for sources that change without end, and for a dev server that does not wait
         const pauseMs = isNews ? PACE_MS : performance.now() - askedAt < WAIT_MS / 2 ? AGAIN_MS : 0
         if (pauseMs > 0) await delay(pauseMs, undefined, { signal, ref: false })
       } catch {
-        await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {}) // the supervision tells of a dev server that is down
+        await delay(AGAIN_MS, undefined, { signal, ref: false }).catch(() => {}) // the supervision reports a dev server that is down
       }
     }
   }
@@ -237,7 +237,7 @@ export class CodePipeline {
     if (text === this.#told || this.#ended.signal.aborted) return
     this.#told = text
     const first = problems[0]
-    this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems any more', problems })
+    this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems left', problems })
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Problem } from '#domain/programs/problem.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 
-/** What a dev server says of the extension; see docs/templates.md. */
+/** A dev server's answer about the extension; see docs/templates.md. */
 export interface Changes {
   version: number
   ok: boolean
@@ -10,7 +10,7 @@ export interface Changes {
   problems: Problem[]
 }
 
-/** An extension as a browser runs it: its id, and its manifest's text, where that is known. */
+/** An extension in a browser: its id, and its manifest's text, where known. */
 export interface Running { id: string, manifest?: string | undefined }
 
 export interface Reloading { manifest: string | undefined, before: Running | undefined, pagesOnly: boolean }
@@ -18,50 +18,50 @@ export interface Reloading { manifest: string | undefined, before: Running | und
 export interface Reloaded {
   extension: Running | undefined
   tabs: number
-  /** Ids of extensions from the same folder that are gone. */
+  /** Ids of removed extensions from the same folder. */
   replaced: string[]
   /** Pages of the extension that could not be opened again. */
   closed: string[]
   refusal?: Problem | undefined
-  /** Resolves when the reloaded tabs have loaded, or did not in time. */
+  /** Resolves when the reloaded tabs have loaded, or their time is over. */
   settled: Promise<void>
-  /** Ids of service workers that are not the new one. */
+  /** Ids of the service workers from before the reload. */
   oldWorkers: string[]
 }
 
-/** What a pipeline can ask and do of one session. */
+/** The parts of one session that a pipeline uses. */
 export interface Stations {
-  /** How many pushes have been written. */
+  /** The number of pushes that have been written. */
   version (): number
   /** Resolves when no push is being written. */
   written (): Promise<void>
-  /** Starts programs again that were given up: the code may be what they died of. */
+  /** Starts programs again that were given up: earlier code may have caused their end. */
   revive (): Promise<void>
-  /** What has changed since `after`; waits up to `waitMs` for a change. */
+  /** The changes since `after`; waits up to `waitMs` for one. */
   changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
   reload (reloading: Reloading, signal: AbortSignal): Promise<Reloaded>
-  /** Has Chromium forget what went wrong; nothing of the extension is heard until `listen`. */
+  /** Clears Chromium's list of the extension's errors. Its reports stop until `listen`. */
   forgetErrors (id: string, signal: AbortSignal): Promise<void>
-  /** Hears from now on of what goes wrong. */
+  /** Receives Chromium's reports of errors from now on. */
   listen (signal: AbortSignal): Promise<void>
   errors (id: string, signal: AbortSignal): Promise<Problem[]>
-  /** Without `asks`, the browser is not asked whether the worker failed. */
+  /** Waits for the worker's start. Without `asks`, it does not ask the browser whether the worker failed. */
   workerSettled (id: string, old: string[], asks: boolean, signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
-  /** Keeps what the browser runs, for the server after this one. */
+  /** Saves the browser's state for the next server. */
   keep (state: Kept): void
   tell (event: Omit<SessionEvent, 'at'>): void
   warn (err: unknown, message: string): void
 }
 
-/** What the browser runs: the dev server's version, the extension, what Chromium refused instead of it, and what went wrong in it. */
+/** The saved state of the browser: the dev server's version, the extension, Chromium's refusal of a newer one, and the problems at run time. */
 export interface Kept { loaded: number, extension?: Running | undefined, refusal?: Problem | undefined, problems?: Problem[] | undefined, isWorkerUp?: boolean | undefined }
 
-/** What has become of a push. */
+/** The outcome of a push. */
 export interface Outcome {
-  /** The browser runs what was pushed, and the extension's worker has started. */
+  /** The browser runs the pushed code, and the extension's worker has started. */
   loaded: boolean
   reloadMs: number
-  /** Pages of the extension that the reload closed, and that could not be opened again. */
+  /** Pages of the extension that the reload closed and that could not be opened again. */
   closed: string[]
   problems: Problem[]
 }

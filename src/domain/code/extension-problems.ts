@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Problem } from '#domain/programs/problem.ts'
 import { plainText } from '#domain/machine/plain-text.ts'
 
-/** Of each kind, as many are read. */
+/** The most errors of each kind that are read. */
 export const MAX_ERRORS = 100
 const MAX_FRAMES = 50
 
@@ -18,7 +18,7 @@ const RuntimeError = Type.Object({
   stackTrace: Type.Array(StackFrame, { maxItems: MAX_FRAMES })
 })
 
-/** What Chromium knows of an extension: the part of chrome.developerPrivate.ExtensionInfo that is used here. */
+/** Chromium's data of an extension: the fields of chrome.developerPrivate.ExtensionInfo that are used here. */
 export const ExtensionInfo = Type.Object({
   id: Type.String({ pattern: '^[a-p]{32}$' }),
   path: Type.Optional(Type.String()),
@@ -32,15 +32,15 @@ export type ExtensionInfo = Static<typeof ExtensionInfo>
 const MAX_PROBLEMS = 50
 const MESSAGE_BYTES = 1000
 const FILE_BYTES = 1000
-/** What Chromium says besides of a worker that threw: it names no file. */
+/** Chromium's additional message about a worker that threw: it names no file. */
 const NOT_REGISTERED = /^Service worker registration failed/
 
-/** What the server itself has to say. */
+/** Problems that the server itself reports. */
 export const NOT_RELOADED: Problem = { kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }
 export const NO_WORKER: Problem = { kind: 'uncaught-exception', message: 'The service worker did not start', context: 'worker' }
 export const SLOW_WORKER: Problem = { kind: 'warning', message: 'The service worker has not started yet: its script runs for more than 5 s', context: 'worker' }
 
-/** What Chromium found wrong with the extension since it was loaded, in the names of the person's own files. */
+/** The problems that Chromium found in the extension since it was loaded, with the names of the person's own files. */
 export function problemsOf (info: ExtensionInfo): Problem[] {
   const runtime = info.runtimeErrors.map(error => ofRuntime(error, info.id))
   const hasWorkerError = runtime.some(({ context, kind }) => context === 'worker' && kind !== 'warning')
@@ -53,19 +53,19 @@ export function problemsOf (info: ExtensionInfo): Problem[] {
   return firstOfEach([...runtime, ...manifest, ...warnings])
 }
 
-/** Whether a worker did not start because of it. A warning of its own words is no reason. */
+/** Tells whether the problem kept a worker from starting. A warning does not. */
 export function isOfWorker ({ context, kind }: Problem): boolean {
   return context === 'worker' && kind !== 'warning'
 }
 
-/** Each problem once: a content script fails in every tab. Errors come before warnings. */
+/** Each problem once, because a content script fails in every tab. Errors come before warnings. */
 export function firstOfEach (problems: Problem[]): Problem[] {
   const known = new Map(problems.toReversed().map(problem => [JSON.stringify(problem), problem]))
   const all = [...known.values()].toReversed()
   return [...all.filter(({ kind }) => kind !== 'warning'), ...all.filter(({ kind }) => kind === 'warning')].slice(0, MAX_PROBLEMS)
 }
 
-/** What Chromium's refusal to load an extension says, which is about the files in the folder `path`. */
+/** The problem in Chromium's refusal to load the extension in the folder `path`. */
 export function problemOfRefusal (words: string, path: string): Problem {
   const message = plainText(words.replaceAll(`${path}/`, '').replaceAll(path, ''), MESSAGE_BYTES)
   const [, line, column] = /\bat line (\d+) column (\d+)/.exec(message) ?? []

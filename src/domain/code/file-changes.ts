@@ -1,21 +1,21 @@
 import { failure } from '#errors.ts'
 import { checkFilePath } from './file-path.ts'
 
-/** A file to write, or to delete. What it is to hold may be a file that a transfer has put in its folder. */
+/** A file to write or delete. Its content is here, or in the `staged` file that a transfer has put in its folder. */
 export type FileChange = Conditions & ({ path: string, content: Buffer } | { path: string, staged: string } | { path: string, delete: true, ifExists?: boolean })
 
-/** When to change a file: if its content's SHA-256 is one, or none, of these; `*` is that of any file that is there. */
+/** The condition of a change: the SHA-256 of the file's content is one, or none, of these; `*` matches any existing file. */
 export interface Conditions { ifMatch?: '*' | string[], ifNoneMatch?: '*' | string[] }
 
 /** A file as a client pushes it. */
 interface Pushed { filePath: string, content?: string, encoding?: 'utf8' | 'base64', delete?: boolean, ifExists?: boolean }
 
-/** What a file has at most that comes by itself; and one that comes among others, in a request that is kept in memory. */
+/** The most bytes of a file that is sent alone, and of a file in a push, which is kept in memory. */
 export const FILE_BYTES = 100 * 1024 * 1024
 const PUSHED_BYTES = 5 * 1024 * 1024
 
 /**
- * What to change for these files.
+ * The changes for the files of a push.
  * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BAD_REQUEST
  */
 export function toChanges (files: Pushed[]): FileChange[] {
@@ -29,12 +29,12 @@ export function toChanges (files: Pushed[]): FileChange[] {
 }
 
 /**
- * The same for files that are all that there are to be.
- * @throws {Ex10Error} likewise
+ * The changes for a push of all files: `delete` is not allowed, because files that are not named are deleted.
+ * @throws {Ex10Error} like `toChanges`
  */
 export function toAllFiles (files: Pushed[]): FileChange[] {
   const deleted = files.find(file => file.delete)
-  if (deleted) throw failure('BAD_REQUEST', { message: 'All files are given: one that is to go is left out, and not deleted', details: { filePath: deleted.filePath.slice(0, 200) } })
+  if (deleted) throw failure('BAD_REQUEST', { message: 'A push of all files has no "delete": leave the file out, and it is deleted', details: { filePath: deleted.filePath.slice(0, 200) } })
   return toChanges(files)
 }
 
@@ -47,7 +47,7 @@ function toChange (file: Pushed): FileChange {
   }
   if (file.ifExists) throw failure('BAD_REQUEST', { message: 'ifExists goes with delete', details })
   if (file.content === undefined) throw failure('BAD_REQUEST', { message: 'The content is missing', details })
-  // Buffer passes over what is not base64; a person who sends something else should hear of it
+  // Buffer ignores characters that are not base64: refuse them, so that the client learns of its mistake
   const isBase64 = file.encoding === 'base64'
   if (isBase64 && (!/^[A-Za-z0-9+/]*={0,2}$/.test(file.content) || file.content.length % 4 !== 0)) throw failure('BAD_ENCODING', { details })
   const content = Buffer.from(file.content, isBase64 ? 'base64' : 'utf8')

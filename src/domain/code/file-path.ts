@@ -4,11 +4,10 @@ const PATH_MAX = 4096
 const NAME_MAX = 255
 
 /**
- * Checks a file path as a person or program gave it: relative, with forward slashes, and without any way up. One `/` or
- * `./` before it stands for the extension's own folder, as in a manifest.
- * Returns it without that, and with repeated slashes removed. What only the file system knows (links, folders, devices)
- * is checked by the session's own file writer.
- * @throws {Ex10Error} EX10_PATH_…, which says what is wrong
+ * Checks a file path from a person or program: it must be relative, with forward slashes, and must not lead upwards. One
+ * leading `/` or `./` stands for the extension's own folder, as in a manifest. Returns the path without it and without
+ * repeated slashes. The session's own file writer checks links, folders and devices, which only the file system knows.
+ * @throws {Ex10Error} EX10_PATH_…, the name of the fault
  */
 export function checkFilePath (path: string): string {
   const inside = /^\.?\/$/.test(path) ? path : path.replace(/^\.?\//, '')
@@ -17,7 +16,7 @@ export function checkFilePath (path: string): string {
   return inside.split('/').filter(Boolean).join('/')
 }
 
-/** All that a checked path may be read as: two paths that have a reading in common may name one file to somebody. */
+/** All readings of a checked path. Some program may take two paths with a common reading for one file. */
 export function readingsOf (path: string): Set<string> {
   return new Set([...readings(path)].map(reading => reading.normalize('NFKC')))
 }
@@ -39,8 +38,8 @@ function problem (path: string): ErrorName | undefined {
 }
 
 /**
- * The path as it stands, and as anything behind us might come to read it: percent-decoded (as often as it goes) and
- * in Unicode's compatibility form, where full-width dots and slashes become plain ones.
+ * The path itself, and all forms in which a later program might read it: percent-decoded (up to five times), and in
+ * Unicode's compatibility form, where full-width dots and slashes become plain ones.
  */
 function readings (path: string): Set<string> {
   const all = new Set([path, path.normalize('NFKC')])

@@ -16,19 +16,19 @@ const ContentScript = Type.Object({
 })
 type ContentScript = Static<typeof ContentScript>
 
-/** What the server needs to know of an extension's manifest. */
+/** The parts of an extension's manifest that the server uses. */
 export interface Manifest {
   contentScripts: ContentScript[]
   hasWorker: boolean
   hasDevToolsPage: boolean
 }
 
-/** A page or frame that a browser shows; `from` is the address of the page that made it, where it has none of its own. */
+/** A page or frame in a browser. `from` is the address of the page that made it, for a frame without an address of its own. */
 export interface Frame { url: string, isTop: boolean, from?: string | undefined }
 
 /**
- * Reads a manifest as Chromium does: with comments and a byte order mark. What makes no sense counts as not there: to
- * refuse it is for Chromium.
+ * Reads a manifest as Chromium does: with comments and a byte order mark. It treats malformed parts as absent, because
+ * Chromium refuses them itself.
  */
 export function parseManifest (text: string): Manifest {
   const manifest = parseJson(text)
@@ -49,7 +49,7 @@ function parseJson (text: string): Record<string, unknown> {
   }
 }
 
-/** Whether one of the manifest's content scripts runs in the frame; true also when that takes too long to find out. */
+/** Tells whether one of the manifest's content scripts runs in the frame; true also when the budget is spent before the answer is known. */
 export function isConcerned (manifest: Manifest, frame: Frame, budget: Budget): boolean {
   try {
     return manifest.contentScripts.some(script => runsIn(script, frame, budget))
@@ -59,7 +59,7 @@ export function isConcerned (manifest: Manifest, frame: Frame, budget: Budget): 
   }
 }
 
-/** Whether a content script may run in a frame of a page that it does not run in itself. */
+/** Tells whether a content script may run in a frame of a page without running in the page itself. */
 export function looksIntoFrames ({ contentScripts }: Manifest): boolean {
   return contentScripts.some(script => script.all_frames)
 }

@@ -3,10 +3,10 @@
  * Patterns come from sessions: no regular expression is made of them, and matching costs steps of a budget.
  */
 
-/** How many steps all matching for one purpose may still take. */
+/** The number of steps that are left for all matching of one purpose. */
 export interface Budget { steps: number }
 
-/** The budget is spent: what was to be known is not. */
+/** The budget was spent before the answer was known. */
 export class BudgetSpent extends Error {
   override readonly name = 'BudgetSpent'
 }
@@ -16,7 +16,7 @@ const ALL_SCHEMES = ['http', 'https', 'file', 'ftp', 'ws', 'wss']
 const STAR_SCHEMES = ['http', 'https']
 
 /**
- * Whether the pattern matches the address; a pattern that Chromium would not take matches nothing.
+ * Tells whether the pattern matches the address. A pattern that Chromium would refuse matches nothing.
  * @throws {BudgetSpent}
  */
 export function matchesPattern (pattern: string, address: URL, budget: Budget): boolean {
@@ -47,11 +47,11 @@ function portOf ({ port, protocol }: URL): string {
   return port || (protocol === 'https:' ? '443' : '80')
 }
 
-/** Whether the glob matches all of the text: `*` stands for any characters, and unless `wildcards` leaves it out, `?` for one. @throws {BudgetSpent} */
+/** Tells whether the glob matches all of the text: `*` stands for any characters, and unless `wildcards` leaves it out, `?` for one. @throws {BudgetSpent} */
 export function matchesGlob (glob: string, text: string, budget: Budget, wildcards = '*?'): boolean {
   let at = 0
-  let star = -1 // where the last star stands in the glob,
-  let resumeAt = 0 // and where in the text it is tried next
+  let star = -1 // the place of the last star in the glob
+  let resumeAt = 0 // the place in the text from which that star is tried next
   let position = 0
   spend(budget, glob.length)
   while (position < text.length) {

@@ -1,4 +1,4 @@
-/** What a content-type header says that something is, without parameters. */
+/** The media type of a content-type header, without parameters. */
 export function mediaType (header: string | undefined): string {
   return header?.split(';')[0]?.trim().toLowerCase() ?? ''
 }

@@ -1,13 +1,13 @@
 import type { TemplateKind } from '#domain/session.ts'
 
-/** Folders among a person's sources that tools fill: who sends all files means none of these, unless one in them is named. */
+/** Folders among a person's sources that tools fill. A push of all files leaves such a folder alone, unless it names a file in it. */
 export const TOOL_FOLDERS: Record<TemplateKind, readonly string[]> = {
   plain: ['.git', '_metadata'], // the latter is Chromium's
   bundled: ['.git'],
   project: ['.*', 'node_modules', 'dist', 'build', 'out', 'output']
 }
 
-/** Those of them that are not listed. */
+/** The tool folders that are left out of lists of files. */
 export const UNLISTED_FOLDERS: Record<TemplateKind, readonly string[]> = {
   plain: TOOL_FOLDERS.plain,
   bundled: TOOL_FOLDERS.bundled,

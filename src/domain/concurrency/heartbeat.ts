@@ -1,6 +1,6 @@
 /**
- * Passes on what `source` yields, and repeats its last value, as `again` changes it, whenever nothing came for
- * `everyMs`: a person watching a slow step, and the proxies between, see that it is alive.
+ * Yields the values of `source`. Whenever none came for `everyMs`, yields the last value again, changed by `again`: so a
+ * person and the proxies in between see that a slow step is alive.
  */
 export async function * withHeartbeat<T> (source: AsyncGenerator<T, void, undefined>, everyMs: number, again: (last: T) => T): AsyncGenerator<T, void, undefined> {
   let last: T | undefined

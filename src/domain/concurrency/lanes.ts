@@ -2,7 +2,7 @@ import { failure } from '#errors.ts'
 
 interface Lane { taken: number, waiting: (() => void)[] }
 
-/** Lets so many works of each owner go on at a time; some more wait for their turn, in the order in which they came. */
+/** Limits the tasks of each owner that run at a time. Further tasks wait for their turn, first come, first served. */
 export class Lanes {
   readonly #lanes: number
   readonly #mostWaiting: number
@@ -14,8 +14,8 @@ export class Lanes {
   }
 
   /**
-   * Resolves when the turn has come, with what ends it.
-   * @throws {Ex10Error} EX10_TOO_MANY_TRANSFERS; the reason of `signal`
+   * Resolves when the turn has come, with the function that ends it.
+   * @throws {Ex10Error} EX10_TOO_MANY_TRANSFERS when too many wait already; the reason of `signal` when it aborts
    */
   async enter (owner: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
@@ -43,7 +43,7 @@ export class Lanes {
   }
 
   #leave (owner: string, lane: Lane): void {
-    const next = lane.waiting.shift() // whoever comes next takes the place over
+    const next = lane.waiting.shift() // the next one takes over the lane
     if (next) next()
     else if (--lane.taken === 0) this.#owners.delete(owner)
   }

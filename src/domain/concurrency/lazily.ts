@@ -1,4 +1,4 @@
-/** Makes something when it is first asked for, and keeps it. A failure is kept for `retryMs`; then it is tried again. */
+/** Returns a function that calls `make` at its first call and keeps the result. It keeps a failure for `retryMs`; the next call after that tries again. */
 export function lazily<T> (make: () => Promise<T>, retryMs: number): () => Promise<T> {
   let made: Promise<T> | undefined
   return () => {

@@ -1,9 +1,9 @@
-/** Makes a queue: each work that it is given begins when the one before it has ended, well or not. */
+/** Returns a queue: each task that is given to it begins when the task before has ended, successfully or not. */
 export function newQueue (): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return work => {
     const done = last.then(work)
-    last = done.catch(() => {}) // its caller's: the next one begins
+    last = done.catch(() => {}) // its caller gets the error; the next task begins
     return done
   }
 }

@@ -5,14 +5,14 @@ const MOST_DEPTH = 8
 const MOST_DIGITS = 15
 const [LIST, DICTIONARY, INTEGER, END, COLON, ZERO, NINE] = [...Buffer.from('ldie:09')] as [number, number, number, number, number, number, number]
 
-/** What cannot be read in exactly one way. */
+/** The bytes cannot be read in exactly one way. */
 export class NotBencoded extends Error {
   override readonly name = 'NotBencoded'
 }
 
 /**
- * Reads bytes that hold one value and no more. Whatever two readers could take for two things is refused: numbers with
- * signs or zeros in front, a key that comes twice, bytes behind the end.
+ * Reads bytes that hold exactly one value. It refuses everything that two readers could read differently: numbers with
+ * leading signs or zeros, a repeated key, bytes after the end.
  * @throws {NotBencoded}
  */
 export function decode (bytes: Buffer): Bencoded {
@@ -71,9 +71,9 @@ export function decode (bytes: Buffer): Bencoded {
 }
 
 /**
- * Whether the bytes are one value in which lists and dictionaries stand in each other no more often than in anything that
- * a viewer sends. Strings and numbers are passed over, so it costs little; whatever else there is, some reader may take
- * for something.
+ * Tells whether the bytes are one value whose lists and dictionaries are nested no deeper than in the packets that viewers
+ * send. It skips strings and numbers, so it costs little, and returns false for all other bytes, because some reader may
+ * give them a meaning.
  */
 export function isShallow (bytes: Buffer): boolean {
   let depth = 0
@@ -82,7 +82,7 @@ export function isShallow (bytes: Buffer): boolean {
     const byte = bytes[at]!
     if (byte === LIST || byte === DICTIONARY) depth++
     else if (byte === END) depth--
-    else if (byte === INTEGER) at = bytes.indexOf(END, at) // its end is not that of a list
+    else if (byte === INTEGER) at = bytes.indexOf(END, at) // skip to the number's own end, which is not the end of a list
     else if (byte >= ZERO && byte <= NINE) {
       const colon = bytes.indexOf(COLON, at)
       const digits = colon - at <= MOST_DIGITS ? bytes.toString('latin1', at, colon) : ''
@@ -96,7 +96,7 @@ export function isShallow (bytes: Buffer): boolean {
   return depth === 0 && at === bytes.length
 }
 
-/** Writes a value; truth values as the numbers that Xpra takes for them. */
+/** Writes a value; booleans as 0 and 1, which Xpra reads as booleans. */
 export function encode (value: Bencoded | boolean): string {
   if (typeof value === 'string') return `${value.length}:${value}`
   if (Array.isArray(value)) return `l${value.map(encode).join('')}e`

@@ -17,18 +17,18 @@ const ids: Field = value => Array.isArray(value) && value.length <= MOST_IDS && 
 
 const FIELDS: Record<string, Field[]> = {
   ping: [integer],
-  ping_echo: [integer, integer, integer, integer, integer, text], // the server's time and latency, three loads, and whose it is
-  'damage-sequence': [integer, integer, integer, integer, integer], // of a picture: its number, window, size, and how long it took
-  'buffer-refresh': [integer, integer, integer], // a window, or all, and a quality
+  ping_echo: [integer, integer, integer, integer, integer, text], // the server's time, three load averages, the latency, and the id of the connection
+  'damage-sequence': [integer, integer, integer, integer, integer], // a picture's number, window, width and height, and the time that drawing took
+  'buffer-refresh': [integer, integer, integer], // a window (-1: all), an unused number, and a quality
   suspend: [integer, ids],
   resume: [integer, ids]
 }
 
 export const LOOKING_PACKETS: ReadonlySet<string> = new Set(['hello', 'map-window', ...Object.keys(FIELDS)])
 
-/** The packet, made anew. @throws {ProtocolViolation} when it lacks something, or has something else in its place */
+/** The packet, rebuilt. @throws {ProtocolViolation} when a required field is missing or wrong */
 export function plainPacket ([name, ...values]: Bencoded[]): Bencoded[] {
   const fields = FIELDS[String(name)] ?? []
-  if (!fields.every((isGood, i) => isGood(values[i]))) throw new ProtocolViolation(1008, 'a packet of who only looks is not as it should be')
+  if (!fields.every((isGood, i) => isGood(values[i]))) throw new ProtocolViolation(1008, 'a field of this packet is missing or wrong')
   return [name!, ...values.slice(0, fields.length)]
 }

@@ -7,11 +7,11 @@ const LIFE_MS = 60_000
 /** The most unused tickets per session and credential. One more invalidates the oldest: anybody with a link can reload its page without end. */
 const MOST_ALIKE = 64
 
-/** What display pages are rendered with: each is good once, within a minute, for one connection to one session. */
+/** The tickets in rendered display pages. Each is valid once, within a minute, for one connection to one session. */
 export class Tickets {
   readonly #issued = new Map<string, Ticket>()
 
-  /** Times are in ms, of a clock that only goes forward. */
+  /** Returns a new ticket. `now` is in ms, of a clock that only goes forward. */
   issue (sessionId: string, visitor: Visitor, now = performance.now()): string {
     this.#forgetUntil(now)
     const ticket = randomBytes(24).toString('base64url')
@@ -21,26 +21,26 @@ export class Tickets {
     return ticket
   }
 
-  /** Whose the ticket is, if it was issued for this session and is good; it is not good again. */
+  /** Uses up the ticket. Returns its visitor if it was issued for this session and has not expired. */
   redeem (ticket: string, sessionId: string, now = performance.now()): Visitor | undefined {
     const issued = this.#issued.get(ticket)
     this.#issued.delete(ticket)
     return issued?.sessionId === sessionId && issued.expiresAt > now ? issued.visitor : undefined
   }
 
-  /** The session has ended. */
+  /** Drops the tickets of a session, which has ended. */
   forget (sessionId: string): void {
     for (const [ticket, issued] of this.#issued) if (issued.sessionId === sessionId) this.#issued.delete(ticket)
   }
 
-  /** The session of each. */
+  /** The session of each unused ticket. */
   sessionIds (): string[] {
     return Array.from(this.#issued.values(), ({ sessionId }) => sessionId)
   }
 
   #forgetUntil (now: number): void {
     for (const [ticket, { expiresAt }] of this.#issued) {
-      if (expiresAt > now) return // in the order of their issue, so of their end
+      if (expiresAt > now) return // tickets are in the order of their issue, so in the order of their end
       this.#issued.delete(ticket)
     }
   }

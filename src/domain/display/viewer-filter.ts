@@ -7,26 +7,26 @@ import { binaryFrame, ProtocolViolation, type Frame, type OnData } from './webso
 import { WindowPlaces } from './window-places.ts'
 import { INPUT_PACKETS, isViewerPacket, packetName, packetOf, unpack } from './xpra-packets.ts'
 
-/** Who looks at a display. */
+/** A viewer of a display. */
 export interface Viewing {
   mode: ShareMode
-  /** Hears of every packet by which a person acts. */
+  /** Called with every packet by which a person acts. */
   acted (): void
-  /** Whether nobody looks who may act: whoever does says how large the windows are. */
+  /** Tells whether no viewer with the mode `control` is connected: such a viewer decides the size of windows. */
   isUnattended (): boolean
   /** The session's windows. */
   windows: ShownWindows
 }
 
-/** What stands between one viewer and the display. */
+/** The filter between one viewer and the display. */
 export interface ViewerFilter {
-  /** What goes on to the display of a message of the viewer's, as a frame; undefined when nothing does. @throws {ProtocolViolation} */
+  /** The frame that goes on to the display for a message of the viewer; undefined when none does. @throws {ProtocolViolation} */
   pass (frame: Frame): Buffer | undefined
-  /** Where it matters what the display sends: reads that, packets without the frames around them, on its way to the viewer. */
+  /** Reads the display's packets, without their frames, on their way to the viewer. Absent where the filter does not need them. */
   readAlong?: OnData
 }
 
-/** The filter of one connection: in each of its messages is one packet that this viewer may send, and it greets once. */
+/** The filter of one connection. Each of its messages must hold one packet that this viewer may send; it may greet once. */
 export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): ViewerFilter {
   const places = new WindowPlaces()
   let hasGreeted = false
@@ -40,7 +40,7 @@ export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): 
     const name = packetName(frame)
     if (!isViewerPacket(name)) throw new ProtocolViolation(1008, 'a viewer may not send this packet')
     const packet = unpack(frame)
-    if (!isShallow(packet)) throw new ProtocolViolation(1003, 'a packet is too deep, or none') // Xpra would not survive it
+    if (!isShallow(packet)) throw new ProtocolViolation(1003, 'a packet is nested too deep, or malformed') // it would crash Xpra
     if (name === 'hello') {
       greetOnce()
       checkHello(packet)
@@ -57,7 +57,7 @@ export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): 
 
   function look (frame: Frame): Buffer | undefined {
     const name = packetName(frame)
-    if (!LOOKING_PACKETS.has(name)) throw new ProtocolViolation(1008, 'who only looks may not send this packet')
+    if (!LOOKING_PACKETS.has(name)) throw new ProtocolViolation(1008, 'a viewer with the mode view may not send this packet')
     if (name === 'hello') {
       greetOnce()
       return frameOf(LOOKING_HELLO)
@@ -67,7 +67,7 @@ export function viewerFilter ({ mode, acted, isUnattended, windows }: Viewing): 
     return mapAsItIs(packet)
   }
 
-  /** Xpra shows a window when a viewer has mapped it: where and as large as the display itself says that it is. */
+  /** Xpra shows a window when a viewer has mapped it. The place and size in the packet are the display's own. */
   function mapAsItIs ([, id]: Bencoded[]): Buffer | undefined {
     if (!isId(id)) throw new ProtocolViolation(1008, 'a window has a number')
     const place = places.of(id)

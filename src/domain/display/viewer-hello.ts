@@ -2,8 +2,8 @@ import { decode, NotBencoded, type Bencoded } from './bencode.ts'
 import { ProtocolViolation } from './websocket-frames.ts'
 
 /**
- * What a display page says of itself when it greets Xpra. Others are orders: `request` stops the server or throws out
- * viewers, `command_request` runs commands, `lock` and `window-filters` hold for all viewers.
+ * The keys of a display page's hello to Xpra. Other keys are orders: `request` stops the server or throws out viewers,
+ * `command_request` runs commands, `lock` and `window-filters` hold for all viewers.
  */
 const KEYS: ReadonlySet<string> = new Set([
   'version', 'platform', 'platform.name', 'platform.processor', 'platform.platform', 'session-type', 'session-type.full', 'namespace',
@@ -18,21 +18,21 @@ const KEYS: ReadonlySet<string> = new Set([
   'notifications', 'notifications.close', 'notifications.actions', 'sound.receive', 'sound.send', 'sound.decoders', 'sound.server_driven', 'sound.bundle-metadata',
   'file-transfer', 'printing', 'file-size-limit'
 ])
-/** Reading more would take long enough for others to notice. */
+/** Reading a longer packet would delay other requests noticeably. */
 const MOST_BYTES = 65_536
-/** How this viewer wants its own pictures. */
+/** The prefix of the keys that choose the encoding of this viewer's own pictures. */
 const PICTURES = 'encoding.'
 
-/** @throws {ProtocolViolation} for a hello that says more than a display page does, or that cannot be read in one way only */
+/** Checks a hello. @throws {ProtocolViolation} when it has keys that a display page does not send, or can be read in more than one way */
 export function checkHello (packet: Buffer): void {
   const [, says, ...more] = readPacket(packet)
   if (!(says instanceof Map) || more.length > 0) throw new ProtocolViolation(1003, 'a hello holds a dictionary')
   for (const key of says.keys()) {
-    if (!KEYS.has(key) && !key.startsWith(PICTURES)) throw new ProtocolViolation(1008, 'a viewer may not say this in its hello')
+    if (!KEYS.has(key) && !key.startsWith(PICTURES)) throw new ProtocolViolation(1008, 'a viewer may not send this key in its hello')
   }
 }
 
-/** @throws {ProtocolViolation} */
+/** Reads a packet as a list. @throws {ProtocolViolation} when it is too long or cannot be read in exactly one way */
 export function readPacket (packet: Buffer): Bencoded[] {
   if (packet.length > MOST_BYTES) throw new ProtocolViolation(1009, 'a packet is too long')
   try {
@@ -45,9 +45,10 @@ export function readPacket (packet: Buffer): Bencoded[] {
 }
 
 /**
- * How Xpra is greeted for a viewer that only looks, whatever it says of itself: without keyboard, clipboard and size,
- * which are for all. Without a `uuid`: Xpra lets only one that has one hold the pointer, and throws out another with the
- * same. And without compression, but of pictures: the server reads along in the packets (`WindowPlaces`).
+ * The hello that the server sends to Xpra for a viewer with the mode `view`, in place of the viewer's own. It has no
+ * keyboard, clipboard and size, which hold for all viewers. It has no `uuid`: Xpra lets only viewers with a `uuid` hold the
+ * pointer, and throws out a second viewer with an equal one. Only pictures are compressed, because the server reads the
+ * packets (`WindowPlaces`).
  */
 export const LOOKING_HELLO: Bencoded[] = ['hello', new Map<string, Bencoded>([
   ['version', '3.1.3'], ['client_type', 'HTML5'], ['share', 1], ['steal', 1], ['namespace', 1], ['websocket.multi-packet', 1],

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 
-/** WebSocket frames (RFC 6455, section 5): enough of them to pass them on safely. No extension is ever negotiated. */
+/** WebSocket frames (RFC 6455, section 5), as far as passing them on safely requires. No extension is ever negotiated. */
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** A frame as it came, and its payload unmasked. */
+/** A frame: its raw bytes, and its unmasked payload. */
 export interface Frame {
   final: boolean
   opcode: number
@@ -12,7 +12,7 @@ export interface Frame {
   raw: Buffer
 }
 
-/** The peer broke the protocol, or did what is not allowed here: the connection is closed with `closeCode`. */
+/** The peer broke the protocol, or a rule of this server: the connection is closed with `closeCode`. */
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation'
   readonly closeCode: number
@@ -40,12 +40,12 @@ function parseHeader (bytes: Buffer): Header | undefined {
 
 const MOST_CHUNKS = 1000
 
-/** Cuts what a client sends into frames. Client frames are masked; a payload is at most `maxPayload` bytes long. */
+/** Cuts the bytes of a client into frames. Client frames are masked; a payload has at most `maxPayload` bytes. */
 export class ClientFrames {
   readonly #maxPayload: number
   #chunks: Buffer[] = []
   #length = 0
-  /** Bytes that there must be before looking again is of use: chunks can be as small as their sender likes. */
+  /** Number of bytes below which another parse is useless: the sender may send chunks of any size. */
   #needed = 0
 
   constructor (maxPayload: number) {
@@ -57,7 +57,7 @@ export class ClientFrames {
     this.#chunks.push(chunk)
     this.#length += chunk.length
     if (this.#length < this.#needed) {
-      if (this.#chunks.length === MOST_CHUNKS) this.#chunks = [Buffer.concat(this.#chunks)] // each costs memory of its own
+      if (this.#chunks.length === MOST_CHUNKS) this.#chunks = [Buffer.concat(this.#chunks)] // each chunk has overhead in memory
       return
     }
     let pending = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
@@ -87,13 +87,13 @@ export class ClientFrames {
   }
 }
 
-/** A close frame says nothing, or a code that may be sent and a reason in UTF-8. */
+/** A close frame is empty, or holds a code that may be sent and a reason in UTF-8. */
 function checkClose (payload: Buffer): void {
   if (payload.length === 0) return
   const code = payload.length === 1 ? 0 : payload.readUInt16BE(0)
   const isCode = (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999)
-  if (!isCode) throw new ProtocolViolation(1002, 'this is no close code')
-  if (!isUtf8(payload.subarray(2))) throw new ProtocolViolation(1007, 'the reason is no UTF-8')
+  if (!isCode) throw new ProtocolViolation(1002, 'the close code is not valid')
+  if (!isUtf8(payload.subarray(2))) throw new ProtocolViolation(1007, 'the reason is not UTF-8')
 }
 
 function unmask (raw: Buffer, headerLength: number): Buffer {
@@ -105,12 +105,12 @@ function unmask (raw: Buffer, headerLength: number): Buffer {
 const EMPTY = Buffer.alloc(0)
 const LONGEST_HEADER = 14
 
-/** Hears of bytes of a message: those of `chunk` from `start` to `end`. */
+/** Receives bytes of a message: those of `chunk` from `start` to `end`. */
 export type OnData = (chunk: Buffer, start: number, end: number) => void
 
 /**
- * Follows a server's stream of frames that is passed on as it is, to know when a frame of ours may come between. What the
- * messages hold is handed to `onData`, if anybody reads along.
+ * Follows a server's stream of frames, which is passed on unchanged, to find the boundaries at which a frame of ours may be
+ * inserted. Calls `onData`, if given, with the bytes of the messages.
  */
 export class FrameBoundaries {
   readonly #onData: OnData | undefined
@@ -138,7 +138,7 @@ export class FrameBoundaries {
       }
       const known = this.#head.length
       const bytes = chunk.subarray(at, at + LONGEST_HEADER - known)
-      const head = known === 0 ? bytes : Buffer.concat([this.#head, bytes]) // frames can be as small as their sender likes
+      const head = known === 0 ? bytes : Buffer.concat([this.#head, bytes]) // the sender may send frames of any size
       const header = parseHeader(head)
       if (!header) {
         this.#head = Buffer.from(head)
@@ -154,7 +154,7 @@ export class FrameBoundaries {
 
 const NO_MASK = Buffer.alloc(4)
 
-/** A message of ours to a server: one frame, masked (with zeros). */
+/** A message from us to a server: one frame, masked (with zeros). */
 export function binaryFrame (payload: Buffer): Buffer {
   const isLong = payload.length > 0xffff
   const head = Buffer.alloc(payload.length < 126 ? 2 : isLong ? 10 : 4)
@@ -165,7 +165,7 @@ export function binaryFrame (payload: Buffer): Buffer {
   return Buffer.concat([head, NO_MASK, payload])
 }
 
-/** A frame of ours: short, final; masked (with zeros) where it goes to a server. */
+/** A control frame from us: short, final; masked (with zeros) when it goes to a server. */
 export function controlFrame (opcode: number, payload: Buffer = Buffer.alloc(0), masked = false): Buffer {
   const head = Buffer.from([0x80 | opcode, (masked ? 0x80 : 0) | payload.length])
   return Buffer.concat(masked ? [head, NO_MASK, payload] : [head, payload])

@@ -1,12 +1,12 @@
 import { OPCODE, ProtocolViolation, type Frame } from './websocket-frames.ts'
 
-/** Of a packet, and of each chunk of one: the letter P, three flags, and how many bytes follow. */
+/** The header of a packet, and of each chunk of one: the letter P, three flags, and the number of bytes that follow. */
 export const HEADER_BYTES = 8
 const MAGIC = 0x50 // 'P'
 
 /**
  * The name of the Xpra packet in a client's message. A message is one binary frame that holds exactly one packet,
- * neither compressed nor chunked nor encrypted: anything else could hide a packet from whoever looks at names.
+ * neither compressed nor chunked nor encrypted: another form could hide a packet from the check of names.
  * @throws {ProtocolViolation}
  */
 export function packetName ({ final, opcode, payload }: Frame): string {
@@ -20,12 +20,12 @@ export function packetName ({ final, opcode, payload }: Frame): string {
   return name[2].slice(0, length)
 }
 
-/** The packet of a message whose name has been read, without its envelope. */
+/** The packet of a message without its header. Call it after `packetName`, which checks the header. */
 export function unpack ({ payload }: Frame): Buffer {
   return payload.subarray(HEADER_BYTES)
 }
 
-/** A packet in its envelope. */
+/** A packet with its header. */
 export function packetOf (content: Buffer): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   header[0] = MAGIC
@@ -33,19 +33,19 @@ export function packetOf (content: Buffer): Buffer {
   return Buffer.concat([header, content])
 }
 
-/** Packets that say that a person acts. */
+/** Packets that a viewer sends when a person acts. */
 export const INPUT_PACKETS: ReadonlySet<string> = new Set([
   'key-action', 'button-action', 'pointer-position', 'wheel-motion', 'clipboard-token'
 ])
 
-/** All other packets that the display page sends: a viewer that nobody touches sends some of these for ever. */
+/** All other packets that the display page sends. An idle viewer keeps sending some of them. */
 const OTHER_PACKETS: ReadonlySet<string> = new Set([
   'hello', 'ping', 'ping_echo', 'damage-sequence', 'buffer-refresh', 'connection-data', 'suspend', 'resume',
   'desktop_size', 'map-window', 'configure-window', 'close-window', 'focus', 'layout-changed',
   'clipboard-contents', 'clipboard-contents-none'
 ])
 
-/** Whether a viewer may send the packet. Xpra knows others, which would stop it or start programs. */
+/** Tells whether a viewer may send the packet. Xpra knows further packets, which would stop it or start programs. */
 export function isViewerPacket (name: string): boolean {
   return INPUT_PACKETS.has(name) || OTHER_PACKETS.has(name)
 }

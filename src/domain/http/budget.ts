@@ -1,4 +1,4 @@
-/** So much of something that there is for all, of which nobody has more than a part. */
+/** A limited amount that all users share, with a smaller limit for each. */
 export class Budget {
   readonly #most: number
   readonly #mostEach: number
@@ -10,7 +10,7 @@ export class Budget {
     this.#mostEach = mostEach
   }
 
-  /** Takes it, and returns what gives it back, once; undefined when there is not so much left. */
+  /** Takes the amount. Returns the function that gives it back, once; undefined when a limit would be exceeded. */
   take (who: string, amount: number): (() => void) | undefined {
     const before = this.#taken.get(who) ?? 0
     if (this.#total + amount > this.#most || before + amount > this.#mostEach) return undefined

@@ -1,21 +1,21 @@
 import { isIP } from 'node:net'
 
-/** What decides whether a request may do something: headers that a browser sets and a page cannot. */
+/** The headers that decide whether a request may change something: a browser sets them, and a page cannot. */
 export interface Caller {
   host: string | undefined
   origin: string | undefined
   secFetchSite: string | undefined
 }
 
-/** A host and perhaps a port: what the display page's policy can name. */
+/** A host, and optionally a port, in a form that the display page's policy can name. */
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 
-/** Who may call: the origins on the list, and the address that people use. */
+/** The origins that may call: those on the list, and the public address. */
 export interface OriginRules { origins: string[], publicUrl: string }
 
 /**
- * Whether the server is known by this `Host`. A name that is not known may be another site's that was pointed here
- * (DNS rebinding); an address cannot be.
+ * Tells whether this `Host` names the server. An unknown name may be another site's name that was pointed here (DNS
+ * rebinding); an address cannot be.
  */
 export function isKnownHost (host: string | undefined, { publicUrl }: OriginRules): boolean {
   if (host === undefined) return false
@@ -28,15 +28,15 @@ function isAddress (host: string): boolean {
 }
 
 /**
- * Whether the caller may change something: it is no browser, or a page of ours, or one whose origin is on the list, or
- * the person who typed the address.
+ * Tells whether the caller may change something: it is not a browser, or is a page of ours, or a page whose origin is on
+ * the list, or the person typed the address.
  */
 export function mayChange (caller: Caller, rules: OriginRules): boolean {
   if (caller.origin !== undefined) return isOwnOrigin(caller, rules) || rules.origins.includes(caller.origin)
   return caller.secFetchSite === undefined || caller.secFetchSite === 'same-origin' || caller.secFetchSite === 'none'
 }
 
-/** At the public address, and at the server's own, by which an operator may call it behind the proxy's back. */
+/** Tells whether the page is ours: at the public address, or at the server's own address, which an operator may use to bypass the proxy. */
 function isOwnOrigin ({ origin, host = '', secFetchSite }: Caller, { publicUrl }: OriginRules): boolean {
   if (publicUrl && origin === publicUrl) return true
   return isAddress(host) && origin === `http://${host}` && (secFetchSite === undefined || secFetchSite === 'same-origin')

@@ -1,4 +1,4 @@
-/** Whether a person has opened the address, and a page is to answer: they can log in, or read what is wrong. */
+/** Tells whether a person has opened the address in a browser: then the answer is a page, where they can log in or read the error. */
 export function isPageLoad ({ method, headers }: { method: string, headers: Record<string, unknown> }): boolean {
   return method === 'GET' && headers['sec-fetch-dest'] === 'document'
 }
