@@ -1,10 +1,10 @@
 """account-locks.py [--remove SECONDS]
 
 Lists the lock files and temporaries in /etc that a killed useradd or userdel left, one a line; with --remove, removes
-them, after waiting up to SECONDS for those that work on the account files now.
+them, after waiting up to SECONDS for the tools that work on the account files now.
 
-All of these tools hold the lock of lckpwdf(3), which dies with its holder, around their lock files. So while this
-program holds it, every lock file that there is was left, whatever pid it names: that pid may be somebody else's by now.
+All of these tools hold the lock of lckpwdf(3) around their lock files. That lock ends with its holder. So while this
+program holds it, every lock file is stale, whatever pid the file names: that pid may belong to another process by now.
 """
 import fcntl
 import os
@@ -24,7 +24,7 @@ else:
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit()  # somebody works on the account files: the lock files are theirs
+        sys.exit()  # a tool works on the account files: the lock files are its own
 for name in sorted(os.listdir('/etc')):
     if LEFT.fullmatch(name):
         print('/etc/' + name)

@@ -4,21 +4,21 @@ import { accountUids } from './accounts.ts'
 import { ifGone } from '#system/kernel/gone.ts'
 import { sysvObjects } from '#system/kernel/sysv-ipc.ts'
 
-/** The uids of accounts, processes and homes: what is seen of sessions without any record. */
+/** The uids of accounts, processes and homes: the traces of sessions that need no record. */
 export async function uidsInUse (homes: string): Promise<number[]> {
   return [...await accountUids(), ...await owners('/proc'), ...await owners(homes)]
 }
 
 /**
- * Whether a uid owns nothing on the machine that could outlive a session: account, process, home, shared memory, or
- * a file in a folder that everybody can write to. A uid is taken again only then.
+ * Tells whether a uid owns nothing on the machine that could outlive a session: account, process, home, System V IPC, or
+ * a file in a folder that every user can write to. Only then is a uid used again.
  */
 export async function ownsNothing (uid: number, homes: string): Promise<boolean> {
   const found = await Promise.all([uidsInUse(homes), ipcOwners(), ...['/tmp', '/var/tmp', '/dev/shm', '/var/mail'].map(owners)])
   return !found.flat().includes(uid)
 }
 
-/** Owners of the entries of a folder; of /proc, of processes. A process that hides behind root shows in its status. */
+/** Owners of the entries of a folder. For /proc, the uids in each process's status, because its entry may belong to root. */
 async function owners (folder: string): Promise<number[]> {
   const names = await readdir(folder).catch(ifGone()) ?? []
   const found = await Promise.all(names.map(async name => await ownersOf(folder, name).catch(ifGone()) ?? []))

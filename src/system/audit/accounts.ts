@@ -5,8 +5,8 @@ import { ACCOUNT_FILES, ensureGroup, removeAccount, removeStaleLocks, staleLocks
 import { ACCOUNT_NAME, isOurUid, type Place } from './place.ts'
 
 /**
- * Lines of accounts with a uid of the range or a home of ours, in all files; and lines without an account, whose names
- * sessions of this instance had.
+ * Lines, in all account files, of accounts with a uid of the range or a home of ours; and lines without an account, with the
+ * name of a recorded session's account.
  */
 export function accounts (place: Place): Noun {
   return {
@@ -30,7 +30,7 @@ export function accounts (place: Place): Noun {
 
 const toFinding = (file: string, name: string) => ({ kind: 'account', name: `${name} in /etc/${file}` })
 
-/** An account that somebody else gave a uid of the range is told of, and left alone. */
+/** An account of another name with a uid of the range is reported and left alone. */
 function toThing (place: Place, file: string, name: string, uid: number | undefined): Thing {
   const isSessions = ACCOUNT_NAME.test(name) && uid !== undefined
   const repair = async () => removeAccount({ name, uid: uid ?? -1, gid: await ensureGroup(), home: join(place.folder.homes, name) })
@@ -41,7 +41,7 @@ async function linesOf (file: string): Promise<string[][]> {
   return (await readFile(`/etc/${file}`, 'utf8')).split('\n').filter(Boolean).map(line => line.split(':'))
 }
 
-/** Lock files and temporaries of the account files that nobody who lives holds. They are the whole machine's. */
+/** Lock files and temporaries of the account files that no live process holds. They belong to the whole machine. */
 export const locks: Noun = {
   noun: 'locks',
   observe: async () => (await staleLocks()).map(name => ({ kind: 'lock', name, owner: undefined, repair: removeStaleLocks }))

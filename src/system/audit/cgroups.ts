@@ -8,8 +8,8 @@ import { textOf } from './files.ts'
 import type { Place } from './place.ts'
 
 /**
- * The instance's own group in each hierarchy, wherever a server of it has made one, and our sessions' groups in it. A
- * server in a container may have the same name: what it has there is of sessions that we do not know.
+ * The instance's own group in each hierarchy, wherever one of its servers has made one, and our sessions' groups in it. A
+ * server in a container may have the same name: its sessions' groups are left out, because we do not know their ids.
  */
 export function cgroups (place: Place): Noun {
   return {
@@ -23,7 +23,7 @@ export function cgroups (place: Place): Noun {
   }
 }
 
-/** Where the hierarchies are mounted, each once: proc_pid_mountinfo(5). */
+/** The mount points of the hierarchies, each once: proc_pid_mountinfo(5). */
 function hierarchies (mountinfo: string): string[] {
   const mounts = mountinfo.split('\n').filter(line => / - cgroup2? /.test(line)).map(line => line.split(' '))
   return [...new Map(mounts.map(([, , device, , path = '']) => [device, path])).values()]

@@ -3,13 +3,13 @@ import { readdir } from 'node:fs/promises'
 import { ifGone } from '#system/kernel/gone.ts'
 import { quickly } from '#system/kernel/quickly.ts'
 
-/** What a file, a link or a folder holds, and whose it is; undefined or nothing when there is none, or none any more. */
+/** The text of a file, the target of a link, the owner of a path: undefined when it is missing. The entries of a folder: none when it is missing. */
 export const textOf = (path: string): Promise<string | undefined> => quickly(() => readFileSync(path, 'utf8')).catch(ifGoneOrHidden)
 export const targetOf = (path: string): Promise<string | undefined> => quickly(() => readlinkSync(path)).catch(ifGoneOrHidden)
 export const ownerOf = (path: string): Promise<number | undefined> => quickly(() => statSync(path).uid).catch(ifGoneOrHidden)
 export const entriesOf = async (path: string): Promise<string[]> => await readdir(path).catch(ifGoneOrHidden) ?? []
 
-/** What an entry of /proc or /sys says, too, when its process or device ends meanwhile; in a container, the init may have more rights than root here. */
+/** Entries of /proc and /sys also give these errors, when their process or device ends during the read. In a container, the init may have more rights than root here. */
 const ifGoneOrHidden = ifGone('ENOTDIR', 'EINVAL', 'EACCES', 'ENXIO')
 
 /** The mount points of a mountinfo file: proc_pid_mountinfo(5). */

@@ -8,7 +8,7 @@ import { isOurUid, type Place } from './place.ts'
 const QUEUES = fileURLToPath(new URL('./queues.sh', import.meta.url))
 const REMOVE = { shm: '--shmem-id', sem: '--semaphore-id', msg: '--queue-id' }
 
-/** System V objects and message queues of the host: those of a session's sandbox end with it. */
+/** System V objects and message queues of the host. A session's own are in its sandbox's namespace, and end with it. */
 export function ipc (place: Place): Noun {
   return {
     noun: 'ipc',

@@ -13,12 +13,12 @@ import { NO_RECORDS, readRecords, records } from './records.ts'
 import { rootProcesses } from './root-processes.ts'
 import { folders, homes, strayFiles } from './storage.ts'
 
-/** The settings that tell an instance's things from all others. */
+/** The settings that tell an instance's things from all other things. */
 export type Settings = Pick<Place, 'instance' | 'folder' | 'uidMin' | 'uidMax' | 'portRanges'>
 
-/** All that an instance may have on the machine, in the order in which it is safely removed; and the sessions that may have it. */
+/** Everything that an instance may have on the machine, in a safe order of removal; and the sessions that may have it. */
 export function machineOf (settings: Settings, firewall: FirewallBackend): { nouns: Noun[], known: () => Known } {
-  let recorded = NO_RECORDS // all that looks goes by what was known when it began: reading it takes time
+  let recorded = NO_RECORDS // one reading serves a whole audit, because reading takes time
   const read = () => (recorded = readRecords(settings.folder.registry))
   const serverPid = () => runningServer(settings.instance)
   const knownIds = () => recorded.ids.union(new Set(readdirSync(settings.folder.sessions)))

@@ -9,8 +9,8 @@ import { pidsWithoutSession } from './process-table.ts'
 import { ownerOfPath, type Place } from './place.ts'
 
 /**
- * What is mounted below the data folder, here and in the namespaces of other processes, where it keeps a home of an
- * ended session alive; and the loop devices of homes: one an image.
+ * The mounts below the data folder, here and in the namespaces of other processes, where they keep the home of an ended
+ * session alive; and the loop devices of homes: one an image.
  */
 export function mounts (place: Place): Noun {
   return {
@@ -28,7 +28,7 @@ export function mounts (place: Place): Noun {
 
 async function mountsHere (place: Place): Promise<Thing[]> {
   const points = mountPoints(await textOf('/proc/self/mountinfo') ?? '')
-  // what was mounted last lies on top, and goes first
+  // the last mount lies on top, and is removed first
   return points.filter(point => ownerOfPath(place, point)).reverse().map(point => ({
     kind: 'mount',
     name: point,
@@ -37,7 +37,7 @@ async function mountsHere (place: Place): Promise<Thing[]> {
   }))
 }
 
-/** One process of each mount namespace but this one; where root may not look, there is an init above it. Of a live session's, that is its init's. */
+/** One process of each other mount namespace. For a live session's, it is the sandbox's init. Where root may not read a process's namespace, an init above it has the same. */
 async function namespaces (place: Place): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   const inits = await Promise.all(place.readyIds().map(id => readInit(place.folder.session(id))))
@@ -50,8 +50,9 @@ async function namespaces (place: Place): Promise<Map<string, string>> {
 }
 
 /**
- * No repair: it goes with the processes in it, or with the folder that it is mounted on. They may be another session's, made while the home was mounted here; its
- * namespace is not entered to change it, because what stands there is not the host's.
+ * Without a repair: such a mount ends with the processes in its namespace, or with the folder that it is mounted on. The
+ * namespace may be another session's, made while the home was mounted here. Root does not enter it, because the session
+ * controls the files there.
  */
 async function mountsElsewhere (place: Place): Promise<Thing[]> {
   const found = await Promise.all([...await namespaces(place)].map(async ([namespace, pid]) => {
@@ -79,5 +80,5 @@ async function loopsOfHomes (place: Place): Promise<Thing[]> {
 }
 
 async function isThere (path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false) // root may look everywhere
+  return access(path).then(() => true, () => false) // any error means "missing": root may read everything here
 }

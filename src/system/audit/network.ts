@@ -6,7 +6,7 @@ import { isOurUid, type Place } from './place.ts'
 const LISTEN = '0A'
 const CONNECTED = ['01', '08'] // ESTABLISHED, CLOSE_WAIT
 
-/** Listeners of a uid of the range, wherever they listen, and the server's connections to slots. */
+/** Listeners of a uid of the range, on any address, and the server's connections to slots. */
 export function sockets (place: Place): Noun {
   return {
     noun: 'sockets',
@@ -30,7 +30,7 @@ function toRow (line: string) {
   return { from: portOf(local), to: portOf(remote), state, uid: Number(user) }
 }
 
-/** `served` are the ports that somebody listens on: what comes from one was accepted there, whatever the other end's port. */
+/** `served` are the ports with a listener: a connection from one of them was accepted there, and does not lead to a slot. */
 function toThings (place: Place, { from, to, state, uid }: ReturnType<typeof toRow>, served: Set<number>): Thing[] {
   if (state === LISTEN && isOurUid(place, uid)) return [{ ...listener(from, uid), owner: uid }]
   const isToSlot = uid === 0 && !served.has(from) && place.portRanges.some(([first, last]) => to >= first && to <= last)
@@ -41,7 +41,7 @@ function portOf (address: string): number {
   return parseInt(address.split(':')[1] ?? '', 16)
 }
 
-/** The ports that the firewall opens to sessions, and its rules as such. Its own watch closes what should not be open. */
+/** The ports that the firewall opens to sessions, and one entry for its rules. The firewall's own watch closes ports that should not be open. */
 export function openPorts ({ firewall }: Place): Noun {
   const rules = { kind: 'firewall', name: 'rules' }
   const toFinding = (key: string) => ({ kind: 'open port', name: key })

@@ -2,7 +2,7 @@ import type { Account } from '#domain/session.ts'
 import type { FirewallBackend } from '#system/firewall/backend.ts'
 import type { DataFolder } from '#system/instance/data-folder.ts'
 
-/** Where an instance may have something on the machine. */
+/** The places on the machine where an instance may have things. */
 export interface Place {
   instance: string
   folder: DataFolder
@@ -17,7 +17,7 @@ export interface Place {
   recordedAccounts (): Map<string, Account>
   /** The ids of all sessions that are recorded, ended ones too, or have a folder. */
   knownIds (): Set<string>
-  /** The ids of those that are ready: whatever they have is in its place, whether a server runs or not. */
+  /** The ids of ready sessions: all that they have is in its place, whether a server runs or not. */
   readyIds (): string[]
 }
 
@@ -25,11 +25,11 @@ export function isOurUid ({ uidMin, uidMax }: Place, uid: number): boolean {
   return uid >= uidMin && uid <= uidMax
 }
 
-/** What a session's entry is called: its folder, and its account. Nothing else is ever removed. */
+/** The names of a session's folder and of its account. Entries with other names are never removed. */
 export const SESSION_NAME = /^[0-9a-f]{32}$/
 export const ACCOUNT_NAME = /^ex10_user_[0-9a-f]{8}$/
 
-/** What a home's image adds to the account's name; the second while it is made. */
+/** The suffix of a home's image after the account's name; with `.new` while it is made. */
 export const IMAGE_SUFFIX = /\.img(\.new)?$/
 
 /** The account or session that a path in the data folder belongs to, and undefined for any other path. */

@@ -14,24 +14,24 @@ export interface OurProcess extends ProcessId {
   isCertain: boolean
 }
 
-/** How many processes are looked at side by side: each takes some descriptors. */
+/** The number of processes that are read side by side: each takes some descriptors. */
 const AT_ONCE = 64
 /** Programs that the server runs as root for sessions. */
 const PROGRAMS = /^(s6-[a-z]+|unshare|nsenter)$/
 const SCRIPT = /\/sandbox\/[a-z-]+\.sh$/
 
-/** The pids of all processes but those in the group of a session that is ready: they are its own, and there may be hundreds of sessions. */
+/** The pids of all processes, without those in the group of a ready session: those are the session's own, and there may be hundreds of sessions. */
 export async function pidsWithoutSession (place: Place): Promise<string[]> {
   const all = (await entriesOf('/proc')).filter(name => /^\d+$/.test(name))
   const lists = await Promise.all(place.readyIds().map(async id => {
-    const [group] = await readGroups(place.folder.session(id)) // each process is in all of them
+    const [group] = await readGroups(place.folder.session(id)) // each process is in all of the session's groups
     return group === undefined ? '' : await textOf(join(group, 'cgroup.procs')) ?? ''
   }))
   const accountedFor = new Set(lists.flatMap(list => list.split('\n')))
   return all.filter(pid => !accountedFor.has(pid))
 }
 
-/** The processes of this instance that are not a live session's, dead ones that are not reaped as well. */
+/** The processes of this instance outside ready sessions, zombies included. */
 export async function readProcesses (place: Place): Promise<OurProcess[]> {
   const pids = (await pidsWithoutSession(place)).filter(pid => Number(pid) !== process.pid)
   const serverPid = place.serverPid()

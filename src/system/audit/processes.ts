@@ -5,14 +5,14 @@ import type { Place } from './place.ts'
 import { readProcesses, type OurProcess } from './process-table.ts'
 
 /**
- * Processes of a uid of the range, and root's own that serve a session: they are in its cgroup, or name its folder. And
- * the dead that nobody has reaped.
- * A mount namespace with a session's home tells nothing: one that was made while the home was mounted here has it, too.
+ * Processes of a uid of the range; processes of root that serve a session, because they are in its cgroup or name its
+ * folder; and zombies. A session's home in a process's mount namespace proves nothing: a namespace that was made while the
+ * home was mounted here has it, too.
  */
 export function processes (place: Place): Noun {
   return {
     noun: 'processes',
-    // root's first: supervisors would start again what is killed before them
+    // root's processes first: a supervisor would restart a program that is killed before it
     observe: async () => (await readProcesses(place)).sort((a, b) => Number(typeof a.owner === 'number') - Number(typeof b.owner === 'number')).map(toThing),
     async implied ({ id }) {
       return await isSandboxAlive(place.folder.session(id)) ? [] : [{ kind: 'process', name: `init of ${id}` }]
@@ -23,7 +23,7 @@ export function processes (place: Place): Noun {
 function toThing (found: OurProcess): Thing {
   const { pid, name, owner, isZombie, isCertain } = found
   if (isZombie) return { kind: 'zombie', name: `${pid} ${name}`, owner }
-  // one that only names the folder may be an operator's: it is told of, and left alone
+  // a process that only names the folder may be an operator's: it is reported and left alone
   return { kind: 'process', name: `${pid} ${name} of ${owner}`, owner, repair: isCertain ? signal => end(found, signal) : undefined }
 }
 

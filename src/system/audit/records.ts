@@ -2,7 +2,7 @@ import type { Noun } from '#domain/machine/audit.ts'
 import { hasEnded, type Account, type Session } from '#domain/session.ts'
 import { readRegistry } from '#stores/sqlite/registry.ts'
 
-/** What the registry says, read beside the server that may have it open: sessions that have not ended, and all accounts. */
+/** The registry's content: sessions that have not ended, and all accounts. It can be read while the server has the registry open. */
 export interface Records { live: Session[], accounts: Map<string, Account>, ids: Set<string> }
 
 export const NO_RECORDS: Records = { live: [], accounts: new Map(), ids: new Set() }
@@ -17,7 +17,7 @@ export function readRecords (file: string): Records {
   }
 }
 
-/** Records: without a server, nobody works on one that is not ready. */
+/** The records of sessions that have not ended. Without a running server, no process works on a session that is not ready. */
 export function records (read: () => Records): Noun {
   return {
     noun: 'records',

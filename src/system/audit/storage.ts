@@ -7,7 +7,7 @@ import { run } from '#system/kernel/run.ts'
 import { entriesOf } from './files.ts'
 import { ACCOUNT_NAME, isOurUid, SESSION_NAME, type Place, IMAGE_SUFFIX } from './place.ts'
 
-/** Where any user may leave a file. */
+/** The folders in which any user may leave a file. */
 const SHARED = ['/tmp', '/tmp/.X11-unix', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs']
 
 /** Homes: folders, or images of file systems. */
@@ -31,7 +31,7 @@ async function removeHome (place: Place, entry: string, signal: AbortSignal): Pr
   await remove(path, signal)
 }
 
-/** The sessions' folders, and what has no business in the data folder. */
+/** The sessions' folders, and unknown entries of the data folder. */
 export function folders (place: Place): Noun {
   const toFinding = (id: string) => ({ kind: 'folder', name: place.folder.session(id) })
   return {
@@ -48,8 +48,9 @@ export function folders (place: Place): Noun {
 }
 
 /**
- * Files of a uid of the range outside its home, such as X sockets and locks: its /tmp and the like are its sandbox's own.
- * Below a folder that only its owner may change, nothing is looked for: a checkout in /tmp has ten thousands of files.
+ * Files of a uid of the range in shared folders of the host, such as X sockets and locks. (A session's own /tmp and the like
+ * are in its sandbox.) Folders that only their owner may change are not searched: a checkout in /tmp has tens of thousands
+ * of files.
  */
 export function strayFiles (place: Place): Noun {
   return {
@@ -58,7 +59,7 @@ export function strayFiles (place: Place): Noun {
       const there = await Promise.all(SHARED.map(path => access(path).then(() => [path], ifGone())))
       const isOurs = ['-uid', `+${place.uidMin - 1}`, '-uid', `-${place.uidMax + 1}`, '-prune', '-printf', '%U %p\\0']
       const isItsOwners = ['-type', 'd', '!', '-perm', '/022', '-prune']
-      // somebody's /run/user may hold what not even root may look at
+      // a user's /run/user may hold mounts that even root may not read
       const listed = await run(['find', ...there.flatMap(paths => paths ?? []), '-mindepth', '1', '-xdev', '-ignore_readdir_race', ...isOurs, '-o', '-path', '/run/user/*', '-prune', '-o', ...isItsOwners])
       const found = [...new Set(listed.split('\0').filter(Boolean))]
       return found.map(line => {
@@ -69,7 +70,7 @@ export function strayFiles (place: Place): Noun {
   }
 }
 
-/** By descriptors, and on its own file system only. */
+/** Removes a path, on its own file system only. rm works by descriptors. */
 async function remove (path: string, signal: AbortSignal): Promise<void> {
   await run(['rm', '-rf', '--one-file-system', '--', path], { signal })
 }

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs'
 import { quickly } from './quickly.ts'
 
-/** What the kernel says of a file, a process or a device that is not there, or not any more. */
+/** The kernel's errors for a missing file, process or device. */
 const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
 
-/** For `catch`: makes undefined of what is not there, and throws any other error on. `also` are codes that mean the same here. */
+/** For `catch`: returns undefined when the thing is missing, and rethrows any other error. `also` are further codes that mean "missing" here. */
 export function ifGone (...also: string[]): (error: unknown) => undefined {
   return error => {
     if (![...GONE, ...also].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 
-/** The text of a small file that waits for no disk; undefined when there is none. */
+/** The text of a small file in memory (of /proc, say); undefined when there is none. */
 export async function textOf (path: string): Promise<string | undefined> {
   return quickly(() => readFileSync(path, 'utf8')).catch(ifGone())
 }
 
-/** The same without a promise, for what is asked for every session twice a second. */
+/** Like `textOf`, but synchronous, for reads that happen twice a second for every session. */
 export function textNow (path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { textOf } from './gone.ts'
 
-/** A loop device and the file that it stands for, as the kernel tells it: of a mount that is going, not the whole path. */
+/** A loop device and its file, by the path that the kernel gives: not the whole path while its mount is being removed. */
 export interface LoopDevice { device: string, file: string }
 
 /** Every loop device of the machine that has a file. */

@@ -1,6 +1,6 @@
 /**
- * Asks a program of a session, on its port of 127.0.0.1, for JSON. The answer is the session's word: it is cut off
- * beyond `maxBytes`, no redirect is followed, and the caller checks its form.
+ * Requests JSON from a program of a session, on its port of 127.0.0.1. The answer is untrusted: more than `maxBytes` is an
+ * error, no redirect is followed, and the caller checks its form.
  */
 export async function loopbackJson (port: number, path: string, options: { method?: string, maxBytes: number, signal: AbortSignal }): Promise<unknown> {
   const { method = 'GET', maxBytes, signal } = options

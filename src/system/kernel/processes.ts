@@ -5,7 +5,7 @@ import { coalesce } from '#domain/concurrency/coalesce.ts'
 import { textNow, textOf } from './gone.ts'
 import { quickly } from './quickly.ts'
 
-/** A process, so that it is never mistaken for a later one with the same pid. `startTime` is in clock ticks since boot. */
+/** Identifies a process, also against a later one with the same pid. `startTime` is in clock ticks since boot. */
 export interface ProcessId { pid: number, startTime: number }
 
 /** Parses a line of /proc/PID/stat (proc(5)); the command's name may hold spaces and parentheses. */
@@ -14,12 +14,12 @@ export function parseStat (line: string): ProcessId & { state: string } {
   return { pid: parseInt(line, 10), state: fields[0] ?? '', startTime: Number(fields[19]) }
 }
 
-/** Whether this very process runs; a zombie does not. */
+/** Tells whether this very process runs. A zombie does not run. */
 export async function isAlive (known: ProcessId): Promise<boolean> {
   return isThat(known, await textOf(`/proc/${known.pid}/stat`))
 }
 
-/** The same without a promise. */
+/** Like `isAlive`, but synchronous. */
 export function isAliveNow (known: ProcessId): boolean {
   return isThat(known, textNow(`/proc/${known.pid}/stat`))
 }
@@ -30,7 +30,7 @@ function isThat (known: ProcessId, line: string | undefined): boolean {
   return startTime === known.startTime && state !== 'Z' && state !== 'X'
 }
 
-/** Sends a signal to a process, if there still is one. */
+/** Sends a signal to a process, if it still exists. */
 export function kill (pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
     process.kill(pid, signal)
@@ -48,7 +48,7 @@ export async function processesOf (uid: number): Promise<number[]> {
 /** The pids of each uid. */
 let owners = new Map<number, number[]>()
 
-/** Reads every process of the machine; sessions that end side by side share what is read after they asked. */
+/** Reads every process of the machine. Sessions that end side by side share one reading, which begins after their calls. */
 const readOwners = coalesce(async () => {
   const read = new Map<number, number[]>()
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
@@ -62,7 +62,7 @@ const readOwners = coalesce(async () => {
   owners = read
 })
 
-/** The argv of every process of root: a session's own would be its words, and as many as it likes. */
+/** The argv of every process of root. Sessions choose the argv and the number of their own processes, so those are left out. */
 export async function commandLines (): Promise<string[][]> {
   const found: string[][] = []
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
@@ -77,7 +77,7 @@ export async function childrenOf (pid: number): Promise<number[]> {
   return (await textOf(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number)
 }
 
-/** Asks `probe` every few milliseconds until it says yes. Rejects with the signal's reason. */
+/** Calls `probe` every `everyMs` until it returns true. Rejects with the signal's reason. */
 export async function until (probe: () => Promise<boolean> | boolean, signal: AbortSignal, everyMs = 5): Promise<void> {
   while (!await probe()) {
     signal.throwIfAborted()

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** What a child process of ours sees of the environment, and nothing else. */
+/** The whole environment of our child processes. */
 export const CLEAN_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
@@ -12,13 +12,13 @@ export interface RunOptions {
   cwd?: string
 }
 
-/** A command that could not be started, died, or exited with anything but 0. */
+/** A command could not be started, died, or exited with a code other than 0. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed'
   readonly command: string
   readonly exitCode: number | null
   readonly stderr: string
-  /** As of Node's own errors, where the command says that it met one. */
+  /** ENOSPC when the command reports a full disk; Node's own errors have the same codes. */
   readonly code: string | undefined
 
   constructor (command: string, exitCode: number | null, stderr: string, cause?: unknown) {
@@ -31,8 +31,8 @@ export class CommandFailed extends Error {
 }
 
 /**
- * Runs a command, without a shell, and resolves with what it printed. It is killed after `timeoutMs` (10 s), when
- * `signal` aborts, or when it prints more than 16 MiB.
+ * Runs a command, without a shell, and resolves with its standard output. The command is killed after `timeoutMs` (10 s),
+ * when `signal` aborts, or when it prints more than 16 MiB.
  * @throws {CommandFailed}, or the signal's reason
  */
 export async function run (argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> {
@@ -43,7 +43,7 @@ export async function run (argv: readonly [string, ...string[]], options: RunOpt
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const child = spawn(command, args, { env: CLEAN_ENV, cwd: options.cwd ?? '/', signal, killSignal: 'SIGKILL', stdio: 'pipe' })
   child.on('error', cause => reject(signal.aborted ? signal.reason : new CommandFailed(command, null, '', cause)))
-  if (!child.pid) return promise // it has no streams, if this server had no file left for them
+  if (!child.pid) return promise // without a free descriptor in this server, the child has no streams
   const output: Buffer[] = []
   const errors: Buffer[] = []
   let bytes = 0
@@ -54,7 +54,7 @@ export async function run (argv: readonly [string, ...string[]], options: RunOpt
   }
   child.stdout.on('data', collect(output))
   child.stderr.on('data', collect(errors))
-  child.stdin.on('error', () => {}) // a command that exits without reading its input says so by its exit code
+  child.stdin.on('error', () => {}) // when a command exits without reading its input, its exit code tells
   child.on('close', exitCode => {
     if (exitCode === 0) resolve(Buffer.concat(output).toString())
     else reject(new CommandFailed(command, exitCode, Buffer.concat(errors).toString()))

@@ -8,7 +8,7 @@ export interface SysvObject {
   uids: number[]
 }
 
-/** The System V objects of the host: proc_sysvipc(5). None where the kernel has no such thing. */
+/** The System V objects of the host: proc_sysvipc(5). None where the kernel lacks System V IPC. */
 export async function sysvObjects (): Promise<SysvObject[]> {
   const tables = await Promise.all((['shm', 'sem', 'msg'] as const).map(async kind => {
     const [head = [], ...rows] = (await textOf(`/proc/sysvipc/${kind}`) ?? '').trimEnd().split('\n').map(line => line.trim().split(/\s+/))

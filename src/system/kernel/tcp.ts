@@ -2,7 +2,7 @@ import { Agent, get } from 'node:http'
 import { createServer } from 'node:net'
 import { until } from './processes.ts'
 
-/** Whether nobody listens on this port of 127.0.0.1, found out by binding it. */
+/** Tells whether this port of 127.0.0.1 is free, by binding it. */
 export async function isPortFree (port: number): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
   const server = createServer()
@@ -16,13 +16,13 @@ export async function waitForHttp (port: number, path: string, signal: AbortSign
   await until(() => answersHttp(port, path, signal), signal, 10)
 }
 
-/** A connection for each question: a program may be another one by the next. */
+/** Opens a new connection for each request: another program may have the port by the next one. */
 const agent = new Agent({ keepAlive: false })
 
 /**
- * Whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is not read: it is the session's.
- * Three of each session are asked every few seconds, so without `fetch`, which takes three times the processor.
- * @throws {Error} when this server has no file left to ask with, which tells nothing of who is asked
+ * Tells whether `http://127.0.0.1:port/path` answers 2xx before `signal` aborts. The body is untrusted and not read.
+ * It does not use `fetch`, which takes three times the processor: three programs of each session are asked every few seconds.
+ * @throws {Error} when this server has no free descriptor: that says nothing about the program
  */
 export async function answersHttp (port: number, path: string, signal: AbortSignal): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
@@ -30,11 +30,11 @@ export async function answersHttp (port: number, path: string, signal: AbortSign
     resolve(statusCode >= 200 && statusCode < 300)
     asked.destroy()
   })
-  asked.on('information', () => asked.destroy(new Error('asked for nothing'))) // a hostile one could send these for ever
+  asked.on('information', () => asked.destroy(new Error('unexpected 1xx answer'))) // a hostile program could send these for ever
   asked.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EMFILE' || error.code === 'ENFILE') reject(error)
-    else resolve(false) // nobody listens, or what does is no HTTP server, or says nothing
+    else resolve(false) // no listener, or one that does not speak HTTP, or no answer
   })
-  asked.on('close', () => resolve(false)) // it switches to another protocol: Node tells nobody who did not ask for that
+  asked.on('close', () => resolve(false)) // it switched to another protocol: Node then only closes the request
   return promise
 }
