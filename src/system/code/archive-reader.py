@@ -1,7 +1,8 @@
-"""Reads zip, tar.gz and CRX files that nobody vouches for, and writes zip files.
+"""Reads untrusted zip, tar.gz and CRX files, and writes zip files.
 
-Nothing that an archive says of itself is believed: what comes out is counted, and what is no file and no folder
-refuses the whole. Names are only told: who takes the files decides where they go. file-paths.py goes before this text.
+Sizes that an archive declares are not trusted: the unpacked bytes are counted. An entry that is neither a file nor a
+folder makes it refuse the whole archive. Names are only reported: the server decides about paths. file-paths.py goes
+before this text.
 """
 import gzip
 import tarfile
@@ -10,15 +11,15 @@ import zlib
 
 ENTRIES = 20_000
 UNPACKED_BYTES = 200_000_000
-RATIO, RATIO_FROM = 100, 1 << 20  # small archives of much that is alike may be smaller than that
-DIRECTORY_BYTES = 8 << 20  # of a zip with so many entries of long names
+RATIO, RATIO_FROM = 100, 1 << 20  # small archives of repetitive content may have a higher ratio
+DIRECTORY_BYTES = 8 << 20  # the central directory of a zip with the most entries and long names
 HEADER_BYTES = 1 << 20
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError,
            IndexError, KeyError, OverflowError, TypeError)
 
 
 def entries_of(archive):
-    """Yields name and content of each entry: None of a folder, else the pieces of a file, to be read before the next."""
+    """Yields name and content of each entry: None for a folder, else the pieces of a file, to be read before the next entry."""
     size = archive.seek(0, os.SEEK_END)
     head = os.pread(archive.fileno(), 12, 0)
     start = 0
@@ -52,7 +53,7 @@ def damaged_is_refused():
 
 
 class Count:
-    """Counts what comes out of an archive of that many bytes."""
+    """Counts the entries and unpacked bytes of an archive of `size` bytes."""
 
     def __init__(self, size):
         self.most = min(UNPACKED_BYTES, max(RATIO_FROM, RATIO * size))
@@ -64,7 +65,7 @@ class Count:
             raise Refused('ARCHIVE_TOO_LARGE')
 
     def pieces(self, content, told):
-        """The content, which must be as long as the archive tells."""
+        """The content, which must have the length that the archive declares."""
         size = 0
         with damaged_is_refused():
             while piece := content.read(CHUNK):
@@ -78,7 +79,7 @@ class Count:
 
 
 class Part:
-    """A file from `start` on; no length that an archive tells makes it read much into memory."""
+    """A file from `start` on. It never reads much into memory, whatever length an archive declares."""
 
     def __init__(self, file, start):
         self.file, self.start = file, start
@@ -104,7 +105,7 @@ class Part:
 
 
 class Forward:
-    """What is unpacked of a tar.gz, read from its start to its end."""
+    """The unpacked bytes of a tar.gz, read from start to end."""
 
     def __init__(self, stream, most):
         self.stream, self.most, self.position = stream, most, 0
@@ -129,7 +130,7 @@ class Forward:
 
 
 class Member(tarfile.TarInfo):
-    """An entry of a tar; a head that makes no sense is an error, and not the end of the archive."""
+    """An entry of a tar. A malformed header is an error, not the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf, encoding, errors):
@@ -144,7 +145,7 @@ class Member(tarfile.TarInfo):
 def of_zip(part, count):
     with zipfile.ZipFile(part) as archive:
         for _ in archive.infolist():
-            count.entry()  # all, before the first is unpacked
+            count.entry()  # count all entries before unpacking the first
         for entry in archive.infolist():
             name = zip_name(entry)
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -160,7 +161,7 @@ def of_zip(part, count):
 
 
 def zip_name(entry):
-    """Many programs write UTF-8 without saying so."""
+    """The entry's name. Many programs write UTF-8 without setting the flag for it."""
     if entry.flag_bits & 0x800:
         return entry.orig_filename
     try:
@@ -182,11 +183,11 @@ def of_tar(part, count):
             else:
                 raise Refused('ARCHIVE_LINK', entry.name)
         while archive.fileobj.read(CHUNK):
-            pass  # to where the checksum is
+            pass  # read on to the checksum
 
 
 def write_zip(file, paths, home):
-    """Writes a zip of these files, each a name and where it is; the same files make the same bytes."""
+    """Writes a zip of these files, each a name and a path. Equal files give equal bytes."""
     entries = unpacked = 0
     with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
         for name, parts in paths:

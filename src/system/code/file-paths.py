@@ -1,7 +1,6 @@
-"""Paths below a session's home, for the programs that run there as its user: this text goes before theirs.
+"""Paths below a session's home, for the programs that run there with its user. This text goes before theirs.
 
-A path is a list of names, from the home on. Each is opened in the folder before it, and none is followed if it is a
-symbolic link.
+A path is a list of names, from the home on. Each name is opened in the folder before it. No symbolic link is followed.
 """
 import contextlib
 import errno
@@ -16,17 +15,17 @@ ERRORS = {errno.ENOSPC: 'DISK_FULL', errno.EDQUOT: 'DISK_FULL', errno.ENAMETOOLO
           errno.ENOTDIR: 'PATH_NOT_DIRECTORY', errno.EEXIST: 'PATH_NOT_DIRECTORY', errno.EISDIR: 'PATH_IS_DIRECTORY',
           errno.ENOTEMPTY: 'PATH_IS_DIRECTORY', errno.ELOOP: 'PATH_SYMLINK'}
 CHUNK = 1 << 16
-FILE_BYTES = 100 << 20  # what a file has at most that is read or written
+FILE_BYTES = 100 << 20  # the most bytes of a file that is read or written
 WALKED = 200_000
 DEPTH = 256
 
 
 class Refused(Exception):
-    """This cannot be done; its arguments say why, and maybe to which path."""
+    """The request is refused. The arguments are the error's name and, optionally, the path."""
 
 
 def open_parent(home, parts, make=False):
-    """A descriptor of the folder that holds the path's last part; None where it is missing and not to be made."""
+    """A descriptor of the folder that holds the path's last part; None when it is missing and `make` is false."""
     folder = os.dup(home)
     try:
         for part in parts[:-1]:
@@ -51,7 +50,7 @@ def open_parent(home, parts, make=False):
 
 @contextlib.contextmanager
 def parent_of(home, parts, make=False, refuses=True):
-    """The same, for a `with`; unless it refuses, None also where a link or a file is in the way."""
+    """`open_parent` for a `with` statement. Without `refuses`, None also when a link or a file is in the way."""
     try:
         parent = open_parent(home, parts, make)
     except Refused:
@@ -82,7 +81,7 @@ def check_regular(found):
 
 
 def open_regular(name, folder):
-    """Opens a file for reading that may have been replaced by anything since it was looked at."""
+    """Opens a file for reading. Checks its type again: it may have been replaced since the first check."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     file = os.fdopen(descriptor, 'rb')
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -92,7 +91,7 @@ def open_regular(name, folder):
 
 
 def hash_of(file):
-    """The SHA-256 of a file's content from where it stands, as hex, and how many bytes that were."""
+    """The SHA-256 of a file's content from its present position, as hex, and the number of these bytes."""
     digest, size = hashlib.sha256(), 0
     while piece := file.read(CHUNK):
         digest.update(piece)
@@ -103,9 +102,10 @@ def hash_of(file):
 
 
 def walk(home, base, skips):
-    """Yields all below the folder, which need not be there: path, status, and a descriptor of its folder.
+    """Yields everything below the folder: path, status, and a descriptor of its folder. Nothing if there is no such folder.
 
-    A folder comes before what is in it, and names in their order. A folder that `skips` says yes to is left out.
+    A folder comes before its entries, and entries come in the order of their names. A folder is left out if `skips` is true
+    for its path.
     """
     walked, stack = 0, [base]
     while stack:
@@ -126,7 +126,7 @@ def walk(home, base, skips):
 
 
 def unlink(home, parts):
-    """Removes what stands at the path, unless that is a folder."""
+    """Removes the entry at the path, unless it is a folder."""
     with parent_of(home, parts, refuses=False) as parent:
         found = None if parent is None else lstat(parts[-1], parent)
         if found is not None and not stat.S_ISDIR(found.st_mode):
@@ -134,7 +134,7 @@ def unlink(home, parts):
 
 
 def remove_folder(home, parts):
-    """Removes the folder, if it is there and empty."""
+    """Removes the folder, if it exists and is empty."""
     with parent_of(home, parts, refuses=False) as parent:
         try:
             if parent is not None:
@@ -145,7 +145,7 @@ def remove_folder(home, parts):
 
 
 def make_folder(home, parts, mode):
-    """Makes the folder again that was removed."""
+    """Makes a removed folder again, unless the path is taken."""
     with parent_of(home, parts, refuses=False) as parent:
         if parent is not None and lstat(parts[-1], parent) is None:
             os.mkdir(parts[-1], dir_fd=parent)
@@ -153,7 +153,7 @@ def make_folder(home, parts, mode):
 
 
 def permissions(home, parts):
-    """Those of the folder at the path; None where there is none."""
+    """The permissions of the folder at the path; None when there is none."""
     with parent_of(home, parts, refuses=False) as parent:
         found = None if parent is None else lstat(parts[-1], parent)
         return stat.S_IMODE(found.st_mode) if found is not None and stat.S_ISDIR(found.st_mode) else None

@@ -1,17 +1,19 @@
 """One transfer of files into a session or out of it, as the session's own user, inside its sandbox.
 
-The argument is a JSON request, standard output the answer: JSON lines, and after them maybe bytes. A line
-{"error": "PATH_SYMLINK", "path": "a.js"} ends it.
-  {"do": "list", "base": "extension", "skip": [".git"]}      without folders of such names
+The argument is a JSON request. Standard output is the answer: JSON lines, and for some requests bytes after them. A line
+{"error": "PATH_SYMLINK", "path": "a.js"} ends the answer.
+  {"do": "list", "base": "extension", "skip": [".git"]}      without folders of these names
       a line a file: {"path", "size", "modified": <ms>, "hash": <SHA-256, where it could be read>}; {"truncated": false}
   {"do": "read", "base": "extension", "path": "a.js"}      {"size", "modified", "hash"}, the bytes
   {"do": "stage", "transfer": "<id>"}                      {"size", "hash"}
   {"do": "unpack", "transfer": "<id>"}                     a line an entry: {"name", "folder": true} or {"name", "size"}; {"done": true}
   {"do": "export", "transfer": "<id>", "base": "extension", "skip": [".map"]}      {"size"}, the bytes
-      with "build": [argv], which makes the folder "base" below the transfer's own in the place of the words $OUT, of that
-For `stage` and `unpack`, the content comes on standard input in frames: its length in four bytes, then as many; the
-last frame has none. It is put into a folder of that id, each file with a number for its name, counted from 0 in the
-order of the files; there the file writer takes it from. The folder goes when standard input ends, for whatever reason.
+      with "build": [argv], it first runs this command, in which the path of a new folder replaces the words $OUT, and
+      exports that folder
+For `stage` and `unpack`, the content comes on standard input in frames: a length in four bytes, then that many bytes;
+the last frame has the length 0. The files are put into a folder named by the transfer's id. Their names are numbers from
+0 on, in the order of the files. The file writer moves them from there. The folder is removed when standard input ends,
+for whatever reason.
 file-paths.py, transfer-folder.py and, for archives, archive-reader.py go before this text.
 """
 import resource
@@ -23,7 +25,7 @@ MEMORY_BYTES = 1 << 30
 
 
 class Cut(Exception):
-    """Nobody waits for this any more."""
+    """The server has given up the transfer."""
 
 
 def main():
@@ -108,7 +110,7 @@ def read(home, request):
 
 
 def send(file, size, digest=None):
-    """Sends as many bytes. If their hash is not this one any more, the last of them are missing."""
+    """Sends `size` bytes. If their hash differs from `digest`, the file has changed: the last piece is not sent."""
     again = hashlib.sha256()
     while size > 0:
         piece = file.read(min(CHUNK, size))
@@ -171,7 +173,7 @@ def export(home, request):
 
 
 def exported(home, base, endings):
-    """The files below the folder that a store takes, except those of such endings; `_metadata` is Chromium's own."""
+    """The files below the folder that go to a store, without files of these endings. `_metadata` is Chromium's own."""
     paths = []
     for parts, found, _ in walk(home, base, lambda parts: parts[-1].startswith('.') or parts == [*base, '_metadata']):
         path = '/'.join(parts[len(base):])
@@ -183,7 +185,7 @@ def exported(home, base, endings):
 
 
 def build(argv):
-    """Runs the command in the home until it ends, or nobody waits for it any more; it ends with this program, too."""
+    """Runs the command in the home until it ends or the server gives up the transfer. It dies with this program, too."""
     def unlimited():
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
@@ -200,7 +202,7 @@ def build(argv):
 
 
 def frames():
-    """What comes on standard input, in pieces; it is cut when that ends before its last frame."""
+    """The content on standard input, in pieces. Raises Cut when standard input ends before the last frame."""
     while True:
         head = sys.stdin.buffer.read(4)
         size = int.from_bytes(head, 'big')
@@ -213,7 +215,7 @@ def frames():
 
 
 def check_cut(seconds=0):
-    """Behind the last frame, or where none is asked for, nothing comes but the end."""
+    """Raises Cut when standard input has ended: after the last frame, or without frames, only its end can come."""
     if select.select([0], [], [], seconds)[0]:
         raise Cut
 

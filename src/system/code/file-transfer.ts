@@ -9,9 +9,9 @@ import { Transfer, type Place } from './transfer.ts'
 const MAX_LISTED = 20_000
 const MAX_ENTRIES = 20_000
 const NAME_BYTES = 8 * 1024 * 1024
-/** How long it may take to build an extension and to compress 200 MB, on a machine that has other things to do. */
+/** Time limit to build an extension and to compress 200 MB, on a busy machine. */
 const ZIP_MS = 90_000
-const ZIP_BYTES = 300 * 1024 * 1024 // incompressible files, and what a zip adds
+const ZIP_BYTES = 300 * 1024 * 1024 // incompressible files, and the overhead of a zip
 
 const Size = Type.Integer({ minimum: 0 })
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' })
@@ -25,10 +25,10 @@ const EntryLine = Type.Union([Entry, Type.Object({ done: Type.Literal(true) })])
 const Zipped = Type.Object({ size: Type.Integer({ minimum: 0, maximum: ZIP_BYTES }) })
 
 export type ListedFile = Static<typeof Listed>
-/** A file that is on its way out; `content` must be read or destroyed. */
+/** A file to send. The caller must read or destroy `content`. */
 export type SentFile = Static<typeof Sent> & { content: Readable }
 
-/** All regular files below the folder, but for what is called as `skip` says; `truncated` when there are more. */
+/** All regular files below the folder, without folders that `skip` names; `truncated` when there are more. */
 export async function listFiles (place: Place, base: string, skip: readonly string[], signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }> {
   const transfer = await Transfer.start(place, { do: 'list', base, skip }, signal)
   try {
@@ -50,8 +50,8 @@ export async function sendFile (place: Place, base: string, path: string, signal
 }
 
 /**
- * A zip of the folder's files, without those of a name that begins with a dot or ends as `skip` says; with `build`, of
- * what this command makes in the place of its word `$OUT`.
+ * A zip of the folder's files, without files whose name begins with a dot or ends with one of `skip`. With `build`, runs
+ * this command first and packs the folder that it makes, whose path replaces the word `$OUT` in the command.
  * @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE, EX10_DISK_FULL, EX10_WRITER_FAILED
  */
 export async function sendZip (place: Place, base: string, skip: readonly string[], build: readonly string[] | undefined, signal: AbortSignal): Promise<{ size: number, content: Readable }> {
@@ -63,7 +63,7 @@ async function sending<Head extends { size: number }> (transfer: Transfer, begin
   try {
     const head = await begin()
     const content = Readable.from(transfer.bytes(head.size), { objectMode: false })
-    content.once('close', () => { transfer.end().catch(() => {}) }) // the session's teardown sees to what is left
+    content.once('close', () => { transfer.end().catch(() => {}) }) // the session's teardown removes any rest
     return { ...head, content }
   } catch (error) {
     await transfer.end()
@@ -71,12 +71,13 @@ async function sending<Head extends { size: number }> (transfer: Transfer, begin
   }
 }
 
-/** What a transfer has put into its folder, for the file writer to take. */
+/** The files that a transfer has put into its folder, for the file writer to move. */
 export interface Received { transfer: string, changes: FileChange[] }
 
 /**
- * Puts the content into the file '0' of a transfer, for `use` to have the writer take it; afterwards nothing of it is left.
- * @throws {Ex10Error} EX10_DISK_FULL, EX10_WRITER_FAILED; what `use` and the content throw
+ * Puts the content into the file '0' of a transfer and calls `use`, which lets the file writer move it. Afterwards nothing
+ * of the transfer is left.
+ * @throws {Ex10Error} EX10_DISK_FULL, EX10_WRITER_FAILED; errors of `use` and of the content
  */
 export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (transfer: string, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
   const id = newId()
@@ -90,8 +91,8 @@ export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8
 }
 
 /**
- * Unpacks the archive for `use`, which has the writer take the files; afterwards nothing of it is left.
- * @throws {Ex10Error} EX10_PATH_…, EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_DISK_FULL, EX10_WRITER_FAILED; what `use` and the content throw
+ * Unpacks the archive and calls `use`, which lets the file writer move the files. Afterwards nothing of the transfer is left.
+ * @throws {Ex10Error} EX10_PATH_…, EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_DISK_FULL, EX10_WRITER_FAILED; errors of `use` and of the content
  */
 export async function receiveArchive<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T> {
   const id = newId()
@@ -115,7 +116,7 @@ async function readEntries (transfer: Transfer): Promise<Static<typeof Entry>[]>
   }
 }
 
-/** Files are numbered in their order, folders are not. */
+/** The changes for the entries. In the transfer's folder, files are numbered in their order; folders have no number. */
 function changesOf (entries: Static<typeof Entry>[]): FileChange[] {
   const paths = archivePaths(entries.map(entry => ({ name: entry.name, isFolder: 'folder' in entry })))
   let number = 0

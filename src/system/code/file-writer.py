@@ -1,19 +1,19 @@
-"""The file writer of a session: writes what is pushed, as the session's own user, inside its sandbox.
+"""The file writer of a session: writes pushed files, as the session's own user, inside its sandbox.
 
 One JSON request a line on standard input, one JSON answer a line on standard output:
   {"base": "extension", "files": [{"path": "a/b.js", "content": "<base64>"}, {"path": "c.js", "delete": true}]}
   {"ok": true, "made": 1, "written": 1, "deleted": 1}   or   {"error": "PATH_SYMLINK", "path": "a/b.js"}
-`made` counts those of the written files that were not there. Of a file, there may also be
+`made` is the number of new files among the written ones. Optional fields of a file:
   "staged": its content is the file of that name in the folder of a file transfer (file-transfer.py), which the
     request's "transfer" names
-  "ifExists": deleting it is no error when it is not there
+  "ifExists": deleting a missing file is no error
   "ifMatch", "ifNoneMatch": its content's hash must be one, or none, of these; "*" is any file
-With "sync": true, what is below the base and not among the files is deleted, except folders that have no file among
-them and are called as "keep" says (fnmatch); files that have the content already are left alone.
-A request is done as a whole or not at all, even when this program is killed half-way: what it is about to replace is
-linked into a staging folder and listed in a journal first, and whoever starts next goes back by that journal.
-No path is followed through a symbolic link. A folder that a deletion has emptied goes, too, but never the base. Ends
-when its standard input does. file-paths.py goes before this text.
+With "sync": true, files below the base that the request does not name are deleted, except in folders that match "keep"
+(fnmatch) and hold none of the named files. Files that have the content already are left alone.
+A request is done as a whole or not at all, even when this program is killed half-way: it first links the files that it
+will replace into a staging folder and lists them in a journal, and the next writer rolls back by that journal.
+No symbolic link is followed. A folder that a deletion has emptied is removed, too, but never the base. The program ends
+with its standard input. file-paths.py goes before this text.
 """
 import base64
 import fnmatch
@@ -53,7 +53,7 @@ def answer(home, staging, line):
                 is_there = check(home, file)
                 if is_there or not file.get('delete'):
                     (deletes if file.get('delete') else writes).append(file)
-            path = ''  # what goes wrong from here on concerns the push as a whole
+            path = ''  # later errors concern the push as a whole
             folders = folders_of(home, base, deletes)
         folders = [folder for folder in folders if tuple(folder[0]) not in needed]
         return push(home, staging, transfer, deletes, writes, folders)
@@ -67,7 +67,7 @@ def answer(home, staging, line):
 
 
 def check(home, file):
-    """Refuses what can be seen to be wrong before anything is written. Returns whether there is such a file."""
+    """Refuses a file that is wrong before anything is written. Returns whether there is such a file."""
     may_miss = file.get('delete') and file.get('ifExists')
     try:
         with parent_of(home, file['parts']) as parent:
@@ -85,7 +85,7 @@ def check(home, file):
 
 
 def check_conditions(file, parent):
-    """`parent` is the folder that it is in, if it is there."""
+    """Checks ifMatch and ifNoneMatch. `parent` is the file's folder, or None when there is no such file."""
     match, none_match = file.get('ifMatch'), file.get('ifNoneMatch')
     if parent is None:
         is_met = match is None
@@ -101,7 +101,7 @@ def check_conditions(file, parent):
 
 
 def others(home, base, files, needed, keep):
-    """All files below the base that are not named, and all folders there, with their permissions."""
+    """All files below the base that the request does not name, and all folders there, with their permissions."""
     def is_kept(parts):
         return tuple(parts) not in needed and any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in keep)
 
@@ -116,7 +116,7 @@ def others(home, base, files, needed, keep):
 
 
 def has_already(home, file, transfer):
-    """Whether what stands at the path is what would be written there."""
+    """Tells whether the file at the path has the content already."""
     with parent_of(home, file['parts'], refuses=False) as parent:
         found = None if parent is None else lstat(file['parts'][-1], parent)
         if found is None or not stat.S_ISREG(found.st_mode):
@@ -168,7 +168,7 @@ def put(home, parts, source, staged):
 
 
 def roll_back(home, staging):
-    """Undoes a push that did not come to its end, as the journal tells, and empties the staging folder."""
+    """Undoes an unfinished push by the journal, and empties the staging folder."""
     if lstat(JOURNAL, staging) is not None:
         with os.fdopen(os.open(JOURNAL, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=staging)) as file:
             journal = json.load(file)
@@ -183,7 +183,7 @@ def roll_back(home, staging):
         for index, entry in entries:
             if entry['delete']:
                 put_back(home, staging, entry, f'old-{index}')
-    # the journal goes first: without it, what is left in the folder means nothing
+    # remove the journal first: without it, the other files in the folder have no meaning
     for name in sorted(os.listdir(staging), key=lambda name: name != JOURNAL):
         os.unlink(name, dir_fd=staging)
 
@@ -198,7 +198,7 @@ def put_back(home, staging, entry, old):
 
 
 def keep_old(home, staging, parts, name):
-    """Links what stands at the path into the staging folder; False where nothing does that a file could replace."""
+    """Links the file at the path into the staging folder. False when there is none, or a folder, which a file cannot replace."""
     with parent_of(home, parts, refuses=False) as parent:
         found = None if parent is None else lstat(parts[-1], parent)
         if found is None or stat.S_ISDIR(found.st_mode):

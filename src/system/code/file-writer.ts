@@ -7,11 +7,11 @@ import { newQueue } from '#domain/concurrency/queue.ts'
 import type { Account } from '#domain/session.ts'
 import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
 
-/** What goes for a push as a whole. */
+/** Options of a push as a whole. */
 export interface PushOptions {
   /** The transfer in whose folder the staged files are. */
   transfer?: string
-  /** Deletes what is below the base and not among the changes, except folders of such names that have none of them in it. */
+  /** Deletes all files below the base that are not among the changes, except in folders of these names that hold none of the changes. */
   allBut?: readonly string[]
 }
 
@@ -19,24 +19,24 @@ const PROGRAM = programText('file-paths.py', 'file-writer.py')
 const ANSWER_BYTES = 16_384
 const ANSWER_MS = 10_000
 const ANSWER_MS_EACH = 3
-/** Whoever starts goes back by the journal of the one before; asked for nothing, it does nothing else. */
+/** An empty request. A new writer first rolls back by the journal of the one before; for this request it does nothing else. */
 const NOTHING = '{"base":"","files":[]}\n'
 
 const Pushed = Type.Object({
   ok: Type.Literal(true),
-  made: Type.Integer({ minimum: 0, description: 'Files written that were not there' }),
+  made: Type.Integer({ minimum: 0, description: 'New files among the written ones' }),
   written: Type.Integer({ minimum: 0 }),
   deleted: Type.Integer({ minimum: 0 })
 })
-/** How many files a push changed. */
+/** The numbers of files that a push changed. */
 export type Pushed = Omit<Static<typeof Pushed>, 'ok'>
 
-/** The session may answer in the writer's place, so its word is checked. */
+/** The session may answer in the writer's place, so the answer is checked. */
 const Answer = Type.Union([Pushed, Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })])
 
 /**
  * Writes files into one session's home, as its user and inside its sandbox; see file-writer.py. Its process is
- * started at the first push and again whenever it died. Pushes are done one after another.
+ * started at the first push, and again after it has died. Pushes are written one after another.
  */
 export class FileWriter {
   readonly #dir: string
@@ -52,7 +52,7 @@ export class FileWriter {
   }
 
   /**
-   * Makes all of the changes or none. Their paths are relative to `base`, and that to the home, which is ''.
+   * Makes all of the changes or none. Their paths are relative to `base`, and `base` is relative to the home ('' is the home).
    * @throws {Ex10Error} EX10_PATH_…, EX10_PRECONDITION_FAILED, EX10_DISK_FULL, EX10_TOO_MANY_FILES, or
    * EX10_WRITER_FAILED when it did not answer in 10 s and 3 ms a file
    */
@@ -60,7 +60,7 @@ export class FileWriter {
     return this.#inTurn(() => this.#push(base, changes, options))
   }
 
-  /** Resolves when what was to be written before the call has been, or could not be. */
+  /** Resolves when all pushes from before the call have been written or have failed. */
   async written (): Promise<void> {
     await this.#inTurn(async () => {})
   }
@@ -82,13 +82,13 @@ export class FileWriter {
     throw failure('WRITER_FAILED', { details })
   }
 
-  /** A writer that was killed half-way, or does not answer, is replaced by one that undoes what it had begun. */
+  /** Replaces a writer that was killed half-way, or does not answer, by a new one, which rolls back the unfinished push. */
   async #askOrGoBack (request: string, ms: number) {
     try {
       return await this.#ask(request, ms)
     } catch (cause) {
       await this.#kill()
-      await this.#ask(NOTHING, ANSWER_MS).catch(() => this.#kill()) // if it cannot now, the next push's writer does
+      await this.#ask(NOTHING, ANSWER_MS).catch(() => this.#kill()) // if that fails now, the next push's writer rolls back
       throw failure('WRITER_FAILED', { cause })
     }
   }
@@ -97,7 +97,7 @@ export class FileWriter {
     const program = await this.#running()
     program.stdin.write(request)
     const answer: unknown = JSON.parse(await readLine(program.stdout, AbortSignal.timeout(ms)))
-    if (!Value.Check(Answer, answer)) throw new Error('the file writer\'s answer makes no sense')
+    if (!Value.Check(Answer, answer)) throw new Error('the file writer gave a malformed answer')
     return answer
   }
 
@@ -116,7 +116,7 @@ export class FileWriter {
   }
 }
 
-/** The change as the program takes it. */
+/** The change in the form of the program's request. */
 function toFile (change: FileChange) {
   const { path, ifMatch, ifNoneMatch } = change
   const asked = { path, ifMatch, ifNoneMatch }
@@ -133,7 +133,7 @@ async function readLine (stream: Readable, signal: AbortSignal): Promise<string>
     text += chunk.toString()
     if (text.length > ANSWER_BYTES) reject(new Error('the answer is too long'))
     else if (text.endsWith('\n') && text.indexOf('\n') === text.length - 1) resolve(text.slice(0, -1))
-    else if (text.includes('\n')) reject(new Error('the file writer says more than it was asked'))
+    else if (text.includes('\n')) reject(new Error('the file writer sent more than one line'))
   }
   const onEnd = () => reject(new Error('the file writer ended'))
   const onAbort = () => reject(signal.reason)
@@ -143,7 +143,7 @@ async function readLine (stream: Readable, signal: AbortSignal): Promise<string>
     return await promise
   } finally {
     signal.removeEventListener('abort', onAbort)
-    // what a session writes into the pipe of its own accord waits there, and costs nobody anything
+    // unrequested output of the session stays in the pipe, at no cost to the server
     stream.pause().off('data', onData).off('close', onEnd).off('error', reject)
   }
 }

@@ -11,7 +11,7 @@ def create(name, folder):
 
 @contextlib.contextmanager
 def transfer_folder(home, name):
-    """A folder for the files of this transfer, as long as it goes on. What was left by others that were killed goes."""
+    """A folder for the files of this transfer, while it runs. First removes the folders of killed transfers."""
     every = open_transfers(home)
     fcntl.flock(every, fcntl.LOCK_EX)
     remove_left(every)
@@ -40,7 +40,7 @@ def open_transfers(home):
 
 
 def remove_left(every):
-    """Whoever still works in a folder has locked it."""
+    """Removes the folders of killed transfers: a running transfer has locked its own."""
     for name in os.listdir(every):
         with contextlib.suppress(OSError):
             folder = os.open(name, FOLDER, dir_fd=every)

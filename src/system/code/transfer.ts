@@ -6,21 +6,21 @@ import type { Account } from '#domain/session.ts'
 import { failure, isPathError, type Ex10Error } from '#errors.ts'
 import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
 
-/** Where a session is: its root-owned folder, and the account that its programs run as. */
+/** The place of a session: its root-owned folder, and the account of its programs. */
 export interface Place { dir: string, account: Account }
 
-/** How many there are in a session at a time, and so how many of its programs. */
+/** The most transfers, and so the most transfer programs, in a session at a time. */
 export const MOST_TRANSFERS = 4
 const FILES = programText('file-paths.py', 'transfer-folder.py', 'file-transfer.py')
 const ARCHIVES = programText('file-paths.py', 'transfer-folder.py', 'archive-reader.py', 'file-transfer.py')
 const LINE_BYTES = 512 * 1024
-/** How long the program may take for its next word, or to take what it is given. */
+/** Time limit for the program's next output, and for it to read its input. */
 const STALL_MS = 20_000
 const END_MS = 2000
 const ERRORS = ['DISK_FULL', 'BAD_ARCHIVE', 'ARCHIVE_UNKNOWN', 'ARCHIVE_LINK', 'ARCHIVE_TOO_LARGE', 'EXPORT_TOO_LARGE', 'FILE_TOO_LARGE', 'TOO_MANY_FILES', 'NOTHING_TO_EXPORT', 'BUILD_FAILED'] as const
 const LAST_FRAME = Buffer.alloc(4)
 
-/** One run of file-transfer.py: what goes to it and what comes from it. `end` must be called, however it went. */
+/** One run of file-transfer.py: its input and its output. The caller must call `end`, also after an error. */
 export class Transfer {
   readonly #place: Place
   readonly #program: SessionProgram
@@ -33,7 +33,7 @@ export class Transfer {
     this.#pieces = program.stdout[Symbol.asyncIterator]()
   }
 
-  /** Starts it; the signal breaks it off. @throws {Ex10Error} EX10_WRITER_FAILED */
+  /** Starts the program; the signal aborts the transfer. @throws {Ex10Error} EX10_WRITER_FAILED */
   static async start (place: Place, request: { do: string, [key: string]: unknown }, signal: AbortSignal): Promise<Transfer> {
     const source = ['unpack', 'export'].includes(request.do) ? ARCHIVES : FILES
     signal.throwIfAborted()
@@ -45,7 +45,7 @@ export class Transfer {
       }
       signal.addEventListener('abort', breakOff)
       program.once('close', () => signal.removeEventListener('abort', breakOff))
-      program.stdout.on('error', () => {}) // whoever reads hears of it
+      program.stdout.on('error', () => {}) // the reader gets the error
       if (signal.aborted) breakOff()
       return new Transfer(place, program)
     } catch (cause) {
@@ -53,7 +53,7 @@ export class Transfer {
     }
   }
 
-  /** Sends the content, as fast as the program takes it. @throws {Ex10Error} what the program says; what the content throws */
+  /** Sends the content, as fast as the program reads it. @throws {Ex10Error} the program's error; errors of the content */
   async send (content: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const piece of content) {
       const head = Buffer.alloc(4)
@@ -70,12 +70,12 @@ export class Transfer {
       const isTaken = pieces.map(piece => stdin.write(piece)).at(-1)
       if (!isTaken) await inTime(once(stdin, 'drain'))
     } catch (cause) {
-      if (stdin.destroyed) await this.line(Type.Never()) // it may have said why it reads no more
+      if (stdin.destroyed) await this.line(Type.Never()) // it may have reported why it stopped reading
       throw failure('WRITER_FAILED', { cause })
     }
   }
 
-  /** What the program says next, within `ms`. @throws {Ex10Error} what it says is wrong, or EX10_WRITER_FAILED where that makes no sense */
+  /** The program's next line, within `ms`. @throws {Ex10Error} the program's error, or EX10_WRITER_FAILED when the line is malformed */
   async line<Schema extends TSchema> (schema: Schema, ms = STALL_MS): Promise<Static<Schema>> {
     const said = await this.#nextLine(ms).catch((cause: unknown) => { throw failure('WRITER_FAILED', { cause }) })
     if (Value.Check(schema, said)) return said
@@ -86,7 +86,7 @@ export class Transfer {
     let end = this.#rest.indexOf('\n')
     while (end === -1) {
       const piece = await this.#next(ms)
-      if (!piece || this.#rest.length + piece.length > LINE_BYTES) throw new Error('the file transfer ended, or says too much')
+      if (!piece || this.#rest.length + piece.length > LINE_BYTES) throw new Error('the file transfer ended, or its line is too long')
       const from = this.#rest.length
       this.#rest = Buffer.concat([this.#rest, piece])
       end = this.#rest.indexOf('\n', from)
@@ -96,7 +96,7 @@ export class Transfer {
     return JSON.parse(line)
   }
 
-  /** The bytes that come behind the lines, exactly as many. */
+  /** The bytes after the lines, exactly `size` of them. */
   async * bytes (size: number): AsyncGenerator<Buffer, void, undefined> {
     let piece: Buffer | undefined = this.#rest
     for (let left = size; left > 0; piece = await this.#next()) {
@@ -111,18 +111,18 @@ export class Transfer {
     return done ? undefined : value
   }
 
-  /** Ends it, and resolves when nothing of it is left: neither the program, nor what it has put into its folder. */
+  /** Ends the transfer. Resolves when neither the program nor its folder is left. */
   async end (): Promise<void> {
     letGo(this.#program)
     if (!isRunning(this.#program)) return
     await once(this.#program, 'exit', { signal: AbortSignal.timeout(END_MS) }).catch(async () => {
       await killProgram(this.#program)
-      await sweep(this.#place).catch(() => {}) // the next transfer does it, or the session has ended
+      await sweep(this.#place).catch(() => {}) // else the next transfer sweeps, or the session has ended
     })
   }
 }
 
-/** Removes what transfers have left behind that were killed. */
+/** Removes the folders of killed transfers. */
 async function sweep ({ dir, account }: Place): Promise<void> {
   const program = await startProgram(dir, account, FILES, '{"do":"sweep"}')
   try {
@@ -132,10 +132,10 @@ async function sweep ({ dir, account }: Place): Promise<void> {
   }
 }
 
-/** What the promise resolves with; rejects when that takes too long. */
+/** Resolves like the promise; rejects after `ms`. */
 async function inTime<T> (promise: Promise<T>, ms = STALL_MS): Promise<T> {
   const { promise: stalled, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error('the file transfer does not go on')), ms)
+  const timer = setTimeout(() => reject(new Error('the file transfer made no progress')), ms)
   try {
     return await Promise.race([promise, stalled])
   } finally {
@@ -143,7 +143,7 @@ async function inTime<T> (promise: Promise<T>, ms = STALL_MS): Promise<T> {
   }
 }
 
-/** The error that the program names; its word is the session's. */
+/** The error that the program reports. The report is untrusted, so only known names pass. */
 function errorOf (said: unknown): Ex10Error {
   const { error, path } = Object(said) as { error?: unknown, path?: unknown }
   const known = typeof error === 'string' && isPathError(error) ? error : ERRORS.find(name => name === error)

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 
 const HEAD_BYTES = 16
 
-/** Content that was kept until there is a session to take it. */
+/** Content that is kept until its session can receive it. */
 export interface Upload {
   /** Its first bytes. */
   head: Buffer
   content (): AsyncIterable<Buffer>
-  /** Gives its room on the disk back. */
+  /** Frees its disk space. */
   release (): Promise<void>
 }
 
@@ -19,7 +19,7 @@ export async function makeUploadFolder (folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 })
 }
 
-/** Keeps the content in a file that has no name: nothing of it is left when this process ends. @throws what the content throws */
+/** Keeps the content in a file without a name, so the kernel removes it when this process ends. @throws errors of the content */
 export async function keepUpload (folder: string, content: AsyncIterable<Uint8Array>): Promise<Upload> {
   const path = join(folder, randomBytes(8).toString('hex'))
   const file = await open(path, 'wx+', 0o600)

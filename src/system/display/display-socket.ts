@@ -17,17 +17,17 @@ export class DisplayUnreachable extends Error {
 }
 
 /**
- * Opens a WebSocket to the display on `port` and answers the viewer's handshake only when the display has accepted.
- * From then on, the display's bytes go to the viewer as they are, and of the viewer's messages, one by one, what `filter`
- * passes. Both ends are pinged, and both are closed when either is.
+ * Opens a WebSocket to the display on `port`, and answers the viewer's handshake only when the display has accepted.
+ * From then on, the display's bytes go to the viewer unchanged, and `filter` decides about each of the viewer's messages.
+ * Both ends are pinged, and when one closes, the other is closed.
  * @param key the viewer's Sec-WebSocket-Key
- * @param over closes the connection, with the code and the text of its reason, a `ProtocolViolation`
- * @throws {DisplayUnreachable} before anything was sent to the viewer
+ * @param over closes the connection when it aborts; its reason, a `ProtocolViolation`, gives the close code and text
+ * @throws {DisplayUnreachable} before the first byte is sent to the viewer
  */
 export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, filter: ViewerFilter, over: AbortSignal): Promise<void> {
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
-  if (viewer.destroyed || over.aborted) { // it went away meanwhile, or was sent away
+  if (viewer.destroyed || over.aborted) { // the viewer has gone or was thrown out in the meantime
     display.destroy()
     viewer.destroy()
     return
@@ -39,7 +39,7 @@ export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, 
   if (head.length > 0) viewer.emit('data', head)
 }
 
-/** Resolves with what came after the display's 101. */
+/** Resolves with the bytes that followed the display's 101. */
 async function handshake (display: Socket, key: string, port: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   let answer = Buffer.alloc(0)
@@ -83,12 +83,12 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
 
   viewer.on('data', (chunk: Buffer) => {
     viewerHeard = performance.now()
-    display.cork() // however many messages came at once
+    display.cork() // one write for all messages of the chunk
     try {
       for (const frame of frames.read(chunk)) {
         const passed = isControl(frame.opcode) ? passOn(frame) : filter.pass(frame)
         if (passed && !display.write(passed)) viewer.pause()
-        // Xpra closes without an answer: the viewer gets its own close code back from us
+        // Xpra closes without an answer: we send the viewer its own close code back
         if (frame.opcode === OPCODE.close && boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, frame.payload))
       }
     } catch (error) {
@@ -102,7 +102,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
 
   const pings = setInterval(() => {
     if (performance.now() - Math.min(viewerHeard, displayHeard) > SILENCE_MS) return closeBoth()
-    // within a frame, bytes are flowing: no need to ask
+    // within a frame, bytes are flowing: no ping is needed
     if (boundaries.atBoundary) viewer.write(controlFrame(OPCODE.ping))
     display.write(controlFrame(OPCODE.ping, undefined, true))
   }, PING_MS)
@@ -110,7 +110,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
   const onOver = () => throwOut(over.reason as ProtocolViolation)
   over.addEventListener('abort', onOver)
 
-  /** Within a frame of the display's, the viewer cannot be told why. */
+  /** Closes with the reason, except within a frame of the display: no other frame may be inserted there. */
   function throwOut ({ closeCode, message }: ProtocolViolation): void {
     if (boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, closePayload(closeCode, message)))
     closeBoth()
@@ -123,7 +123,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     clearInterval(pings)
     over.removeEventListener('abort', onOver)
     display.destroy()
-    // what was written last (a close frame with its code) still goes out
+    // the last write (a close frame with its code) still goes out
     viewer.end()
     setTimeout(() => viewer.destroy(), 1000).unref()
   }
@@ -136,7 +136,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
 
 const isControl = (opcode: number) => opcode === OPCODE.ping || opcode === OPCODE.pong || opcode === OPCODE.close
 
-/** A viewer's pongs are answers to us. */
+/** A viewer's pongs answer our pings, so they are not passed on. */
 function passOn ({ opcode, raw }: Frame): Buffer | undefined {
   return opcode === OPCODE.pong ? undefined : raw
 }

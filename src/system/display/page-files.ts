@@ -1,17 +1,17 @@
-// Reads the pages' files once, at start: served from memory, under a path that changes when they do.
+// Reads the pages' files once, at the start. They are served from memory, under a path that changes with their content.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 
-/** One file to serve: its name in the URL, the files that it is made of, in order, and the headers that it is sent with. */
+/** One file to serve: its name in the URL, its source files, in order, and its headers. */
 export interface ServedFile {
   name: string
   paths: readonly string[]
   headers: Record<string, string>
 }
 
-/** One file, ready to send as it is or compressed. */
+/** One file, ready to send, plain or compressed. */
 export interface LoadedFile {
   headers: Record<string, string>
   body: Buffer
@@ -25,12 +25,12 @@ export interface LoadedFiles {
   files: ReadonlyMap<string, LoadedFile>
 }
 
-// ends whatever statement or comment a file leaves open
+// ends a statement or line comment that a file leaves open
 const SEPARATOR = Buffer.from('\n;\n')
 const compressBrotli = promisify(brotliCompress)
 const compressGzip = promisify(gzip)
 
-/** Loads and compresses every file. Throws when one is missing: without the Xpra client there is no display. */
+/** Loads and compresses every file. Throws when one is missing: a display needs the files of the Xpra client. */
 export async function loadFiles (list: readonly ServedFile[]): Promise<LoadedFiles> {
   const loaded = await Promise.all(list.map(async file => [file.name, await loadFile(file)] as const))
   const hash = createHash('sha256')

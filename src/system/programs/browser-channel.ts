@@ -2,10 +2,10 @@ import { connectDevTools, type DevTools } from './devtools.ts'
 import { ExtensionsPage } from './extensions-page.ts'
 
 const CONNECT_MS = 10_000
-/** A browser without pushes need not keep the hidden page, which takes some 20 MiB; opening it costs the next push 0.2 s. */
+/** The hidden page takes some 20 MiB, so it is closed after this time without pushes. Opening it again costs the next push 0.2 s. */
 const IDLE_MS = 15 * 60_000
 
-/** A session's browser, as far as DevTools reaches: connected when it is used, and let go when it is not. */
+/** The DevTools connection to a session's browser. It is opened when it is used, and closed when it is idle. */
 export class BrowserChannel {
   readonly #port: number
   readonly #changed: (id: string) => void
@@ -14,13 +14,13 @@ export class BrowserChannel {
   #idle: NodeJS.Timeout | undefined
   readonly #ended = new AbortController()
 
-  /** `changed` hears the id of each extension whose state or errors change while the channel is open. */
+  /** `changed` is called with the id of each extension whose state or errors change while the channel is open. */
   constructor (port: number, changed: (id: string) => void) {
     this.#port = port
     this.#changed = changed
   }
 
-  /** The connection; a new one when there is none, or none any more. */
+  /** The open connection; a new one when there is none. */
   async devTools (signal: AbortSignal): Promise<DevTools> {
     for (;;) {
       this.#touch()
@@ -35,7 +35,7 @@ export class BrowserChannel {
     }
   }
 
-  /** The hidden page by which Chromium tells of its extensions. */
+  /** The hidden page through which Chromium reports on its extensions. */
   async page (signal: AbortSignal): Promise<ExtensionsPage> {
     for (;;) {
       const devTools = await this.devTools(signal)
@@ -49,7 +49,7 @@ export class BrowserChannel {
     }
   }
 
-  /** Lets the browser go, until it is used again. */
+  /** Closes the connection until the next use. */
   release (): void {
     clearTimeout(this.#idle)
     this.#devTools?.then(devTools => devTools.close(), () => {}) // not connected

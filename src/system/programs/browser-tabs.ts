@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import { isConcerned, looksIntoFrames, type Frame, type Manifest } from '#domain/code/manifest.ts'
 import type { DevTools } from './devtools.ts'
 
-/** What can be open in a browser: a page, a frame of another process, a worker. */
+/** A target of DevTools: a page, a frame of another process, a worker. */
 export const Target = Type.Object({
   targetId: Type.String(), type: Type.String(), url: Type.String(), title: Type.Optional(Type.String()), openerId: Type.Optional(Type.String())
 })
@@ -12,7 +12,7 @@ export type Target = Static<typeof Target>
 const Targets = Type.Object({ targetInfos: Type.Array(Target, { maxItems: 500 }) })
 const Attached = Type.Object({ sessionId: Type.String() })
 const TAB_MS = 2000
-/** A renderer that hangs does not tell of its frames. */
+/** A renderer that hangs does not list its frames. */
 const FRAMES_MS = 300
 /** A page with a dialog does not reload before the dialog is closed. */
 const DIALOG_MS = 150
@@ -32,12 +32,12 @@ export async function listTargets (devTools: DevTools, signal: AbortSignal): Pro
   return Value.Decode(Targets, await devTools.send('Target.getTargets', {}, { signal })).targetInfos
 }
 
-/** Attaches to a target; resolves with the name of that attachment. */
+/** Attaches to a target. Resolves with the session id of the attachment. */
 export async function attach (devTools: DevTools, { targetId }: Target, signal: AbortSignal): Promise<string> {
   return Value.Decode(Attached, await devTools.send('Target.attachToTarget', { targetId, flatten: true }, { signal })).sessionId
 }
 
-/** The tabs in which a content script of one of the manifests runs; all tabs of the web where a manifest is not known. */
+/** The tabs in which a content script of one of the manifests runs; all tabs of the web if a manifest is unknown. */
 export async function concernedTabs (devTools: DevTools, targets: Target[], manifests: (Manifest | undefined)[], signal: AbortSignal): Promise<Target[]> {
   const tabs = targets.filter(({ type, url }) => type === 'page' && /^(https?|file|ftp|data|about:blank)/.test(url))
   const known = manifests.filter(manifest => manifest !== undefined)
@@ -77,12 +77,12 @@ function walk ({ childFrames = [] }: Static<typeof FrameTree>, from: string, fra
   }
 }
 
-/** Tabs that were told to reload: how many did, and when they have loaded, or 1.5 s are over. */
+/** The number of tabs that reload; `settled` resolves when they have loaded, or after 1.5 s. */
 export interface ReloadedTabs { tabs: number, settled: Promise<void> }
 
 /**
- * Reloads the tabs; resolves when all have begun to, or after two seconds. A tab that closes meanwhile, shows a dialog or
- * hangs does not keep the others from being reloaded.
+ * Reloads the tabs. Resolves when all reloads have begun, or after two seconds. A tab that closes in the meantime, shows a
+ * dialog or hangs does not keep the others from being reloaded.
  */
 export async function reloadTabs (devTools: DevTools, tabs: Target[], outer: AbortSignal): Promise<ReloadedTabs> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(TAB_MS)])
@@ -99,16 +99,16 @@ async function reloadTab (devTools: DevTools, tab: Target, signal: AbortSignal):
     if (event.method === 'Target.detachedFromTarget' && event.params.sessionId === sessionId) resolve()
   })
   const closeDialog = setTimeout(() => {
-    devTools.send('Page.handleJavaScriptDialog', { accept: true }, { sessionId, signal }).catch(() => {}) // there is none
+    devTools.send('Page.handleJavaScriptDialog', { accept: true }, { sessionId, signal }).catch(() => {}) // no dialog is open
   }, DIALOG_MS)
   const latest = setTimeout(resolve, SETTLED_MS)
   settled.then(() => {
     stop()
     clearTimeout(latest)
-    devTools.send('Target.detachFromTarget', { sessionId }, { signal: AbortSignal.timeout(TAB_MS) }).catch(() => {}) // it has gone
+    devTools.send('Target.detachFromTarget', { sessionId }, { signal: AbortSignal.timeout(TAB_MS) }).catch(() => {}) // the tab has closed
   })
   try {
-    devTools.send('Page.enable', {}, { sessionId, signal }).catch(() => {}) // a page that hangs; it need not keep the next command waiting
+    devTools.send('Page.enable', {}, { sessionId, signal }).catch(() => {}) // a page that hangs must not delay the next command
     await devTools.send('Page.reload', {}, { sessionId, signal })
     return { settled }
   } catch (error) {
@@ -119,7 +119,7 @@ async function reloadTab (devTools: DevTools, tab: Target, signal: AbortSignal):
   }
 }
 
-/** Has the extension's own pages read their files again, wherever they are shown: in tabs, popups, panels and frames. */
+/** Reloads the extension's own pages in tabs, popups, panels and frames. */
 export async function reloadOwnPages (devTools: DevTools, targets: Target[], id: string, outer: AbortSignal): Promise<ReloadedTabs> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(TAB_MS)])
   const own = targets.filter(({ type, url }) => type !== 'service_worker' && (url.startsWith(`chrome-extension://${id}/`) || url === 'chrome://newtab/'))
@@ -134,5 +134,5 @@ export async function reloadOwnPages (devTools: DevTools, targets: Target[], id:
 }
 
 function detach (devTools: DevTools, sessionId: string, signal: AbortSignal): void {
-  devTools.send('Target.detachFromTarget', { sessionId }, { signal }).catch(() => {}) // it has gone
+  devTools.send('Target.detachFromTarget', { sessionId }, { signal }).catch(() => {}) // the target has closed
 }

@@ -17,7 +17,7 @@ export function extensionId (extensionDir: string): string {
 /** Opens a DevTools connection to the browser. */
 export async function connectDevTools (port: number, signal: AbortSignal): Promise<DevTools> {
   const { webSocketDebuggerUrl } = Value.Decode(Version, await loopbackJson(port, '/json/version', { maxBytes: MAX_BYTES, signal }))
-  // only its path is believed: the address is ours
+  // use only its path: the host and port are ours
   const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(webSocketDebuggerUrl).pathname}`, { maxPayload: MAX_BYTES, perMessageDeflate: false })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const abort = () => { socket.terminate(); reject(signal.reason) }
@@ -32,7 +32,7 @@ export async function connectDevTools (port: number, signal: AbortSignal): Promi
   return new DevTools(socket)
 }
 
-/** What DevTools says of its own accord; `sessionId` names the attached target that it concerns. */
+/** An event from DevTools. `sessionId` names the attached target that it concerns. */
 export interface DevToolsEvent { method: string, params: Record<string, unknown>, sessionId?: string }
 
 /** A message of the protocol. */
@@ -46,7 +46,7 @@ const Message = Type.Object({
 })
 type Message = Static<typeof Message>
 
-/** The browser refuses a command; the message is its own. */
+/** The browser refused a command. The message is the browser's. */
 export class DevToolsRefused extends Error {
   override readonly name = 'DevToolsRefused'
 }
@@ -101,12 +101,12 @@ export class DevTools {
   #receive (text: string): void {
     const message = parseMessage(text)
     if (!message) {
-      this.#fail(new Error('what DevTools sent makes no sense'))
+      this.#fail(new Error('DevTools sent a malformed message'))
       return this.#socket.terminate()
     }
     if (message.id === undefined) return this.#tell(message)
     const answer = this.#waiting.get(message.id)
-    if (!answer) return // nobody waits for it any more
+    if (!answer) return // its caller has given up
     if (message.error) answer.reject(new DevToolsRefused(message.error.message.slice(0, 1000)))
     else answer.resolve(message.result ?? {})
   }
@@ -114,12 +114,12 @@ export class DevTools {
   #tell ({ method, params = {}, sessionId }: Message): void {
     if (method === undefined) return
     const event = { method, params, ...(sessionId !== undefined && { sessionId }) }
-    // what is asked of a target that has gone is not answered
+    // commands to a closed target get no answer
     if (method === 'Target.detachedFromTarget' && typeof params.sessionId === 'string') this.#fail(new Error('the target has gone'), params.sessionId)
     this.#listeners.tell(event)
   }
 
-  /** Rejects what waits for an answer, of the whole browser or of one attached target. */
+  /** Rejects all commands that wait for an answer, or those to one attached target. */
   #fail (error: Error, sessionId?: string): void {
     for (const answer of this.#waiting.values()) {
       if (sessionId === undefined || answer.sessionId === sessionId) answer.reject(error)
@@ -127,12 +127,12 @@ export class DevTools {
   }
 }
 
-/** A message of the protocol; undefined when it is none: any program of the session may listen on the port. */
+/** A message of the protocol; undefined when it is malformed: any program of the session may listen on the port. */
 function parseMessage (text: string): Message | undefined {
   try {
     const message: unknown = JSON.parse(text)
     return Value.Check(Message, message) ? message : undefined
   } catch {
-    return undefined // no JSON
+    return undefined // not JSON
   }
 }

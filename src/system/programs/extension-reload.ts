@@ -9,34 +9,34 @@ import { DevToolsRefused, type DevTools } from './devtools.ts'
 import { parkOwnPages } from './own-pages.ts'
 import { until } from '#system/kernel/processes.ts'
 
-/** An extension that a browser runs, and what it was loaded with. */
+/** An extension in a browser, and the manifest with which it was loaded. */
 export interface LoadedExtension { id: string, manifest: Manifest | undefined }
 
 export interface Reload {
   /** The folder that Chromium loads. */
   path: string
-  /** What its manifest says now; not known where it cannot be read. */
+  /** Its present manifest; undefined when it cannot be read. */
   manifest: Manifest | undefined
-  /** What is loaded now, where that is known. */
+  /** The extension that is loaded now, where known. */
   before: LoadedExtension | undefined
-  /** Only the extension's own pages have changed: Chromium reads them from disk each time, so the extension itself can stay. */
+  /** True when only the extension's own pages have changed. Chromium reads them from disk each time, so the extension itself can stay. */
   pagesOnly: boolean
 }
 
 export interface Reloaded {
-  /** What the browser runs now. */
+  /** The extension that the browser runs now. */
   extension: LoadedExtension | undefined
-  /** How many tabs were reloaded. */
+  /** The number of reloaded tabs. */
   tabs: number
-  /** Resolves when they have loaded, or did not in time. */
+  /** Resolves when these tabs have loaded, or their time is over. */
   settled: Promise<void>
-  /** The ids of extensions from the same folder that had other keys: they are gone. */
+  /** The ids of removed extensions from the same folder, which had other keys. */
   replaced: string[]
   /** The extension's pages that Chromium has closed and that could not be opened again. */
   closed: string[]
-  /** The service workers of before: targets' ids. One that somebody inspects lives on. */
+  /** The service workers from before the reload, by target id. A worker under inspection lives on. */
   oldWorkers: string[]
-  /** Chromium's refusal: the extension of before runs on. */
+  /** Chromium's refusal. The earlier extension runs on. */
   refusal?: Problem
 }
 
@@ -48,7 +48,7 @@ const WORKER_MS = 5000
 const ANSWER_MS = 1000
 const STATES = ['installing', 'installed', 'activating', 'activated']
 
-/** Makes the running browser use the files as they are: loads the extension again in place, and reloads what is concerned. */
+/** Makes the running browser use the present files: loads the extension again in place, and reloads the tabs and pages that it concerns. */
 export async function reloadExtension (channel: BrowserChannel, reload: Reload, signal: AbortSignal): Promise<Reloaded> {
   const devTools = await channel.devTools(signal)
   const targets = await listTargets(devTools, signal)
@@ -64,7 +64,7 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
     id = await load(devTools, path, signal)
   } catch (error) {
     if (before) await own.restore(before.id)
-    if (!(error instanceof DevToolsRefused)) throw error // no word of Chromium's about the extension
+    if (!(error instanceof DevToolsRefused)) throw error // not a message of Chromium about the extension
     const refusal = problemOfRefusal(error.message, path)
     return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], oldWorkers, refusal }
   }
@@ -74,13 +74,13 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
   return { extension: { id, manifest }, ...reloaded, replaced, closed, oldWorkers }
 }
 
-/** `Extensions.loadUnpacked` on a path that is loaded already replaces the extension. @throws with Chromium's words */
+/** `Extensions.loadUnpacked` replaces an extension that is loaded from the same path. @throws with Chromium's message */
 async function load (devTools: DevTools, path: string, signal: AbortSignal): Promise<string> {
   const answer = await devTools.send('Extensions.loadUnpacked', { path }, { signal: AbortSignal.any([signal, AbortSignal.timeout(LOAD_MS)]) })
   return Value.Decode(Loaded, answer).id
 }
 
-/** With another `key` it is another extension at the same path: the one of before would run beside it. */
+/** With another `key`, a second extension has the same path. Removes the earlier one, which would run beside it. */
 async function uninstallOthers (devTools: DevTools, path: string, id: string, signal: AbortSignal): Promise<string[]> {
   const { extensions } = Value.Decode(Extensions, await devTools.send('Extensions.getExtensions', {}, { signal }))
   const others = extensions.filter(extension => extension.id !== id && extension.path === path)
@@ -88,7 +88,7 @@ async function uninstallOthers (devTools: DevTools, path: string, id: string, si
   return others.map(other => other.id)
 }
 
-/** Resolves when the extension's service worker, none of the `old` ones, has started, or as far as Chromium is asked has failed to, or after 5 s. */
+/** Resolves when the extension's service worker, none of the `old` ones, has started, or after 5 s. With `asks`, also resolves when Chromium reports that the worker failed. */
 export async function workerSettled (channel: BrowserChannel, id: string, old: string[], asks: boolean, outer: AbortSignal): Promise<'started' | 'failed' | 'slow'> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(WORKER_MS)])
   const devTools = await channel.devTools(signal)
@@ -107,7 +107,7 @@ export async function workerSettled (channel: BrowserChannel, id: string, old: s
   return outcome ?? 'slow'
 }
 
-/** A worker is installed when its script has run to its end; it becomes active when nobody inspects the one of before any more. */
+/** Tells whether the worker's script has run to its end: then it is installed. It becomes active when the earlier worker is no longer inspected. */
 async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1], outer: AbortSignal): Promise<boolean> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(ANSWER_MS)])
   try {
@@ -117,6 +117,6 @@ async function hasRun (devTools: DevTools, worker: Parameters<typeof attach>[1],
     return STATES.includes(String((answer as { result?: { value?: unknown } }).result?.value))
   } catch (error) {
     if (outer.aborted) throw error
-    return false // it has ended meanwhile, or is busy
+    return false // it has ended in the meantime, or is busy
   }
 }

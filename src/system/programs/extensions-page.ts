@@ -4,7 +4,7 @@ import { ExtensionInfo, MAX_ERRORS } from '#domain/code/extension-problems.ts'
 import type { DevTools, DevToolsEvent } from './devtools.ts'
 import { until } from '#system/kernel/processes.ts'
 
-/** Has the API of chrome://extensions, and none of its weight. */
+/** This page has the API of chrome://extensions, without its weight. */
 const ADDRESS = 'chrome://extensions/strings.m.js'
 const BINDING = 'ex10Note'
 const OPEN_MS = 5000
@@ -14,7 +14,7 @@ const Created = Type.Object({ targetId: Type.String() })
 const Attached = Type.Object({ sessionId: Type.String() })
 const Evaluated = Type.Object({ result: Type.Object({ value: Type.Optional(Type.Unknown()) }) })
 const Note = Type.Object({ name: Type.Literal(BINDING), payload: Type.String({ maxLength: 200 }) })
-/** Cuts what can be long: an extension may have as many errors as it likes. */
+/** Limits long lists: an extension may have any number of errors. */
 const READ = `.then(info => JSON.stringify({
   id: info.id, path: info.path,
   manifestErrors: info.manifestErrors.slice(0, ${MAX_ERRORS}),
@@ -32,7 +32,7 @@ export class ExtensionsPage {
   readonly #sessionId: string
   #isOpen = true
 
-  /** Opens the page; `changed` is called with the id of an extension whenever something of its state or errors changes, while it listens. */
+  /** Opens the page. While it listens, it calls `changed` with the id of each extension whose state or errors change. */
   static async open (devTools: DevTools, changed: (id: string) => void, outer: AbortSignal): Promise<ExtensionsPage> {
     const signal = AbortSignal.any([outer, AbortSignal.timeout(OPEN_MS)])
     const { targetId } = Value.Decode(Created, await devTools.send('Target.createTarget', { url: ADDRESS, hidden: true }, { signal }))
@@ -53,7 +53,7 @@ export class ExtensionsPage {
     return page
   }
 
-  /** Whether the page is there: it goes with its connection, and with a renderer that dies. */
+  /** Tells whether the page is open. It closes with its connection, and when its renderer dies. */
   get isOpen (): boolean {
     return this.#isOpen && this.#devTools.isOpen
   }
@@ -63,21 +63,21 @@ export class ExtensionsPage {
     this.#sessionId = sessionId
   }
 
-  /** What Chromium knows of the extension. */
+  /** Chromium's data of the extension. */
   async info (id: string, signal: AbortSignal): Promise<ExtensionInfo> {
     const text = await this.#evaluate(`chrome.developerPrivate.getExtensionInfo('${id}')${READ}`, signal)
     return Value.Decode(ExtensionInfo, Value.Clean(ExtensionInfo, JSON.parse(String(text))))
   }
 
   /**
-   * Makes Chromium forget the errors that it has noted of the extension, and stops listening: while anybody listens, Chromium
-   * computes all that it knows of the extension at each of the ten changes of a load, 0.7 s each for one of 300 content scripts.
+   * Clears Chromium's errors of the extension, and stops listening. With a listener, Chromium computes all data of the
+   * extension at each of the ten changes of a load: 0.7 s each for an extension of 300 content scripts.
    */
   async forget (id: string, signal: AbortSignal): Promise<void> {
     await this.#evaluate(`chrome.developerPrivate.onItemStateChanged.removeListener(noteChange); chrome.developerPrivate.deleteExtensionErrors({ extensionId: '${id}' })`, signal)
   }
 
-  /** Hears from now on of what changes. */
+  /** Reports changes from now on. */
   async listen (signal: AbortSignal): Promise<void> {
     await this.#evaluate('chrome.developerPrivate.onItemStateChanged.addListener(noteChange)', signal)
   }

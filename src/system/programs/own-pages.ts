@@ -5,7 +5,7 @@ import type { BrowserChannel } from './browser-channel.ts'
 import type { DevTools } from './devtools.ts'
 import { attach, type Target } from './browser-tabs.ts'
 
-/** Opens the new tab, also when an extension has taken its place. */
+/** The address of the new tab page, also when an extension replaces that page. */
 const NEW_TAB = 'chrome://newtab/'
 const BLANK = 'about:blank'
 const PARK_MS = 1500
@@ -15,17 +15,17 @@ const History = Type.Object({ currentIndex: Type.Integer(), entries: Type.Array(
 const Window = Type.Object({ windowId: Type.Integer() })
 const Created = Type.Object({ targetId: Type.String() })
 
-/** The extension's own pages that are open, before it is loaded again: Chromium closes them with it. */
+/** The extension's own open pages before a reload: Chromium closes them with the extension. */
 export interface OwnPages {
-  /** Opens them again; resolves with what could not be. */
+  /** Opens them again. Resolves with the pages that could not be opened. */
   restore (id: string): Promise<string[]>
 }
 
 interface Parked { target: Target, sessionId: string, entryId: number }
 
 /**
- * Has the tabs of the extension show an empty page, so that they stay where they are while the extension is replaced;
- * notes its side panel, and the DevTools windows that have a page of it.
+ * Makes the tabs of the extension show an empty page, so that they stay at their place while the extension is replaced.
+ * Notes its side panel, and the DevTools windows that have a page of it.
  */
 export async function parkOwnPages (channel: BrowserChannel, targets: Target[], id: string | undefined, hasDevToolsPage: boolean, signal: AbortSignal): Promise<OwnPages> {
   const devTools = await channel.devTools(signal)
@@ -41,7 +41,7 @@ export async function parkOwnPages (channel: BrowserChannel, targets: Target[], 
 
   return {
     async restore (newId) {
-      const within = AbortSignal.timeout(RESTORE_MS) // also when the load was given up: nobody is left with an empty page
+      const within = AbortSignal.timeout(RESTORE_MS) // its own time limit, so that no tab stays empty when the load was given up
       const address = ({ url }: Target) => url.replace(`chrome-extension://${id}/`, `chrome-extension://${newId}/`)
       const done = await Promise.allSettled([
         ...parked.map(async tab => {
@@ -64,7 +64,7 @@ export async function parkOwnPages (channel: BrowserChannel, targets: Target[], 
   }
 }
 
-/** A tab closes with the extension until it has left the extension's page, and the page is gone: so the empty one is waited for. */
+/** Waits until the empty page has loaded: a tab that has not yet left the extension's page closes with the extension. */
 async function park (devTools: DevTools, target: Target, outer: AbortSignal): Promise<Parked> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(PARK_MS)])
   const sessionId = await attach(devTools, target, signal)
@@ -72,8 +72,8 @@ async function park (devTools: DevTools, target: Target, outer: AbortSignal): Pr
   const stop = devTools.listen(event => {
     if (event.sessionId !== sessionId) return
     if (event.method === 'Page.loadEventFired') resolve()
-    if (event.method === 'Page.javascriptDialogOpening') { // it asks whether to leave: the person has pushed code
-      devTools.send('Page.handleJavaScriptDialog', { accept: true }, { sessionId, signal }).catch(() => {}) // closed meanwhile
+    if (event.method === 'Page.javascriptDialogOpening') { // a "leave this page?" dialog: accept it, because the person has pushed code
+      devTools.send('Page.handleJavaScriptDialog', { accept: true }, { sessionId, signal }).catch(() => {}) // it has been closed already
     }
   })
   try {
@@ -92,7 +92,7 @@ async function rejection (signal: AbortSignal): Promise<never> {
   throw new Error('the tab did not leave its page')
 }
 
-/** A side panel has a window: its own target's, or that of the first tab. */
+/** The window of a side panel: its own target's, or that of the first tab. */
 async function windowOf (devTools: DevTools, panel: Target, targets: Target[], signal: AbortSignal): Promise<number> {
   const pages = [panel, ...targets.filter(({ type, url }) => type === 'page' && !url.startsWith('chrome-extension:') && !url.startsWith('devtools:'))]
   for (const { targetId } of pages) {
@@ -102,7 +102,7 @@ async function windowOf (devTools: DevTools, panel: Target, targets: Target[], s
   return -1
 }
 
-/** Only a page of the extension may, as if a person had clicked: a hidden one does. */
+/** Opens the side panel. Only a page of the extension may do so, with a user gesture; a hidden page of it is enough. */
 async function openSidePanel (devTools: DevTools, id: string, windowId: number, signal: AbortSignal): Promise<void> {
   const { targetId } = Value.Decode(Created, await devTools.send('Target.createTarget', { url: `chrome-extension://${id}/manifest.json`, hidden: true }, { signal }))
   try {
@@ -113,14 +113,14 @@ async function openSidePanel (devTools: DevTools, id: string, windowId: number, 
       const { exceptionDetails } = answer as { exceptionDetails?: { exception?: { className?: string } } }
       if (!exceptionDetails) return
       if (exceptionDetails.exception?.className !== 'TypeError' && exceptionDetails.exception?.className !== 'ReferenceError') throw new Error('Chromium does not open the side panel')
-      await delay(20, undefined, { signal, ref: false }) // the page is not there yet
+      await delay(20, undefined, { signal, ref: false }) // the page has not loaded yet
     }
   } finally {
-    await devTools.send('Target.closeTarget', { targetId }, { signal }).catch(() => {}) // it goes with the connection
+    await devTools.send('Target.closeTarget', { targetId }, { signal }).catch(() => {}) // else it closes with the connection
   }
 }
 
-/** Its title ends with the address of the page that it inspects. */
+/** Opens DevTools again for the inspected page: the title of the DevTools window ends with that page's address. */
 async function openInspector (devTools: DevTools, { title }: Target, targets: Static<typeof Target>[], signal: AbortSignal): Promise<void> {
   const page = targets.find(({ type, url }) => type === 'page' && title?.endsWith(` - ${url.replace(/^https?:\/\//, '')}`))
   if (!page) throw new Error('the inspected page is not known')

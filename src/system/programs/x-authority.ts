@@ -4,8 +4,8 @@ const FAMILY_WILD = 0xffff
 const NAME = 'MIT-MAGIC-COOKIE-1'
 
 /**
- * An X authority file with a new 128-bit cookie for display `:number` of any host: Xau(3). Written here rather than
- * by xauth, which would show the cookie in its argv.
+ * An X authority file with a new 128-bit cookie for display `:number` of any host: Xau(3). xauth would show the cookie in
+ * its argv, so it is not used.
  */
 export function xAuthority (number: number): Buffer {
   const fields = ['', String(number), NAME, randomBytes(16)].map(field => Buffer.from(field))
