@@ -1,36 +1,36 @@
 // The display page: our own index over the installed Xpra HTML5 client, shown in an opaque origin.
-// Pure: no file, socket or clock is touched here. What to serve, and with which headers, is said here once.
+// Pure: this file uses no file system, socket or clock. It defines the served files and their headers.
 
 import { fileURLToPath } from 'node:url'
 
-/** One file of the display page: its name in the URL, the file or files it is made of, in order, and its media type. */
+/** One file of the display page: its name in the URL, its source files, in order, and its media type. */
 export interface DisplayFile {
   name: string
   paths: readonly string[]
   type: string
 }
 
-/** What one rendering of the page needs. `nonce` and `ticket` are new for every response. */
+/** The values of one rendering of the page. `nonce` and `ticket` are new for every response. */
 export interface DisplayPageOptions {
   sessionId: string
-  /** short-lived, single-use, base64url; the page's WebSocket carries it as ?ticket= */
+  /** short-lived, single-use, base64url; the page's WebSocket sends it as ?ticket= */
   ticket: string
-  /** good for as long as the page is open, two base64url words; asks for the session's state, and keeps it from ending: not for who only looks */
+  /** valid while the page is open, two base64url words; authorises requests for the session's state and, with the mode `control`, for keeping the session */
   token: string
-  /** what the page lets a person do */
+  /** whether the person may act, or only look */
   mode: 'view' | 'control'
   /** base64url; the same value goes into the headers */
   nonce: string
-  /** where the files are served, ending in a slash: /display/<version>/ */
+  /** the folder of the page's files in URLs, ending in a slash: /display/<version>/ */
   assetBase: string
 }
 
-/** What the page's headers depend on. */
+/** The values in the page's headers. */
 export interface DisplayHeaderOptions {
   nonce: string
   /** the validated Host; only for browsers whose 'self' does not cover ws: and wss: */
   host?: string
-  /** who may put the page in a frame: 'self', 'none' or origins */
+  /** the origins that may put the page in a frame: 'self', 'none' or a list */
   frameAncestors?: string
 }
 
@@ -41,8 +41,8 @@ const OWN = fileURLToPath(new URL('./client/', import.meta.url))
 const SCRIPT = 'text/javascript; charset=utf-8'
 
 /**
- * The installed client's files that are used, in the order in which they must run. All else it brings (video, sound,
- * printing, menus, notifications, encryption, archives: 3 MB, and most of its HTML sinks) is never loaded.
+ * The used files of the installed client, in the order in which they must run. The page never loads the other files (video,
+ * sound, printing, menus, notifications, encryption, archives: 3 MB, and most of the client's HTML sinks).
  */
 export const CLIENT_FILES: readonly string[] = [
   JQUERY,
@@ -54,8 +54,8 @@ export const CLIENT_FILES: readonly string[] = [
 const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js', 'problems.js']
 
 /**
- * Every file the page loads: nothing else has to be served, and no folder as a whole. The client's files are one answer
- * because browsers do not keep anything an opaque origin has loaded: each opening of the page loads them again.
+ * All files that the page loads; no other file and no whole folder has to be served. The client's files are one answer,
+ * because browsers do not cache files for an opaque origin: each opening of the page loads them again.
  */
 export const DISPLAY_FILES: readonly DisplayFile[] = [
   { name: 'client.js', paths: CLIENT_FILES, type: SCRIPT },
@@ -69,7 +69,7 @@ const ASSET_BASE = /^\/[\w./-]*\/$/
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
-/** The page as HTML. Throws on a value that could not be ours, so that nothing ever needs to be escaped twice. */
+/** The page as HTML. Throws on a value that the server cannot have made, so no value can break the HTML. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
   const { sessionId, ticket, token, mode, nonce, assetBase } = options
   check('sessionId', sessionId, /^[0-9a-f]{32}$/)
@@ -146,14 +146,14 @@ export function displayPageHeaders (options: DisplayHeaderOptions): Record<strin
   }
 }
 
-/** Headers of every file in DISPLAY_FILES. The opaque origin is foreign to every server, hence the two cross-origin ones. */
+/** Headers of every file in DISPLAY_FILES. An opaque origin is cross-origin to every server: two headers allow that. */
 export function displayFileHeaders (type: string): Record<string, string> {
   return {
     'content-type': type,
     'cache-control': 'public, max-age=31536000, immutable',
     'access-control-allow-origin': '*',
     'cross-origin-resource-policy': 'cross-origin',
-    // a file opened by itself, as a page, gets no rights either
+    // a file that is opened as a page gets no rights either
     'content-security-policy': "default-src 'none'; sandbox",
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff'

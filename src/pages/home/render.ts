@@ -1,8 +1,8 @@
-// The page at the server's own address: creates, lists and ends sessions. Pure: no file is touched here.
+// The page at the server's own address: creates, lists and ends sessions. Pure: this file does no I/O.
 
 const OWN = new URL('./client/', import.meta.url).pathname
 
-/** Its files, as src/system/display/page-files.ts loads them. */
+/** The page's files, in the form for src/system/display/page-files.ts. */
 export const HOME_FILES = [
   { name: 'home.js', paths: [`${OWN}home.js`], type: 'text/javascript; charset=utf-8' },
   { name: 'home.css', paths: [`${OWN}home.css`], type: 'text/css; charset=utf-8' }
@@ -16,7 +16,7 @@ export const homePageHeaders = {
   'x-content-type-options': 'nosniff'
 }
 
-/** How people log in, where they must: with an API key, or at a provider. */
+/** The forms for logging in: with an API key, or at a provider. */
 const LOGINS = {
   key: `<form id="login" hidden>
 <label>Your API key <input id="key" type="password" autocomplete="current-password" spellcheck="false" required></label>
@@ -27,7 +27,7 @@ const LOGINS = {
 </form>`
 }
 
-/** The page as HTML; `assetBase` is where its files are served, `refusal` what was refused a moment ago. */
+/** The page as HTML. `assetBase` is the folder of its files in URLs, `refusal` the message of a login that was just refused. */
 export function renderHomePage ({ assetBase, login, refusal = '' }: { assetBase: string, login: keyof typeof LOGINS, refusal?: string }): string {
   return `<!doctype html>
 <html lang="en">

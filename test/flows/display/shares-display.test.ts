@@ -153,7 +153,7 @@ t.test('a link to look shows the browser as it is, and nobody types, clicks or r
   await showsPicture(acting)
   for (const [page, { id }] of [[looking, view], [acting, control]] as const) {
     t.equal((await fetch(`${server.url}/sessions/${session.id}/shares/${id}`, { method: 'DELETE' })).status, 200)
-    await eventually('the page says so', async () => await statusOf(page) === 'This link is not good any more.')
+    await eventually('the page says so', async () => await statusOf(page) === 'This link has ended.')
     t.equal((await page.reload())?.status(), 404, 'and there is no way back')
   }
   t.equal((await endSession(server, session.id)).status, 200)

@@ -1,4 +1,4 @@
-// What the server wrote into the page for its script. It is taken out of it: nothing else needs to find it there.
+// The values that the server wrote into the page for this script. They are removed from the page when they are read.
 
 function take (name) {
   const meta = document.querySelector(`meta[name="ex10-${name}"]`)
@@ -6,12 +6,12 @@ function take (name) {
   return meta.content
 }
 
-const base = `/session/${take('session')}/` // the page itself may have been opened by a link
+const base = `/session/${take('session')}/` // the page's own address may be that of a link
 const ticket = take('ticket') // spent once the WebSocket is open
 
 /** Whether the person may act, or only look. */
 export const canAct = take('mode') === 'control'
-/** Speaks for the page, which has no cookie. */
+/** Authorises the page's requests: the page has no cookie. */
 export const token = take('token')
 export const keepUrl = `${base}keep`
 export const stateUrl = `${base}state?token=${token}`

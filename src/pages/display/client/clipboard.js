@@ -3,8 +3,8 @@
 
 const toWire = text => unescape(encodeURIComponent(text))
 
-// The remote browser looks at a new clipboard a moment after it has changed; a paste before that finds it empty. So keys
-// wait behind a change, and a change waits behind the keys that paste the one before.
+// The remote browser reads a new clipboard a moment after it has changed; a paste before that finds it empty. So keys wait
+// after a change, and a change waits after the keys that paste the content before.
 const SETTLE = 150
 
 function orderKeysAndClipboard (client) {
@@ -22,7 +22,7 @@ function orderKeysAndClipboard (client) {
       }
       const packet = queue.shift()
       last = packet[0]
-      if (last === 'clipboard-token') client.clipboard_buffer = packet[7] // what the session's requests are answered with
+      if (last === 'clipboard-token') client.clipboard_buffer = packet[7] // the answer to requests of the session
       send.call(client, packet)
     }
   }
@@ -50,7 +50,7 @@ export function joinClipboards (client) {
     if (text) client.shareText(text)
   })
   document.addEventListener('copy', event => {
-    // Also fires at Ctrl+C itself, before the remote browser has answered: then there is nothing to copy yet.
+    // This event also fires at Ctrl+C itself, before the remote browser has answered: then there is nothing to copy yet.
     event.preventDefault()
     if (pending !== null) event.clipboardData.setData('text/plain', pending)
   })

@@ -1,10 +1,10 @@
-// Notices that the connection is gone, however it went, and comes back by loading the page anew (for a new ticket) once
-// the session's display answers. The last picture stays on the screen meanwhile.
+// Detects a lost connection, whatever the cause, and reloads the page (for a new ticket) once the session's display
+// answers. Until then, the last picture stays on the screen.
 
 import { stateUrl } from './about.js'
 
-const SILENCE = 20_000 // the server is pinged every 5 s and must answer
-const PROBE = 6_000 // how long an answer may take after sleep or when the network is back
+const SILENCE = 20_000 // the client pings the server every 5 s, and the server must answer
+const PROBE = 6_000 // time for an answer after sleep, or when the network is back
 const TICK = 2_000
 const STABLE = 10_000
 const RETRY = [250, 250, 500, 500, 500, 1_000]
@@ -15,7 +15,7 @@ const WHY = {
   idle: 'nobody used it',
   'never-used': 'nobody used it',
   expired: 'its time is up',
-  evicted: 'another one was asked for, and this was the oldest',
+  evicted: 'its user created another one, and this was the oldest',
   crashed: 'it crashed',
   shutdown: 'the server was stopped',
   violation: 'an administrator ended it'
@@ -23,7 +23,8 @@ const WHY = {
 
 /**
  * Watches the client's connection. `show(text, look)` shows a status to the person.
- * Returns { heard, established, lost }, to be called as packets arrive, once the session greets, and when it is over.
+ * Returns { heard, established, lost }: call `heard` for each packet, `established` after the session's hello, and `lost`
+ * when the connection ends.
  */
 export function watchConnection (client, show) {
   let deadline = Date.now() + SILENCE
@@ -40,8 +41,8 @@ export function watchConnection (client, show) {
     const elapsed = Date.now() - lastTick
     const late = elapsed > 3 * TICK || elapsed < 0
     lastTick = Date.now()
-    // A late tick means sleep or a throttled background tab, one in the past that the clock was set back: the silence
-    // proves nothing until we have asked.
+    // A late tick means sleep or a throttled background tab, and one in the past means that the clock was set back: then the
+    // silence proves nothing before a new ping.
     if (late) { deadline = Date.now() + PROBE; probe() } else if (Date.now() > deadline) lost()
   }, TICK)
 
@@ -83,21 +84,21 @@ async function comeBack (show) {
   location.reload()
 }
 
-/** What state the session is in, or that it is over, and why. */
+/** The session's state, or the reason why it is over. */
 async function askState () {
   try {
     const response = await fetch(stateUrl, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
     const { code, state, display, reason } = await response.json()
-    if (response.status === 404) return { over: code === 'EX10_SHARE_NOT_FOUND' ? 'This link is not good any more' : ENDED }
-    if (response.status === 401 || display) return { state: 'up' } // loaded anew, the page asks for a login if it must
+    if (response.status === 404) return { over: code === 'EX10_SHARE_NOT_FOUND' ? 'This link has ended' : ENDED }
+    if (response.status === 401 || display) return { state: 'up' } // the reloaded page asks for a login if one is needed
     if (state === 'ended' || state === 'failed') return { over: Object.hasOwn(WHY, reason) ? `${ENDED}: ${WHY[reason]}` : ENDED }
     return { state }
   } catch {
-    return {} // not reached
+    return {} // the server was not reached
   }
 }
 
-/** Waits; with `early`, not longer than until the network or the person is back. */
+/** Waits for this time; with `early`, at most until the network or the person is back. */
 function pause (milliseconds, { early }) {
   return new Promise(resolve => {
     const done = () => {
@@ -113,8 +114,8 @@ function pause (milliseconds, { early }) {
   })
 }
 
-// How often in a row the page was loaded in vain. An opaque origin has no storage and its history state does not survive
-// a reload; the window's name does. A name that the embedding page gave is kept in front.
+// The number of failed loads of the page in a row is kept in the window's name: an opaque origin has no storage, and its
+// history state does not survive a reload. A name that the embedding page gave is kept in front.
 const MARK = / ?ex10-failures=(\d{1,3})$/
 
 function recallFailures () {

@@ -1,12 +1,12 @@
-// Says that the session is about to end, with a button that keeps it. When that is, the server knows: it is asked when a
-// warning may be due. Whoever uses the session extends it, so it can only be later than what was said.
+// Warns that the session is about to end, with a button that keeps it. The page asks the server for the time of the end
+// when a warning may be due. Uses extend the session, so the end can only be later than the last answer.
 
 import { canAct, keepUrl, stateUrl, token } from './about.js'
 
 const LEAST = 1_000
 const MOST = 3_600_000
-const SOON = 2_000 // while it is shown: others may have used the session
-const NEVER = 60_000 // no clock runs: one may begin to
+const SOON = 2_000 // while the banner is shown: other viewers may use the session
+const NEVER = 60_000 // while no clock runs: one may start
 
 const banner = document.getElementById('expiry')
 const [text, keep] = banner.children
@@ -34,7 +34,7 @@ export function warnOfEnd (client) {
   function show ({ inMs, because }) {
     const isFinal = because === 'session-timeout'
     why = isFinal ? 'its time is up' : 'nobody uses it'
-    keep.hidden = isFinal || !canAct // nobody can extend that, or not this one
+    keep.hidden = isFinal || !canAct // that end cannot be postponed, or not by this viewer
     endsAt = performance.now() + inMs
     count()
   }
@@ -48,9 +48,9 @@ export function warnOfEnd (client) {
     try {
       const response = await fetch(url, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000), ...options })
       if (response.ok) plan((await response.json()).expiry)
-      else askIn(response.status < 500 ? NEVER : SOON) // the session is gone, and the page says so; or the server is not well
+      else askIn(response.status < 500 ? NEVER : SOON) // the session has ended, which connection.js shows; or the server failed
     } catch {
-      askIn(SOON) // nothing new is known: what is shown stays
+      askIn(SOON) // no answer: keep the present banner
     }
   }
 
@@ -59,15 +59,15 @@ export function warnOfEnd (client) {
     document.getElementById('pasteboard').focus()
   })
   setInterval(() => {
-    if (!client.connected) banner.hidden = true // the page says what has become of the session
+    if (!client.connected) banner.hidden = true // connection.js shows the state of the session
     if (!banner.hidden) count()
   }, 1_000)
-  // what the person does keeps the session as well
+  // the person's input keeps the session as well
   for (const type of ['keydown', 'pointerdown', 'wheel']) {
     addEventListener(type, ({ target }) => {
       if (banner.hidden || hasActed || banner.contains(target)) return
       hasActed = true
-      askIn(LEAST) // until then, the server has heard of it
+      askIn(LEAST) // by then, the server has counted the use
     }, { capture: true, passive: true })
   }
   askIn(LEAST)

@@ -1,4 +1,4 @@
-// Pointer and keyboard, where the stock client's way does not fit the page.
+// Pointer and keyboard input, where the stock client does not fit the page.
 
 const screenDiv = document.getElementById('screen')
 const pasteboard = document.getElementById('pasteboard')
@@ -15,7 +15,7 @@ export function routeInput (client) {
   screenDiv.addEventListener('wheel', event => event.preventDefault(), { passive: false })
 }
 
-/** Page coordinates to those of the remote screen, which differ while another viewer's size is shown scaled. */
+/** Converts page coordinates to those of the remote screen. They differ while the picture is scaled to another viewer's size. */
 function pointerAt (client) {
   return event => {
     const scale = client.scale ?? 1
@@ -23,13 +23,13 @@ function pointerAt (client) {
   }
 }
 
-// The stock client listens on each window and again on the screen around them, so every click, wheel step and movement
-// would be sent twice. Outside a window there is nothing to click.
+// The stock client listens on each window and again on the screen around them, and would send every click, wheel step and
+// movement twice. Outside a window there is nothing to click.
 function ignoreBubbledEvents (client) {
   client.on_mousedown = client.on_mouseup = client.on_mousemove = client.on_mousescroll = () => {}
 }
 
-// Clicks on the picture are cancelled, so they give the focus to nothing: take it, for key, paste and input-method events.
+// Clicks on the picture are cancelled, so they move no focus: set it, for key, paste and input-method events.
 function keepFocus () {
   const take = () => {
     window.focus()
@@ -40,8 +40,8 @@ function keepFocus () {
   take()
 }
 
-// The remote keyboard has one layout; what it cannot type is pasted: text from input methods, on-screen keyboards and
-// emoji pickers, which comes without key events, and keys of other layouts.
+// The remote keyboard has one layout. Other text is pasted: text from input methods, on-screen keyboards and emoji pickers,
+// which comes without key events, and keys of other layouts.
 function typeText (client) {
   const held = new Set()
   addEventListener('keydown', event => {

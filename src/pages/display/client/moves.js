@@ -1,8 +1,9 @@
-// Floating windows draw their own title bars; when one is dragged the browser asks its window manager to move it: us.
+// Floating windows draw their own title bars. When a person drags one, the browser asks its window manager, which is this
+// page, to move the window.
 
 const MOVE = 8
 
-/** Moves a window with the pointer until the button is released. Other directions (resizing by a border) are not offered. */
+/** Moves a window with the pointer until the button is released. Resizing by a border is not supported. */
 export function startMove (client, win, direction) {
   if (direction !== MOVE) return
   let last = null

@@ -1,6 +1,6 @@
-// What the server says is hostile: the session's own processes answer for it. Every packet is checked here and rebuilt
-// from plain numbers, truth values and text; only what the page needs gets past. No string that the server chose reaches
-// the stock client, which would put it into the page as HTML (window titles) or into a URL.
+// Packets from the session are hostile: its own processes may send them. This file checks every packet and rebuilds it from
+// plain numbers, booleans and text, with only the fields that the page needs. No string from the session reaches the stock
+// client unchecked: the client would put it into the page as HTML (window titles) or into a URL.
 
 const MAX_SIDE = 16384
 const WINDOW_TYPES = new Set(['NORMAL', 'DIALOG', 'UTILITY', 'MENU', 'DROPDOWN', 'DROPDOWN_MENU', 'POPUP_MENU', 'TOOLTIP', 'COMBO', 'SPLASH', 'DND', 'NOTIFICATION'])
@@ -19,14 +19,14 @@ const position = value => integer(value, -MAX_SIDE, MAX_SIDE)
 const side = value => integer(value, 1, MAX_SIDE)
 const finite = value => Number.isFinite(value) ? value : 0
 
-/** Bytes of either form that the client's decoder yields, as Uint8Array. */
+/** Bytes as a Uint8Array, from either form of the client's decoder. */
 function bytes (value) {
   if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') throw new Refused('bytes')
   return Uint8Array.from(value, character => character.charCodeAt(0))
 }
 
-/** UTF-8 from the wire as a short line of text without control or direction-changing characters. */
+/** UTF-8 bytes as a short line of text, without control characters and characters that change the direction. */
 function line (value) {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) return ''
   return utf8.decode(bytes(value).subarray(0, 1024)).replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 200)
@@ -34,7 +34,7 @@ function line (value) {
 
 const has = (object, key) => object !== null && typeof object === 'object' && Object.hasOwn(object, key)
 
-/** The few window properties that the page uses. */
+/** The window properties that the page uses. */
 function metadata (from) {
   const to = {}
   if (has(from, 'title')) to.title = line(from.title)
@@ -49,7 +49,7 @@ function metadata (from) {
 
 const geometry = p => [windowId(p[1]), position(p[2]), position(p[3]), side(p[4]), side(p[5])]
 
-/** Modifier names and the keys behind them: the client compares them and sends the names back. */
+/** Modifier names and their keys: the client compares them and sends the names back. */
 function modifierKeys (from) {
   const to = {}
   if (from === null || typeof from !== 'object') return to
@@ -93,7 +93,7 @@ function cursor (p) {
   return ['png', 0, 0, size(p[4]), size(p[5]), size(p[6]), size(p[7]), 0, String.fromCharCode(...image)]
 }
 
-/** Text on its way to the person's clipboard; null when it is none. */
+/** Text for the person's clipboard; null when the packet holds none. */
 function clipboardToken (p) {
   const isText = ['UTF8_STRING', 'TEXT', 'STRING', 'text/plain', 'text/plain;charset=utf-8'].includes(p[3])
   const isData = isText && p[6] === 'bytes' && (typeof p[7] === 'string' || p[7] instanceof Uint8Array)
@@ -126,7 +126,7 @@ const shapes = new Map(Object.entries({
   'clipboard-request': p => [integer(p[1], 0), p[2] === 'CLIPBOARD' ? 'CLIPBOARD' : 'PRIMARY']
 }))
 
-/** The packet, rebuilt from checked parts, or null when it is not one that the page takes. */
+/** The packet, rebuilt from checked parts; null when the page does not use it or refuses it. */
 export function checkPacket (packet) {
   const shape = Array.isArray(packet) && shapes.get(packet[0])
   if (!shape) return null

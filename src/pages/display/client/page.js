@@ -1,4 +1,4 @@
-// Starts the stock Xpra client with everything off that this page does not use, and puts our own parts in its place.
+// Starts the stock Xpra client without the features that this page does not use, and replaces them by our own.
 import { canAct, socketUrl } from './about.js'
 import { joinClipboards } from './clipboard.js'
 import { watchConnection } from './connection.js'
@@ -19,7 +19,7 @@ function silenceStockClient () {
   Utilities.clog = Utilities.cdebug = Utilities.log = Utilities.debug = () => {}
   Utilities.getAudioContext = () => null
   globalThis.MediaSourceUtil = { getMediaSourceClass: () => null }
-  // Its calls for what is not here: sound, the window list of its menu, files, other programs' links, the server's log.
+  // The client's functions for features that the page lacks: sound, its menu's window list, files, the start of programs, the server's log.
   const stock = XpraClient.prototype
   for (const name of ['init_audio', 'close_audio', 'send_log', 'send_file', 'save_file', 'print_document', 'start_command', 'send_info_request', 'process_xdg_menu', '_check_echo_timeout', '_check_server_echo']) {
     stock[name] = () => {}
@@ -31,7 +31,7 @@ function createClient () {
   const client = new XpraClient('screen')
   globalThis.client = client // the stock client refers to itself by this name
   client.sharing = true
-  // Not what it says: a server that shares throws nobody out, but refuses a second viewer that will not "steal".
+  // Despite its name it throws no viewer out: a server that shares requires "steal" of every second viewer.
   client.steal = true
   client.reconnect = false
   client.remote_logging = false
@@ -47,7 +47,7 @@ function createClient () {
   return client
 }
 
-/** Only what is named here is asked of the server; nothing of the page's address is told to the session. */
+/** Requests only these features of the server, and keeps the page's address from the session. */
 function limitCapabilities (client) {
   const base = client._make_hello_base
   client._make_hello_base = function () {
@@ -125,7 +125,7 @@ function pauseWhenHidden (client) {
   })
 }
 
-/** The page neither listens to the person nor sends what the server would close it for. */
+/** Drops all packets that a viewer with the mode `view` may not send: the server would close the connection. */
 function onlyLook (client) {
   const sent = new Set(['hello', 'ping', 'ping_echo', 'buffer-refresh', 'suspend', 'resume', 'map-window'])
   const { send } = client

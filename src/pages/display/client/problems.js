@@ -1,11 +1,11 @@
-// A bar over the picture that says what is wrong with the extension. The server answers when that changes. The texts are
-// the session's words: they are shown as text only.
+// A bar over the picture that shows the extension's problems. The server answers when they change. The messages are
+// untrusted: they are shown as text only.
 
 import { canAct, problemsUrl } from './about.js'
 
 const ANSWER = 40_000 // the server answers after 25 s at the latest
 const RETRY = 2_000
-// A reload forgets what went wrong, and the same may go wrong again: at once, or when a slow worker has started.
+// A reload clears the problems, and the same ones may come again: at once, or when a slow worker has started.
 const [HEALED, FORGOTTEN] = [700, 10_000]
 
 const bar = document.getElementById('problems')
@@ -13,10 +13,10 @@ const [alert, status] = bar.querySelectorAll('[role]')
 const [more, close] = bar.querySelectorAll('button')
 const others = document.getElementById('other-problems')
 
-/** Shows the session's problems, as they come and go. Who only looks is told of none. */
+/** Shows the session's problems, as they come and go. A viewer with the mode `view` gets none. */
 export function showProblems () {
   if (!canAct) return
-  /** Problems that the person has closed, and since when they are gone. */
+  /** Problems that the person has closed, each with the time since which it is gone (Infinity while it is present). */
   const closed = new Map()
   let shown = []
   let timer
@@ -42,7 +42,7 @@ export function showProblems () {
     expand(!others.hidden && rest.length > 0)
   }
 
-  /** One that comes back later is shown again. */
+  /** Forgets closed problems that have been gone for a while: if they come back, they are shown again. */
   function forgetGone () {
     const now = performance.now()
     for (const [text, goneAt] of closed) {
@@ -70,7 +70,7 @@ export function showProblems () {
 
 const isWarning = ({ kind }) => kind === 'warning'
 
-/** Puts a problem into an element, which is left alone if it says that already: it would be read aloud again. */
+/** Puts a problem into an element. Leaves the element alone if it shows that problem already: screen readers would read it again. */
 function say (element, problem) {
   const place = problem?.file === undefined ? '' : [problem.file, problem.line].filter(part => part !== undefined).join(':')
   const texts = problem ? [place, problem.message] : []
@@ -83,7 +83,7 @@ function say (element, problem) {
   return element
 }
 
-/** Calls `take` with the problems whenever they have changed. A page that nobody sees asks for nothing. */
+/** Calls `take` with the problems whenever they have changed. A hidden page sends no requests. */
 async function watch (take) {
   let known = ''
   for (;;) {
@@ -99,7 +99,7 @@ async function watch (take) {
   }
 }
 
-/** The problems, once they are others than those that are known, or after a while. */
+/** The problems, once they differ from the known ones, or after a while. */
 async function ask (known) {
   const hidden = new AbortController()
   const giveUp = () => { if (document.hidden) hidden.abort() }
@@ -108,9 +108,9 @@ async function ask (known) {
     const signal = AbortSignal.any([hidden.signal, AbortSignal.timeout(ANSWER)])
     const response = await fetch(`${problemsUrl}&known=${known}`, { cache: 'no-store', credentials: 'omit', signal })
     if (response.ok) return await response.json()
-    return { isOver: [401, 403, 404].includes(response.status) } // the page says what has become of the session
+    return { isOver: [401, 403, 404].includes(response.status) } // the session has ended, which connection.js shows
   } catch {
-    return {} // not reached
+    return {} // the server was not reached
   } finally {
     document.removeEventListener('visibilitychange', giveUp)
   }
@@ -129,7 +129,7 @@ function keepFocusOnPicture () {
   bar.addEventListener('mousedown', event => event.preventDefault())
 }
 
-/** Ctrl+F6 leads from the picture to the bar, and back, as Escape does. Keys that are pressed in the bar do not reach the session. */
+/** Ctrl+F6 leads from the picture to the bar; Ctrl+F6 and Escape lead back. Keys that are pressed in the bar do not reach the session. */
 function keepKeysInBar () {
   const held = new Set()
   addEventListener('keydown', event => {

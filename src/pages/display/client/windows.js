@@ -1,5 +1,5 @@
-// Where the session's windows go. Browser windows fill the page; dialogs and pop-ups float at their own size; menus,
-// bubbles and tooltips (override-redirect) stay where the browser put them. There are no frames and no title bars of ours.
+// Places the session's windows. Browser windows fill the page. Dialogs and pop-ups float at their own size. Menus, bubbles
+// and tooltips (override-redirect) stay at the browser's place. The page draws no frames and no title bars.
 import { canAct } from './about.js'
 import { startMove } from './moves.js'
 
@@ -7,7 +7,7 @@ const FULL = { maximized: true }
 const switcher = document.getElementById('windows')
 const screenDiv = document.getElementById('screen')
 
-/** Replaces the stock client's window handling. `onChange(title, count)` is called when windows come, go or are renamed. */
+/** Replaces the stock client's window handling. Calls `onChange(title, count)` when windows come, go or are renamed. */
 export function placeWindows (client, onChange) {
   const changed = () => {
     fit(client)
@@ -55,7 +55,7 @@ function overrideWindow () {
   stock.update_zindex = function () {
     this.div.css('z-index', layer(this.client, this))
   }
-  // A canvas is emptied when its size changes: keep the old picture until the new one is here.
+  // A change of its size clears a canvas: keep the old picture until the new one arrives.
   const resizeCanvas = stock.updateCanvasGeometry
   stock.updateCanvasGeometry = function () {
     const sizeChanges = this.canvas.width !== this.w || this.canvas.height !== this.h
@@ -75,12 +75,12 @@ function addWindow (client, overrideRedirect, id, x, y, w, h, metadata) {
   canvas.height = h
   div.append(canvas)
   screenDiv.append(div)
-  // Without a window type the stock constructor builds no title bar, and with it goes the title as HTML.
+  // Without a window type the stock constructor builds no title bar, and so does not put the title into the page as HTML.
   const win = new XpraWindow(client, canvas, id, x, y, w, h, { 'has-alpha': metadata.alpha ? 1 : 0 }, overrideRedirect, false, {},
     client._window_geometry_changed, client._window_mouse_move, client._window_mouse_down, client._window_mouse_up,
     client._window_mouse_scroll, client._window_set_focus, client._window_closed)
   win.about = { title: '', ...metadata }
-  // keeps a drag that leaves the page, or the window, with the window it began on
+  // a drag that leaves the page or the window still belongs to the window where it began
   canvas.addEventListener('pointerdown', event => canvas.setPointerCapture(event.pointerId))
   client.id_to_window[id] = win
   win.update_zindex()
@@ -89,10 +89,10 @@ function addWindow (client, overrideRedirect, id, x, y, w, h, metadata) {
   if (!win.about.full) win.div.addClass('floating')
   place(client, win)
   win.updateCSSGeometry()
-  // mapping alone does not resize a window that another viewer has on its screen, or does not tell that viewer
+  // mapping alone does not resize a window that another viewer shows, or does not report the size to that viewer
   sendGeometry(client, 'configure-window', win)
   sendGeometry(client, 'map-window', win)
-  if (!canAct) client.request_refresh(id) // it may be there already, as others have it
+  if (!canAct) client.request_refresh(id) // another viewer may have mapped it already
   client._window_set_focus(win)
 }
 
@@ -122,7 +122,7 @@ function fillsPage (client, { about }) {
   return !isDialog && about.role !== 'pop-up'
 }
 
-/** Whoever only looks sees windows where and as large as others have them. */
+/** Sets a window's place and size. In the mode `view`, windows keep the place and size that other viewers gave them. */
 function place (client, win) {
   if (!canAct) return
   const [width, height] = client._get_desktop_size()
@@ -137,7 +137,7 @@ function place (client, win) {
   win.y = unplaced ? Math.round((height - win.h) / 2) : clamp(win.y, height - win.h)
 }
 
-/** The window has changed its own size or place: a full one stays in the corner, a floating one stays within reach. */
+/** The window has changed its own size or place: keep a full one in the corner, and a floating one within the page. */
 function follow (client, win, x, y, w, h) {
   if (win.about.full && canAct) return win.move_resize(0, 0, w, h)
   win.move_resize(x, y, w, h)
@@ -149,7 +149,7 @@ function follow (client, win, x, y, w, h) {
 
 const clamp = (value, max) => Math.max(0, Math.min(value, max))
 
-/** Stacking: menus above all, a dialog just above its parent, otherwise the last one that had the focus. */
+/** Stacking order: menus on top, a dialog just above its parent, other windows by their last focus. */
 function layer (client, win, depth = 0) {
   if (win.override_redirect) return 30000 + win.wid % 10000
   const parent = depth < 5 && client.id_to_window[win.about?.parent]
@@ -157,7 +157,7 @@ function layer (client, win, depth = 0) {
   return 1000 + win.stacking_layer * 10
 }
 
-/** With several viewers the last one to resize wins; for the others the picture is made to fit. */
+/** With several viewers, the last resize decides the size; the pages of the others scale the picture to fit. */
 function fit (client) {
   const [width, height] = client._get_desktop_size()
   const full = ordinary(client).filter(win => win.about.full)
@@ -169,8 +169,8 @@ function fit (client) {
 const titleOf = client => client.id_to_window[client.focus]?.about.title ?? ''
 
 /**
- * A few buttons at the bottom while more than one window is open: the only way to a covered one, or to close a bare one.
- * Dialogs have buttons of their own.
+ * Shows buttons at the bottom while more than one window is open: the only way to reach a covered window, or to close one
+ * without a title bar. Dialogs have buttons of their own.
  */
 function listWindows (client) {
   const open = ordinary(client).filter(({ about }) => !about.modal && !(about.parent > 0))
@@ -190,7 +190,7 @@ function makeButton (text, label, onClick) {
   button.textContent = text
   button.title = label
   button.setAttribute('aria-label', label)
-  // not on click: that would move the keyboard focus away from the remote browser
+  // a click would move the keyboard focus away from the remote browser
   button.addEventListener('pointerdown', event => {
     event.preventDefault()
     onClick()

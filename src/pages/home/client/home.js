@@ -1,4 +1,4 @@
-// Logs people in where they must; creates sessions and shows their progress; lists the ones there are, and ends them.
+// Logs people in where needed; creates sessions and shows their progress; lists sessions, and ends them.
 
 const login = document.querySelector('#login')
 const desk = document.querySelector('#desk')
@@ -6,7 +6,7 @@ const create = document.querySelector('#create')
 const progress = document.querySelector('#progress')
 const sessions = document.querySelector('#sessions')
 
-/** What goes with each request that changes something: proof that it is a page of this login that asks. */
+/** Options of each request that changes something: the token proves that a page of this login sends it. */
 let changing = {}
 
 login.addEventListener('submit', async event => {
@@ -68,7 +68,7 @@ function addLine (status, text) {
   progress.append(item)
 }
 
-/** What the list shows. */
+/** The content of the list, as JSON. */
 let listed = ''
 
 async function listSessions () {
@@ -79,7 +79,7 @@ async function listSessions () {
   }
   const list = (await response.json()).sessions
   const news = JSON.stringify(list.map(({ id, state, health, problems }) => [id, state, health, problems]))
-  if (news === listed) return // a button that is being pressed stays where it is
+  if (news === listed) return // leave the list alone, so that a button does not move while it is pressed
   listed = news
   sessions.replaceChildren(...list.map(toItem))
   if (list.length === 0) sessions.append('None yet.')
@@ -104,7 +104,7 @@ function toItem ({ id, url, state, health, createdAt, problems }) {
   return item
 }
 
-/** The first error, else the first warning, and how many others there are. The session's words: as text. */
+/** The first error, else the first warning, and the number of others. The messages are untrusted: they are shown as text. */
 function toProblem (problems) {
   const first = problems.find(({ kind }) => kind !== 'warning') ?? problems[0]
   if (!first) return []
@@ -116,9 +116,9 @@ function toProblem (problems) {
   return [paragraph]
 }
 
-/** Whoever comes back to the page sees what is so now. To ask now and then would keep a login that nobody uses. */
+/** Lists the sessions again when the person comes back to the page. A timer would keep an unused login alive. */
 function listWhenSeen () {
-  const list = () => { if (!document.hidden) listSessions().catch(() => {}) } // a server that is away: what is shown stays
+  const list = () => { if (!document.hidden) listSessions().catch(() => {}) } // the server is away: keep the present list
   document.addEventListener('visibilitychange', list)
   addEventListener('focus', list)
 }
