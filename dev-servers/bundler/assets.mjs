@@ -5,11 +5,11 @@ const ASSET = /\.(svg|png|jpe?g|gif|webp|avif|ico|woff2?|ttf|otf|mp3|mp4|webm|og
 const ELSEWHERE = /^([a-z][a-z0-9+.-]*:|\/\/|#)/i
 
 /**
- * esbuild's plugin for what is no script. Every source file is in the extension under its own name, so that an import of
- * a picture is its URL. `?url`, `?raw` and `?inline` behind a name ask for a file's URL or its text.
+ * esbuild plugin for files that are not scripts. Every source file is in the extension under its own name, so an import of
+ * a picture gives its URL. `?url`, `?raw` and `?inline` after a name give a file's URL or its text.
  */
 export function assets ({ sources, isPage }) {
-  // Chromium replaces the message in CSS; a page of the extension needs no more than the path
+  // Chromium replaces this message in CSS; a page of the extension needs only the path
   const base = isPage ? '/' : 'chrome-extension://__MSG_@@extension_id__/'
   const inExtension = (path, dir) => path.startsWith('/') ? sources().path(path.slice(1)) : join(dir, path)
   const nameOf = path => relative(sources().dir, path)

@@ -14,10 +14,10 @@ export class BuildFolder {
   }
 
   /**
-   * Makes the folder equal to `files`: a name with a `content`, or with the path that it is a `copyOf` and that file's
-   * `state`. Each is put there by a rename, so that Chromium never reads half a file; the manifest comes last before the
-   * removals: until then it names the old files.
-   * @returns {Promise<Set<string>>} names of what is different now
+   * Makes the folder equal to `files`: each name has a `content`, or a source path `copyOf` with that file's `state`. Each
+   * file is put there by a rename, so that Chromium never reads half a file. The manifest is written after all other files
+   * and before the removals: until then, the old manifest names the old files.
+   * @returns {Promise<Set<string>>} names of the changed files
    */
   async write (files) {
     await mkdir(this.#dir, { recursive: true })
@@ -31,7 +31,7 @@ export class BuildFolder {
       this.#changed.add(name)
     }
     await this.#removeEmpty(folders)
-    // what an earlier call wrote before it failed counts too
+    // writes of an earlier call that failed count, too
     const changed = this.#changed
     this.#changed = new Set()
     return changed

@@ -8,7 +8,7 @@ import { Watcher } from './watch.mjs'
 
 const IDLE_MS = 60_000
 
-/** Keeps the folder that Chromium loads equal to what the sources make, and notes in `changes` what has become of it. */
+/** Keeps the folder that Chromium loads equal to the built sources, and notes each result in `changes`. */
 export class Builder {
   #sourceDir
   #extensionDir
@@ -31,8 +31,8 @@ export class Builder {
   }
 
   /**
-   * Resolves when there is a result that includes every file written before the call. A build that has begun may have read
-   * the old file, so a call joins the next one; if no file has changed, the last result still holds.
+   * Resolves when there is a result that includes every file written before the call. A running build may have read an old
+   * file, so a call joins the next build. If no file has changed, the last result holds.
    */
   build () {
     this.#next ??= this.#running = this.#running.then(() => this.#run())
@@ -51,11 +51,11 @@ export class Builder {
     try {
       await this.#attempt().catch(async error => {
         if (!/service/.test(error.message)) throw error
-        await this.#bundler.stop() // esbuild's process has died, for want of memory perhaps: the next one begins without its own
+        await this.#bundler.stop() // esbuild's process has died, perhaps for want of memory: try once more with a new one
         await this.#attempt()
       })
     } catch (error) {
-      // no fault of the sources, such as a full disk: the same ones are tried again
+      // not a fault of the sources (a full disk, say): the next call builds the same sources again
       this.#built = undefined
       this.#changes.note(new Set(), { ok: false, problems: bounded([{ kind: 'build-error', message: this.#words(error), context: 'build' }]) })
       await this.#bundler.stop()
@@ -74,7 +74,7 @@ export class Builder {
     const changed = ok ? await this.#folder.write(files) : new Set()
     const parts = new Set([...changed].map(name => (before.get(name)?.part === 'loaded' && 'loaded') || files.get(name)?.part || before.get(name)?.part || 'loaded'))
     const manifest = ok ? String(files.get('manifest.json').content) : await this.#lastManifest()
-    // the last good build stays in place, and so does what the browser runs
+    // the last good build stays in place, for the browser as well
     this.#built = { sources, files: ok ? files : before }
     this.#changes.note(parts, { ok, problems: bounded(problems), manifest })
     console.log(ok ? `built in ${Math.round(performance.now() - begun)} ms` : 'not built')

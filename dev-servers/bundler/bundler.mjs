@@ -11,12 +11,12 @@ import { builtName, isCompiled, plainName, walk } from './sources.mjs'
 
 const PROJECT_FILES = ['src/manifest.json', 'public/manifest.json', 'app/manifest.json', 'extension/manifest.json', 'package.json']
 const BUILD_MS = 20_000
-/** What only tools read. */
+/** Files that only tools read. */
 const SETTINGS = /^(tsconfig(\.\w+)?\.json|package(-lock)?\.json)$|\.d\.[cm]?ts$/
 
 /**
- * Makes an extension from its sources: what Chromium is to load, by name. Every source file keeps its name but for those
- * that must be compiled; nothing that is pushed is run, and nothing decides on the build but `tsconfig.json`.
+ * Makes the files of an extension from its sources. Source files keep their names, except those that must be compiled. The
+ * build runs no pushed code, and reads no pushed settings but `tsconfig.json` and `package.json`.
  */
 export class Bundler {
   #mode
@@ -28,15 +28,15 @@ export class Bundler {
     this.#scripts = new Scripts(mode)
   }
 
-  /** Ends esbuild's process, which takes as much memory as all the rest; the next build starts it again. */
+  /** Ends esbuild's process, which takes as much memory as the rest of this program. The next build starts it again. */
   async stop () {
     this.#scripts = new Scripts(this.#mode)
     await esbuild.stop()
   }
 
   /**
-   * `ok`, `files` and `problems`. `files`: name → `content`, or `copyOf` and `state`, and `part`: `pages` for what only pages of the extension use,
-   * else `loaded`. Without `ok`, there are none.
+   * Returns `ok`, `files` and `problems`. `files`: name → `content`, or `copyOf` and `state`; and `part`: `pages` for a file
+   * that only pages of the extension use, else `loaded`. Without `ok`, `files` is empty.
    */
   async bundle (sources) {
     if (!sources.has('manifest.json')) return { ok: false, files: new Map(), problems: [withoutManifest(sources)] }
@@ -97,7 +97,7 @@ export class Bundler {
   }
 }
 
-/** esbuild's promises stay open when its process is stopped. */
+/** Limits the time of a promise: esbuild's promises never settle when its process is stopped. */
 async function within (ms, promise) {
   const timer = new AbortController()
   try {
@@ -107,7 +107,7 @@ async function within (ms, promise) {
   }
 }
 
-/** Which sources are built, and how. What the manifest names comes first: a page may load the same script. */
+/** The sources to build, by kind. Scripts of the manifest come first: a page may load the same script. */
 function wantedOf (manifest, pages, sources) {
   const wanted = { pages: new Set(), modules: new Set(), scripts: new Set() }
   const isWanted = name => Object.values(wanted).some(names => names.has(name))
@@ -123,7 +123,7 @@ function wantedOf (manifest, pages, sources) {
   return Object.fromEntries(Object.entries(wanted).map(([kind, names]) => [kind, [...names]]))
 }
 
-/** Without a script that the manifest names, Chromium does not load the extension; without a page, it does. */
+/** The missing files of the manifest. Chromium refuses an extension without one of its scripts, but not without a page. */
 function missingOf (manifest, sources) {
   const scripts = manifest.scripts().filter(({ path }) => !sources.script(path))
   const pages = manifest.pages().filter(({ path }) => !sources.has(plainName(path.split(/[?#]/)[0])))

@@ -2,9 +2,9 @@ import { EventEmitter, once } from 'node:events'
 
 const MANIFEST_BYTES = 256 * 1024
 
-/** What became of the sources, as who asks `/changes` is told. Events: `version`. */
+/** The results of the builds, for the answers of `/changes`. Events: `version`. */
 export class Changes extends EventEmitter {
-  /** A time, so that it also grows over a restart of this program. */
+  /** At least the time of the change, so that it also grows over a restart of this program. */
   version = Date.now()
   #first = this.version
   #changedAt = { loaded: 0, pages: 0 }
@@ -12,10 +12,10 @@ export class Changes extends EventEmitter {
 
   constructor () {
     super()
-    this.setMaxListeners(0) // one for each who waits
+    this.setMaxListeners(0) // one listener for each waiting request
   }
 
-  /** `parts`: those of the extension that have changed, `loaded`, `pages`. */
+  /** Notes a result. `parts` are the changed parts of the extension: `loaded`, `pages`. */
   note (parts, { ok, problems, manifest = this.#state.manifest }) {
     const state = { ok, problems, manifest }
     if (parts.size === 0 && JSON.stringify(state) === JSON.stringify(this.#state)) return
@@ -37,7 +37,7 @@ export class Changes extends EventEmitter {
     }
   }
 
-  /** Resolves when there is a version above `after`, or when the signal says so. */
+  /** Resolves when there is a version above `after`, or when the signal aborts. */
   async later (after, signal) {
     while (this.version <= after && !signal.aborted) await once(this, 'version', { signal }).catch(() => {})
   }

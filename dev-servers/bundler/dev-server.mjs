@@ -1,10 +1,10 @@
-// Dev server of the bundled templates: keeps the extension that Chromium loads equal to what its sources make.
+// Dev server of the bundled templates: keeps the extension that Chromium loads equal to its built sources.
 //
 //   node dev-server.mjs --port 8000 SOURCE_DIR EXTENSION_DIR              serves
 //   node dev-server.mjs --build [--production] SOURCE_DIR EXTENSION_DIR   builds once, then ends
 //
-// Both folders are absolute or below the home; EXTENSION_DIR is not in SOURCE_DIR. It reloads nothing: who asks it for
-// changes does (docs/templates.md). Sources that cannot be built leave the last good build where it is.
+// Both folders are absolute or below the home; EXTENSION_DIR is not in SOURCE_DIR. It reloads nothing: the server of Ex10
+// asks it for changes and reloads (docs/templates.md). When sources cannot be built, the last good build stays.
 
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -25,7 +25,7 @@ const [sourceDir, extensionDir] = positionals.map(path => resolve(homedir(), pat
 if (!extensionDir) throw new Error('usage: dev-server.mjs --port N | --build [--production] SOURCE_DIR EXTENSION_DIR')
 const mode = values.production ? 'production' : 'development'
 
-// of esbuild, which is a program in Go: less memory, for a little more work
+// esbuild is a program in Go: these settings save memory and cost a little processor time
 process.env.GOGC ??= '50'
 process.env.GOMAXPROCS ??= '2'
 const changes = new Changes()
@@ -41,12 +41,12 @@ if (values.build) {
   let loading
   const build = async () => await (await (loading ??= loadBuilder())).build()
   await listen(Number(values.port), { build, changes, origin: place => originOf(sourceDir, extensionDir, place) })
-  // with a build in place, the processor is left to the browser that starts beside it
+  // with a build in place, leave the processor to the browser, which starts at the same time
   if (existsSync(join(extensionDir, 'manifest.json'))) await sleep(WARM_UP_MS)
   await build()
 }
 
-/** Loading esbuild and the parsers takes longer than all the rest of a start. */
+/** Loads the builder late: esbuild and the parsers take longer to load than the rest of a start. */
 async function loadBuilder () {
   const { Builder } = await import('./builder.mjs')
   return new Builder({ sourceDir, extensionDir, mode, changes })

@@ -5,22 +5,22 @@ import { packages } from './packages.mjs'
 import { problemOf } from './problems.mjs'
 
 const NOTHING = { ok: true, files: new Map(), styles: new Map(), empty: new Set(), inputs: [], problems: [] }
-/** Files that decide on others without being imported. */
+/** Files that influence the build of others without being imported. */
 const SETTINGS = /(^|\/)(tsconfig\.json|package\.json)$/
 
 /**
  * @typedef {object} Built
  * @property {boolean} ok
  * @property {Map<string, Buffer>} files by name
- * @property {Map<string, string>} styles the style sheet that a script brings along, by the script's source
- * @property {Set<string>} empty files without any code: their sources are types only
- * @property {string[]} inputs sources that went into them
+ * @property {Map<string, string>} styles the style sheet of a script, by the script's source
+ * @property {Set<string>} empty files without code: their sources hold types only
+ * @property {string[]} inputs the sources of the files
  * @property {object[]} problems
  */
 
 /**
- * A set of scripts that are built together, each into one file of its own. It is built again only when one of the files
- * that went into it has changed.
+ * A set of scripts that are built together, each into one file of its own. They are built again only when one of their
+ * inputs has changed.
  */
 export class Group {
   #options
@@ -38,7 +38,7 @@ export class Group {
       bundle: true,
       write: false,
       metafile: true,
-      allowOverwrite: true, // nothing is written: outputs have the names of sources
+      allowOverwrite: true, // esbuild writes no file here; its outputs have the names of sources
       logLevel: 'silent',
       target: 'esnext',
       format,
@@ -71,7 +71,7 @@ export class Group {
     return now.some((state, i) => state !== this.#states[i])
   }
 
-  /** Of the sources, and of what decides on where imports lead: which files there are, and their settings. */
+  /** The states of the inputs, and of all that decides where imports lead: the list of files, and the settings files. */
   #statesOf (inputs) {
     const { files } = this.#sources
     const names = [...files.keys()]

@@ -7,9 +7,9 @@ const MAX_WAIT_MS = 60_000
 /**
  * Serves on 127.0.0.1:
  * - `GET /`: the page that a session begins with
- * - `GET /changes?after=N&wait=MS`: what has become of the sources. With `wait=0`, everything that was written before is
- *   built first. With more, it answers when there is a version above N, or after that time.
- * - `GET /origin?file=…&line=N&column=N`: where in the sources a place of a built file comes from; 404 when it was not built
+ * - `GET /changes?after=N&wait=MS`: the changes of the built extension. With `wait=0`, every write before the request is
+ *   built first. With more, the answer comes when there is a version above N, or after that time.
+ * - `GET /origin?file=…&line=N&column=N`: the place in the sources for a place in a built file; 404 when it was not built
  */
 export function listen (port, { build, changes, origin }) {
   const startPage = readFileSync(join(import.meta.dirname, 'start.html'))
@@ -18,7 +18,7 @@ export function listen (port, { build, changes, origin }) {
     if (request.method !== 'GET') return send(response, 405, 'text/plain', 'only GET\n')
     if (pathname === '/') return send(response, 200, 'text/html; charset=utf-8', startPage)
     if (pathname !== '/changes' && pathname !== '/origin') return send(response, 404, 'text/plain', 'there is nothing here\n')
-    // a page in the browser is not to start builds
+    // a page in the browser may not start builds
     if (request.headers.origin || !['none', undefined].includes(request.headers['sec-fetch-site'])) return send(response, 403, 'text/plain', 'not for pages\n')
     const number = name => Number(searchParams.get(name)) || 0
     const answered = pathname === '/origin'

@@ -4,7 +4,7 @@ import { plainName } from './sources.mjs'
 const PAGES = [['action', 'default_popup'], ['options_page'], ['options_ui', 'page'], ['side_panel', 'default_path'], ['devtools_page'],
   ['chrome_url_overrides', 'newtab'], ['chrome_url_overrides', 'history'], ['chrome_url_overrides', 'bookmarks']]
 
-/** The manifest as Chromium reads it: with comments, and a byte order mark. Its text stays the person's but for names. */
+/** The manifest, read as Chromium reads it: with comments, and a byte order mark. Only names in its text are changed. */
 export class Manifest {
   #tree
   #strings = []
@@ -13,7 +13,7 @@ export class Manifest {
     this.text = text.replace(/^\uFEFF/, '')
     const errors = []
     this.#tree = jsonc.parseTree(this.text, errors)
-    /** Why it is no JSON object, and where. */
+    /** The reason why it is not a JSON object, with the place. */
     this.error = errors.length > 0 || this.#tree?.type !== 'object' ? this.#errorOf(errors[0] ?? { error: 0, offset: 0 }) : undefined
     if (this.#tree) this.#collect(this.#tree)
   }
@@ -22,7 +22,7 @@ export class Manifest {
     return this.#at(['background', 'type'])?.value === 'module'
   }
 
-  /** The scripts that it names: `context`, `path` as written, `line`, `column`, `index` of the content script. */
+  /** The scripts in the manifest: `context`, `path` as written, `line`, `column`, `index` of the content script. */
   scripts () {
     const worker = this.#at(['background', 'service_worker'])
     const contentScripts = this.#at(['content_scripts'])?.children ?? []
@@ -34,17 +34,17 @@ export class Manifest {
     ]
   }
 
-  /** The pages that it names. */
+  /** The pages in the manifest. */
   pages () {
     return PAGES.map(path => this.#at(path)).filter(node => node?.type === 'string' && node.value).map(node => this.#reference(node, 'page'))
   }
 
-  /** Whether it names the file, as anything but a page that is opened from disk. */
+  /** Tells whether the manifest names the file, other than as a page that is opened from disk. */
   names (name) {
     return this.#strings.some(({ value, key }) => plainName(value) === name && (!name.endsWith('.html') || key === 'web_accessible_resources'))
   }
 
-  /** Its text with other names: `rename` tells what becomes of a string, `styles` the CSS that a content script brings along, by index. */
+  /** The text with new names: `rename` maps each string, `styles` holds the style sheets of content scripts, by index. */
   render (rename, styles) {
     const edits = this.#strings.map(({ value, offset, length }) => ({ offset, length, content: JSON.stringify(rename(value)), isNeeded: rename(value) !== value }))
     for (const [index, names] of styles) {

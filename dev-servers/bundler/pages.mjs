@@ -4,11 +4,11 @@ import { plainName } from './sources.mjs'
 
 const URL_ATTRIBUTES = ['src', 'href']
 
-/** A page of the extension: its text stays the person's but for the names of scripts. */
+/** A page of the extension. Only the names of scripts in its text are changed. */
 export class Page {
-  /** `path` in the extension, `isModule`, where it stands. */
+  /** `path` in the extension, `isModule`, and the script's place in the text. */
   scripts = []
-  /** Names of files that its `src` and `href` name. */
+  /** Names of the files in its `src` and `href` attributes. */
   references = new Set()
 
   constructor (name, text) {
@@ -22,7 +22,7 @@ export class Page {
     this.scripts.sort((a, b) => a.start - b.start)
   }
 
-  /** Its text, where each compiled script ends in .js, and brings along its style sheet, if it has one: `built` tells of both. */
+  /** The text with compiled scripts renamed to .js, and with a link to the style sheet of each script that has one. `built` gives both for a script. */
   render (built) {
     let text = this.text
     for (const script of this.scripts.toReversed()) {
@@ -54,7 +54,7 @@ export class Page {
     this.scripts.push({ path, written: src, isModule: type === 'module', start: location.startOffset, attribute: [startOffset, endOffset], line: startLine, column: startCol })
   }
 
-  /** The file that a URL of the page is about; none when it leads elsewhere. */
+  /** The file of the extension for a URL in the page; undefined when the URL leads elsewhere. */
   #local (url) {
     const [path] = url.trim().split(/[?#]/)
     if (!path || /^([a-z][a-z0-9+.-]*:|\/\/)/i.test(path)) return

@@ -8,8 +8,8 @@ const IMPORTS = ['react', 'react/jsx-runtime', 'react-dom', 'react-dom/client']
 export const PACKAGES = join(import.meta.dirname, 'packages')
 
 /**
- * Makes one module of each package that extensions may import, as esbuild reads and prints it: no build of an extension
- * does that again, and a page loads it as a file of its own. Set-up runs this, once.
+ * Makes one module of each package that extensions may import, parsed and printed by esbuild: builds of extensions need
+ * not do that again, and a page loads the module as a file of its own. Set-up runs this, once.
  */
 export async function prebundle () {
   if (existsSync(PACKAGES)) return
@@ -17,7 +17,7 @@ export async function prebundle () {
   const entries = mkdtempSync(join(tmpdir(), 'ex10-'))
   const made = `${PACKAGES}.new`
   for (const mode of ['development', 'production']) {
-    process.env.NODE_ENV = mode // it decides what a package exports
+    process.env.NODE_ENV = mode // packages choose their exports by it
     const entryPoints = IMPORTS.map(name => {
       const file = join(entries, `${name.replaceAll('/', '-')}.js`)
       writeFileSync(file, `export { default, ${Object.keys(require(name)).join(', ')} } from ${JSON.stringify(name)}\n`)

@@ -6,7 +6,7 @@ import { packageNames } from './packages.mjs'
 const MAX_PROBLEMS = 50
 const MAX_MESSAGE = 1000
 
-/** esbuild's words, and what a person is told instead. `words` are the groups, `file` is the one that it stands in. */
+/** esbuild's messages, and the message for the person instead. `words` are the pattern's groups, `file` is the file with the error. */
 const SAYINGS = [
   [/^Could not resolve "(.+)"$/s, unresolved],
   [/^No loader is configured for "(.*?)" files: (.+)$/s, ([, extension, path], file) => ({
@@ -17,7 +17,7 @@ const SAYINGS = [
   [/^No matching export in/, ([text]) => ({ kind: 'build-error', message: text })]
 ]
 
-/** One of esbuild's errors, or warnings, as a problem; `isModuleOnly`: a module could do what the script does. */
+/** One of esbuild's errors or warnings as a problem. `isModuleOnly`: the code is valid in a module, not in a script. */
 export function problemOf ({ text, location, pluginName }, isWarning = false) {
   const file = location && plainPath(location.file)
   const saying = SAYINGS.find(([pattern]) => pattern.test(text))
@@ -31,7 +31,7 @@ export function problemOf ({ text, location, pluginName }, isWarning = false) {
   }
 }
 
-/** As they are told: no more of them, no longer, and with no more control characters than a person can use. */
+/** The problems for the answer: limited in number and length, without control characters. */
 export function bounded (problems) {
   return problems.slice(0, MAX_PROBLEMS).map(({ stops, isModuleOnly, ...problem }) => ({
     ...problem, message: stripVTControlCharacters(problem.message).replace(/\s+/g, ' ').slice(0, MAX_MESSAGE)
@@ -53,7 +53,7 @@ function columnOf ({ lineText, column }) {
   return Buffer.from(lineText).subarray(0, column).toString().length + 1
 }
 
-/** What a plugin adds to a name, and a namespace, are no part of it. */
+/** The path without the suffix that a plugin adds. */
 function plainPath (path) {
   return path.replace(/\?(raw|inline|url)$/, '').slice(0, 1000)
 }

@@ -3,12 +3,12 @@ import { Group } from './group.mjs'
 import { builtName, isCompiled } from './sources.mjs'
 
 const MAX_UNNAMED = 100
-/** Types, tests and settings are no scripts of the extension. */
+/** Types, tests and settings are not scripts of the extension. */
 const NO_SCRIPT = /(^|\/)node_modules\/|\.d\.[cm]?ts$|\.(config|test|spec|stories)\.\w+$/
 
 /**
- * Builds the scripts of an extension. Each becomes one file; modules of a page or worker stay modules. A script without
- * `import` and `export` stays a script: what it declares, it shares with others. All else is bundled.
+ * Builds the scripts of an extension. Each becomes one file. Modules of a page or worker stay modules. A script without
+ * `import` and `export` stays a script, which shares its declarations with others. All other scripts are bundled.
  */
 export class Scripts {
   #mode
@@ -26,9 +26,9 @@ export class Scripts {
   }
 
   /**
-   * Builds what the manifest and the pages name, and the compiled sources that nothing imports: code may name those.
+   * Builds the scripts of the manifest and the pages, and the compiled sources that no script imports: code may name those.
    * @param wanted `pages`: sources that pages load as modules; `modules`: workers; `scripts`: all others
-   * @returns {Promise<Built & {pages: Set<string>}>} `pages`: names of what only pages use
+   * @returns {Promise<Built & {pages: Set<string>}>} `pages`: names of the files that only pages use
    */
   async build (sources, { pages, modules, scripts }) {
     const plain = await this.#buildPlain(sources, scripts)
@@ -47,7 +47,7 @@ export class Scripts {
     }
   }
 
-  /** The scripts that need no bundling, with what they become; JavaScript stays as it is. */
+  /** The scripts that need no bundling, with their output; JavaScript is unchanged. */
   async #buildPlain (sources, names) {
     const plain = new Map()
     await Promise.all(names.map(async name => {
@@ -83,11 +83,11 @@ export class Scripts {
       const isEmpty = Object.values(metafile.outputs)[0].inputs[name]?.bytesInOutput === 0
       return new Map(isEmpty ? [] : [[builtName(name), Buffer.from(text)]])
     } catch (error) {
-      if (!error.errors) throw error // the bundle says what is wrong with it
+      if (!error.errors) throw error // an error in the script: bundling reports it
     }
   }
 
-  /** What is wrong with one of these is no more than a warning: it may be no part of the extension. */
+  /** Builds scripts that are not named. Their errors become warnings, because such a script may not belong to the extension. */
   async #buildUnnamed (sources, names) {
     const wanted = names.slice(0, MAX_UNNAMED)
     const plain = await this.#buildPlain(sources, wanted)

@@ -4,18 +4,18 @@ import { extname, join } from 'node:path'
 const MAX_FILES = 5000
 const COMPILED = ['.ts', '.tsx', '.mts', '.cts', '.jsx']
 
-/** What a browser does not run as it is. */
+/** Tells whether a browser cannot run the file without compiling. */
 export const isCompiled = name => COMPILED.includes(extname(name))
 
 /** The script's name in the extension. */
 export const builtName = name => isCompiled(name) ? name.slice(0, -extname(name).length) + '.js' : name
 
-/** A path of the extension as people write it, `/a.js` or `./a.js`, as a file's name. */
+/** The name of a file for its path as people write it, `/a.js` or `./a.js`. */
 export const plainName = path => path.replace(/^(\.?\/)+/, '')
 
-/** The sources as they were when they were listed. */
+/** The sources at the time of their listing. */
 export class Sources {
-  /** Name → what is another whenever the file was written: a rename over it gives it another inode. */
+  /** Name → a state that differs after each write of the file. A rename over the file gives it another inode. */
   files = new Map()
   /** Absolute. */
   folders = []
@@ -28,7 +28,7 @@ export class Sources {
   static async list (dir) {
     const sources = new Sources(dir)
     const { files, folders } = await walk(dir)
-    if (files.length > MAX_FILES) throw new TooManyFiles(`The extension has more than ${MAX_FILES} files: a bundled template takes no more`)
+    if (files.length > MAX_FILES) throw new TooManyFiles(`The extension has more than ${MAX_FILES} files: a bundled template allows no more`)
     sources.folders = folders.map(name => join(dir, name))
     const states = await Promise.all(files.map(name => stateOf(join(dir, name))))
     for (const [i, name] of files.entries()) if (states[i]) sources.files.set(name, states[i])
@@ -55,7 +55,7 @@ export class Sources {
     return readFile(this.path(name), 'utf8')
   }
 
-  /** The file that is meant by a script's path: `popup.js` may be what `popup.ts` becomes. */
+  /** The source file for a script's path: `popup.js` may stand for `popup.ts`. */
   script (path) {
     const name = plainName(path)
     if (this.has(name)) return name
@@ -70,7 +70,7 @@ async function stateOf (path) {
     const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
     return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
   } catch (error) {
-    if (error.code !== 'ENOENT') throw error // else it has gone since it was listed
+    if (error.code !== 'ENOENT') throw error // ENOENT: it was removed after the listing
   }
 }
 
@@ -92,7 +92,7 @@ async function list (folder) {
   try {
     return await readdir(folder, { withFileTypes: true })
   } catch (error) {
-    if (error.code === 'ENOENT') return [] // it has gone since its parent was listed
+    if (error.code === 'ENOENT') return [] // it was removed after its parent was listed
     throw error
   }
 }

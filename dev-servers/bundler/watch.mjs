@@ -1,11 +1,11 @@
 import { watch } from 'node:fs'
 
-/** Long enough for an editor that writes several files, too short to be felt. */
+/** Long enough for an editor that writes several files, too short for a person to notice. */
 const SETTLE_MS = 20
 
 /**
- * Calls back some milliseconds after anything in the watched folders was written, renamed or removed. Folders are
- * watched, never files: a rename over a file takes the place of the file that a watch would hang on.
+ * Calls back some milliseconds after an entry of the watched folders was written, renamed or removed. It watches folders,
+ * not files: after a rename over a file, a watch of that file would follow the old one.
  */
 export class Watcher {
   #onChange
@@ -16,7 +16,7 @@ export class Watcher {
     this.#onChange = onChange
   }
 
-  /** Watches these folders, and no others any more. */
+  /** Watches these folders, and stops watching all others. */
   watch (folders) {
     for (const folder of this.#watchers.keys()) if (!folders.includes(folder)) this.#remove(folder)
     for (const folder of folders) if (!this.#watchers.has(folder)) this.#add(folder)
@@ -28,7 +28,7 @@ export class Watcher {
       watcher.on('error', () => this.#remove(folder))
       this.#watchers.set(folder, watcher)
     } catch (error) {
-      // gone again since it was listed: its parent's watch has seen that
+      // it was removed after the listing: its parent's watch reports that
       if (error.code !== 'ENOENT') console.error(`cannot watch ${folder}: ${error.message}`)
     }
   }

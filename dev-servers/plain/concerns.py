@@ -1,4 +1,4 @@
-"""What a change concerns: the extension as Chromium loads it, or only pages, which Chromium reads from disk each time."""
+"""Decides about each change: it concerns the loaded extension, or only pages, which Chromium reads from disk each time."""
 import json
 import os
 import re
@@ -24,7 +24,7 @@ class Concerns:
         self.cache = {}  # path -> (content, the strings that it mentions)
 
     def parts_of(self, changed):
-        """`loaded` and `pages`: which of them the changed files are part of."""
+        """The parts that the changed files belong to: `loaded`, `pages`, both or none."""
         if not changed:
             return set()
         loaded, pages = self.loaded(), self.pages()
@@ -36,16 +36,16 @@ class Concerns:
         if path.endswith(PAGES) or path in pages:
             return 'pages'
         if path.endswith(CODE):
-            return 'loaded'  # its name may be put together at run time
+            return 'loaded'  # code may build its name at run time
         return None if path.lower().endswith(IDLE) or '.' not in path else 'pages'
 
     def loaded(self):
-        """What the manifest names, and what that mentions in turn. A page is no part of it: it is read when it is opened."""
+        """The files that the manifest names, and the files that those mention in turn. Pages are left out: they are read when they are opened."""
         roots = [path for path in self.targets('manifest.json') if not path.endswith(PAGES)]
         return self.reach(roots, lambda path: not path.endswith(PAGES))
 
     def used(self):
-        """What the extension can come to use: repositories have tests and tools beside it."""
+        """The files that the extension can use. Repositories have tests and tools beside them."""
         return self.reach(self.targets('manifest.json'), lambda path: path in self.tree.files)
 
     def pages(self):
@@ -63,7 +63,7 @@ class Concerns:
         return seen
 
     def targets(self, path):
-        """The paths that the file's strings name, there or gone: from the extension's folder, or from the file's own."""
+        """The paths in the file's strings, existing or not: from the extension's folder, or from the file's own."""
         here = os.path.dirname(path)
         for name in self.mentions(path):
             name = name.split('?')[0].split('#')[0]
@@ -86,7 +86,7 @@ class Concerns:
         return names
 
     def problems(self):
-        """What Chromium passes over, and a person wants to know; what it refuses, it says itself."""
+        """The problems that Chromium ignores but a person wants to know. Chromium reports the others itself."""
         found = self.wrong_template()
         manifest = parse_manifest(self.tree.text('manifest.json', SCANNED_BYTES))
         for key in PAGE_KEYS if manifest else []:
@@ -136,7 +136,7 @@ def problem(kind, message, file, context=None):
 
 
 def parse_manifest(text):
-    """As Chromium reads it: with comments, and a byte order mark. None where it is no JSON object."""
+    """The manifest, read as Chromium reads it: with comments, and a byte order mark. None when it is not a JSON object."""
     if text is None:
         return None
     try:

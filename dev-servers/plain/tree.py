@@ -1,4 +1,4 @@
-"""A folder whose files are known by name and content, and what changes in it, as the kernel notes it (inotify(7))."""
+"""A folder's files by name and content, and their changes, as the kernel reports them (inotify(7))."""
 import ctypes
 import hashlib
 import os
@@ -15,7 +15,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Tree:
-    """`files` maps each path, relative to the folder, to what tells its content from any other."""
+    """`files` maps each path, relative to the folder, to a value that identifies its content."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -30,7 +30,7 @@ class Tree:
             self.refresh(path)
 
     def read(self):
-        """The paths of files that are there, or are gone, or have other content, since the last call."""
+        """The paths of files that were added, removed or changed since the last call."""
         touched = set()
         while True:
             try:
@@ -42,7 +42,7 @@ class Tree:
         return {path for path in touched if self.refresh(path)}
 
     def text(self, path, most):
-        """The file's text; None where there is none, or more of it."""
+        """The file's text; None when there is no file, or more than `most` bytes."""
         try:
             with open(os.path.join(self.folder, path), 'rb') as file:
                 data = file.read(most + 1)
@@ -73,11 +73,11 @@ class Tree:
             touched |= self.below(path)
             if mask & (CREATE | MOVED_TO):
                 touched |= self.scan(path)
-        elif not mask & CREATE or self.is_link(path):  # what is created is written and closed after; a link is not
+        elif not mask & CREATE or self.is_link(path):  # a new file is written and closed later, which is another event; a link is not
             touched.add(path)
 
     def begin_again(self):
-        """Another folder stands where the folder was, or none."""
+        """Watches anew: the folder was replaced or removed."""
         for watch in self.watched:
             libc.inotify_rm_watch(self.descriptor, watch)
         self.watched = {}
@@ -90,11 +90,11 @@ class Tree:
         try:
             status = os.lstat(os.path.join(self.folder, path))
         except OSError:
-            return False  # it is gone already
+            return False  # it has been removed already
         return stat.S_ISLNK(status.st_mode) or status.st_nlink > 1
 
     def scan(self, folder):
-        """Watches the folder and all below it, and returns the files there."""
+        """Watches the folder and all folders below it, and returns the files there."""
         found = set()
         folders = [folder]
         while folders:
@@ -103,7 +103,7 @@ class Tree:
             try:
                 entries = list(os.scandir(os.path.join(self.folder, here)))
             except OSError:
-                continue  # it is gone already
+                continue  # it has been removed already
             for entry in entries:
                 path = f'{here}/{entry.name}' if here else entry.name
                 if is_ignored(path):
@@ -120,7 +120,7 @@ class Tree:
             self.watched[watch] = folder
 
     def refresh(self, path):
-        """Whether the file is not as it was known."""
+        """Reads the file. Returns whether it has changed since the last time."""
         known = self.files.pop(path, None)
         found = content_of(os.path.join(self.folder, path))
         if found is not None:
@@ -129,7 +129,7 @@ class Tree:
 
 
 def content_of(path):
-    """What tells the file's content from any other; None where there is no file."""
+    """A value that identifies the file's content; None when there is no file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

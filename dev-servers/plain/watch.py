@@ -1,11 +1,11 @@
-"""The dev server of a plain extension: Chromium loads the sources as they are, so there is nothing to build.
+"""The dev server of a plain extension: Chromium loads the sources themselves, so there is nothing to build.
 
   watch.py --port PORT FOLDER        FOLDER is relative to the home
 
-It notices what changes in the folder, by whatever means, and tells over HTTP on 127.0.0.1 (docs/templates.md):
+It notices every change in the folder, by whatever means, and reports over HTTP on 127.0.0.1 (docs/templates.md):
   GET /                        the page that a session begins with
-  GET /changes?after=N&wait=MS what changed since version N, and what is wrong with the files; waits up to MS for a change
-One thread serves everything: its memory counts in every session.
+  GET /changes?after=N&wait=MS the changes since version N, and the problems of the files; waits up to MS for a change
+One thread does all work, because the memory of this program counts in every session.
 """
 import json
 import os
@@ -16,11 +16,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from concerns import Concerns  # noqa: E402 -- found only now
+from concerns import Concerns  # noqa: E402 -- the path is set just above
 from tree import Tree  # noqa: E402
 
-QUIET_S = 0.02      # a change is over when nothing has happened for so long,
-LATEST_S = 0.5      # or when it has gone on for so long
+QUIET_S = 0.02      # a change is over after this time without events,
+LATEST_S = 0.5      # or when it has gone on for this time
 KEPT = 500          # versions whose changes are remembered
 MANIFEST_BYTES = 256 * 1024
 REQUEST_BYTES = 16384
@@ -39,7 +39,7 @@ class Watcher:
         self.problems = self.concerns.problems()
 
     def read(self):
-        """Takes in what the kernel has noted so far."""
+        """Reads the events that the kernel has queued so far."""
         paths = self.tree.read()
         if not paths:
             return
@@ -48,7 +48,7 @@ class Watcher:
         self.began = self.began or self.last
 
     def settles_in(self):
-        """Seconds until what is pending counts as one change; None when nothing is."""
+        """Seconds until the pending events count as one change; None when there are none."""
         if self.last is None:
             return None
         return max(0, min(self.last + QUIET_S, self.began + LATEST_S) - time.monotonic())
@@ -75,7 +75,7 @@ class Watcher:
 
 
 class Server:
-    """The least of HTTP: each answer ends its connection."""
+    """A minimal HTTP server: each answer ends its connection."""
 
     def __init__(self, port, watcher, page):
         self.watcher, self.page = watcher, page
@@ -84,7 +84,7 @@ class Server:
         self.listener.bind(('127.0.0.1', port))
         self.listener.listen(64)
         self.listener.setblocking(False)
-        self.reading = {}  # socket -> what it has sent
+        self.reading = {}  # socket -> the bytes that it has sent
         self.waiting = []  # (socket, after, until)
 
     def run(self):
@@ -109,7 +109,7 @@ class Server:
         try:
             client, _ = self.listener.accept()
         except OSError:
-            return  # it has gone already
+            return  # the client has gone already
         client.setblocking(False)
         if len(self.reading) + len(self.waiting) >= MAX_CLIENTS:
             client.close()
@@ -138,7 +138,7 @@ class Server:
             return reply(client, '404 Not Found', 'text/plain', b'there is nothing here\n')
         after, wait = int(match[1]), int(match[2])
         if wait == 0:
-            self.watcher.read()  # what was written before the request has been noted by now
+            self.watcher.read()  # the kernel has queued the events of all writes before the request
             self.watcher.settle()
         self.waiting.append((client, after, time.monotonic() + wait / 1000))
 
@@ -169,7 +169,7 @@ def reply(client, status, content_type, body):
         client.settimeout(2)
         client.sendall(head.encode() + body)
     except OSError:
-        pass  # it does not want to know any more
+        pass  # the client has gone
     client.close()
 
 

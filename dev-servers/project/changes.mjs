@@ -6,16 +6,16 @@ const KEPT = 100
 const MANIFEST_BYTES = 256 * 1024
 const MAX_PROBLEMS = 50
 
-/** What became of the extension, version by version, and what is wrong with its sources. */
+/** The changes of the extension, version by version, and the problems of its sources. */
 export class Changes {
-  /** Grows with each change, over restarts of this program as well: a time. */
+  /** Grows with each change, also over restarts of this program: it is at least the time of the change. */
   version = Date.now()
   problems = []
   #extensionDir
   #isOk = false
   #isBuilding = true
   #events = new EventEmitter().setMaxListeners(0)
-  /** What the latest versions changed, and the version that the first of them came after. */
+  /** The changes of the latest versions, and the version before the first of them. */
   #history = []
   #knownFrom = this.version
 
@@ -23,7 +23,7 @@ export class Changes {
     this.#extensionDir = extensionDir
   }
 
-  /** Sources are being built, or are about to be. */
+  /** True while sources are being built, or are about to be. */
   get isBuilding () {
     return this.#isBuilding
   }
@@ -33,12 +33,12 @@ export class Changes {
     this.#events.emit('change')
   }
 
-  /** The extension is what the sources say; `parts` of it changed. */
+  /** Notes that the extension has been built from the present sources, and that these `parts` of it changed. */
   built (parts) {
     this.#set(true, [], parts)
   }
 
-  /** The sources could not be built: the extension stays what it was. */
+  /** Notes that the sources could not be built: the extension stays unchanged. */
   failed (problems) {
     this.#set(false, problems.slice(0, MAX_PROBLEMS), [])
   }
@@ -54,7 +54,7 @@ export class Changes {
     this.#events.emit('change')
   }
 
-  /** The answer to who has seen version `after`. */
+  /** The answer to a client that has version `after`. */
   since (after) {
     const newer = this.#history.filter(({ version }) => version > after)
     const changed = after < this.#knownFrom ? ['loaded'] : [...new Set(newer.flatMap(({ parts }) => parts))]
@@ -78,7 +78,7 @@ export class Changes {
     }
   }
 
-  /** Resolves when `isSo`, after `ms`, or when the signal aborts. */
+  /** Resolves when `isSo` returns true, after `ms`, or when the signal aborts. */
   until (isSo, ms, signal) {
     if (isSo()) return
     return new Promise(resolve => {

@@ -4,20 +4,20 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 
-/** In the environment of all that this program starts: what escapes its process group is known by it. */
+/** A variable in the environment of all processes that this program starts: it identifies those that leave their process group. */
 const MARK = 'EX10_PROJECT_RUN'
 const KEPT_LINES = 400
 const LINE_LENGTH = 2000
 const GRACE_MS = 1000
 const TELL_MS = 1000
-/** Where memory is short, the kernel ends a build before the browser. */
+/** When memory is short, the kernel kills a build before the browser. */
 const OOM_SCORE = '700'
 
 /**
- * Runs a command and prints what it prints, line by line. When `signal` aborts or after `timeoutMs`, all of its
- * processes are ended; when it ends by itself, what it leaves behind is, too. Lines that
- * `progress` takes are not printed: once a second, and at the end, its text is. `onLine` is called with each other one.
- * @returns {Promise<{code: number|null, signal: string|null, timedOut: boolean, lines: string[]}>} `lines`: its last ones
+ * Runs a command and prints its output, line by line. All of its processes are ended when `signal` aborts and after
+ * `timeoutMs`. When the command ends by itself, the processes that it leaves behind are ended, too. Lines that `progress`
+ * takes are not printed: its text is printed instead, once a second and at the end. `onLine` is called with each other line.
+ * @returns {Promise<{code: number|null, signal: string|null, timedOut: boolean, lines: string[]}>} `lines`: the last lines
  */
 export async function runCommand (argv, { cwd, env, timeoutMs, signal, progress, onLine }) {
   const run = `${process.pid}-${performance.now()}`
@@ -70,14 +70,14 @@ async function endGroup (child, run) {
     try {
       process.kill(-child.pid, signal)
     } catch {
-      break // nobody is left in it
+      break // the group is empty
     }
     await Promise.race([sleep(GRACE_MS), new Promise(resolve => child.once('exit', resolve))])
   }
   await endStragglers(run)
 }
 
-/** Kills every process that a command started, whatever group it is in: of one run, or of any that an earlier program left. */
+/** Kills every process that a command started, in any process group: of one run, or without `run`, of all runs, also of an earlier instance of this program. */
 export async function endStragglers (run = '') {
   for (let round = 0; round < 20; round++) {
     const pids = await processesOf(`${MARK}=${run}`)
@@ -94,7 +94,7 @@ export async function endStragglers (run = '') {
 async function processesOf (mark) {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
   const marked = await Promise.all(pids.map(async pid => {
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '') // ended, or not for us to read
+    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '') // it has ended, or we may not read it
     return environment.startsWith(mark) || environment.includes(`\0${mark}`)
   }))
   return pids.filter((_, index) => marked[index])

@@ -1,6 +1,6 @@
 // Development server of projects: installs their dependencies, runs their own build after every change of the sources,
-// finds what it made, and keeps the folder that Chromium loads equal to that. It reloads nothing: whoever asks it for
-// changes does.
+// finds the built extension, and keeps the folder that Chromium loads equal to it. It reloads nothing: the server of Ex10
+// asks it for changes and reloads.
 //
 //   node dev-server.mjs --port 8000 SOURCE_DIR EXTENSION_DIR   serve
 //   node dev-server.mjs --build SOURCE_DIR EXTENSION_DIR       build a copy of the sources once, and exit
@@ -26,7 +26,7 @@ if (values.build) await buildOnce()
 else await serve(Number(values.port))
 
 async function serve (port) {
-  await endStragglers() // of one of us that was killed
+  await endStragglers() // processes of an instance of this program that was killed
   mkdirSync(sourceDir, { recursive: true })
   const changes = new Changes(extensionDir)
   const project = new Project(sourceDir, extensionDir, join(homedir(), '.ex10-project.json'), changes)
@@ -35,7 +35,7 @@ async function serve (port) {
   project.begin(builtAtSetUp())
 }
 
-/** What the builds that set-up has made were made from: a session begins with one of them. */
+/** The fingerprints of the sources of set-up's builds. A session begins with one of these builds. */
 function builtAtSetUp () {
   return globSync('built/*.sources', { cwd: import.meta.dirname }).map(name => readFileSync(join(import.meta.dirname, name), 'utf8'))
 }

@@ -5,19 +5,19 @@ import { buildError, Failure } from './failure.mjs'
 
 const MAX_PROBLEMS = 20
 const MESSAGE_LINES = 14
-/** What stands around the cause: calls of the tool's own code, what npm says of itself, headings and rulers. */
+/** Lines around the cause: stack frames, npm's messages about itself, headings and rulers. */
 const NOISE = new RegExp([
   /^\s*at .*[(:/]/, /^npm (http|warn|notice|verbose)/, /^npm error (code ELIFECYCLE|A complete log|Log files were not|path |command |errno |syscall )/,
   /^> [^|\d]/, /^Node\.js v\d/, /^\S? ?Build failed (in|with) [\d.]+ ?(m?s|errors?:?)$/, /^error during build:$/, /errors: \[Getter\/Setter\]/, /^}$/, /^\s*[-=─]+\s*$/, /^\s*$/
 ].map(({ source }) => source).join('|'))
-/** How a cause begins, the surest signs first. */
+/** Patterns of the cause's first line, the surest first. */
 const CAUSES = [/^\W*error\b|error: /i, /\berr(or|!)?\b|\bfailed\b|cannot|could not|unexpected|not found|✘|✖|×/i]
-/** A place in a file, as compilers and bundlers write it: a.ts(1,2)  a.ts:1:2  ./a.js 1:2  a.js:1 */
+/** A place in a file, in the forms of compilers and bundlers: a.ts(1,2)  a.ts:1:2  ./a.js 1:2  a.js:1 */
 const PLACE = /((?:\.{0,2}\/)?(?:[\w@.+[\]$-]+\/)*[\w@.+[\]$-]+\.[a-z]\w{0,7})(?:\((\d+),(\d+)\)|:(\d+)(?::(\d+))?| (\d+):(\d+))/gi
-/** One line that says it all: what TypeScript's compiler writes. */
+/** A complete error in one line, in the form of TypeScript's compiler. */
 const WHOLE = /^(\S+?)(?:\((\d+),(\d+)\):|:(\d+):(\d+) -) error (TS\d+: .*)/
 
-/** What went wrong with a command, as a failure for the person: in the command's own last words, with the place that they name. */
+/** The failure of a command, for the person: the command's own last lines, with the place that they name. */
 export function failure (context, words, { code, signal, timedOut, lines }, { root, limitMs }) {
   if (timedOut) {
     const advice = context === 'build' ? '; a command that goes on running belongs in "dev" of ex10.json' : ''
@@ -36,7 +36,7 @@ export function failure (context, words, { code, signal, timedOut, lines }, { ro
   return new Failure([buildError(context, message, findPlace([...told, ...own], root))])
 }
 
-/** Whether a command that goes on running says with these lines that a build has failed. */
+/** Tells whether these lines of a running command report a failed build. */
 export function tellsOfFailure (lines) {
   return lines.some(line => CAUSES[0].test(line) || /\bbuild failed\b|\bfailed to compile\b/i.test(line))
 }
@@ -46,7 +46,7 @@ export function withoutHome (line, root) {
   return line.replaceAll(`file://${root}/`, '').replaceAll(`${root}/`, '').replaceAll(root, '.').replaceAll(homedir(), '~')
 }
 
-/** The first place that is in a file of the project's own. */
+/** The first place in one of the project's own files. */
 function findPlace (lines, root) {
   for (const line of lines) {
     for (const match of line.matchAll(PLACE)) {

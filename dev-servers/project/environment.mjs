@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 
-/** Where set-up has put npm and corepack. */
+/** The folder where set-up has installed npm and corepack. */
 export const TOOLS = join(import.meta.dirname, 'node_modules')
 
-/** What set-up has downloaded: everybody reads it, nobody writes it. */
+/** Set-up's downloads: sessions can read them, not write them. */
 export const SHARED_NPM_CACHE = '/run/ex10/npm-cache'
 
-/** For npm as a program of the session, whose output a person reads in its log. */
+/** Settings of npm in a session, where a person reads its output in a log. */
 const NPM = {
   audit: 'false',
   fund: 'false',
@@ -15,13 +15,13 @@ const NPM = {
   logs_max: '0',
   progress: 'false',
   loglevel: 'http',
-  // a registry that is out of reach is said so within seconds
+  // an unreachable registry is reported within seconds
   fetch_retries: '2',
   fetch_retry_mintimeout: '1000',
   fetch_retry_maxtimeout: '4000'
 }
 
-/** The environment of package managers, builds and all that they start: this program's own, and what `extra` says. */
+/** The environment of package managers, builds and all that they start: this program's own, and `extra`. */
 export function environment (root, extra = {}) {
   const { EX10_NPM_REGISTRY: registry, PATH, ...own } = process.env
   return {
@@ -29,8 +29,8 @@ export function environment (root, extra = {}) {
     ...Object.fromEntries(Object.entries(NPM).map(([key, value]) => [`npm_config_${key}`, value])),
     ...registry && { npm_config_registry: registry, COREPACK_NPM_REGISTRY: registry },
     COREPACK_ENABLE_DOWNLOAD_PROMPT: '0',
-    COREPACK_DEFAULT_TO_LATEST: '0', // where the project names no version, this corepack's own choice
-    NODE_USE_SYSTEM_CA: '1', // a registry of the operator's own may have a certificate that only this machine knows
+    COREPACK_DEFAULT_TO_LATEST: '0', // when the project names no version, corepack takes its built-in one
+    NODE_USE_SYSTEM_CA: '1', // the operator's own registry may have a certificate that only this machine trusts
     NO_COLOR: '1',
     INIT_CWD: root,
     PATH: `${join(TOOLS, '.bin')}:${PATH}`,

@@ -13,7 +13,7 @@ export function failed (context, message, where = {}) {
   return new Failure([buildError(context, message, where)])
 }
 
-/** Something that keeps the extension from being built: `context` is install or build. */
+/** A problem that keeps the extension from being built: `context` is install or build. */
 export function buildError (context, message, where = {}) {
   return { kind: 'build-error', message: message.slice(0, MESSAGE_LENGTH), ...where, context }
 }

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 
-/** A build that takes longer is told of as under way: who asks does not wait for ever. */
+/** After this time, the answer says that the build is still under way. */
 const BUILD_WAIT_MS = 90_000
 const MAX_WAIT_MS = 60_000
 
 /**
  * Serves on 127.0.0.1:
  * - `GET /`: the page that a session begins with
- * - `GET /changes?after=N&wait=MS`: what is built. With `wait=0`, everything that was written before is taken into account.
- *   With more, it answers when there is a version above N that is not about to be replaced, or after that time.
+ * - `GET /changes?after=N&wait=MS`: the changes of the built extension. With `wait=0`, the answer covers every write before
+ *   the request. With more, it comes when there is a version above N and no build is under way, or after that time.
  */
 export function listen (port, project, changes) {
   const startPage = readFileSync(join(import.meta.dirname, 'start.html'))
@@ -19,7 +19,7 @@ export function listen (port, project, changes) {
     if (request.method !== 'GET') return send(response, 405, 'text/plain', 'only GET\n')
     if (pathname === '/') return send(response, 200, 'text/html; charset=utf-8', startPage)
     if (pathname !== '/changes') return send(response, 404, 'text/plain', 'there is nothing here\n')
-    // a page in the browser is not to start builds
+    // a page in the browser may not start builds
     if (request.headers.origin || !['none', undefined].includes(request.headers['sec-fetch-site'])) return send(response, 403, 'text/plain', 'not for pages\n')
     const [after, wait] = ['after', 'wait'].map(name => Number(searchParams.get(name)) || 0)
     answer(project, changes, response, after, Math.min(wait, MAX_WAIT_MS)).catch(error => {

@@ -12,16 +12,16 @@ import { runScript } from './scripts.mjs'
 const INSTALL_MS = 10 * 60_000
 const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json']
 const LOCKS = [...NPM_LOCKS, 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb']
-/** What of a package.json says what to install. */
+/** The parts of a package.json that decide about the installation. */
 const CONCERNED = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides', 'resolutions', 'workspaces', 'packageManager', 'pnpm']
 const HOOKS = ['preinstall', 'install', 'postinstall', 'prepare']
 
-/** Whether an installation writes the file by itself. */
+/** Tells whether installations write the file themselves. */
 export function isLock (path) {
   return LOCKS.includes(path)
 }
 
-/** What an installation of these sources comes from, as one text; undefined where nothing is to be installed. */
+/** The fingerprint of all that an installation of these sources depends on; undefined when there is nothing to install. */
 export function installedFrom (root, settings, files) {
   const packages = [...files.keys()].filter(path => path === 'package.json' || path.endsWith('/package.json')).sort()
   if (!settings.install && !needsPackages(settings.package)) return undefined
@@ -31,7 +31,7 @@ export function installedFrom (root, settings, files) {
   return hash.digest('base64url')
 }
 
-/** Whether something is there that packages were installed to. */
+/** Tells whether there is a place with installed packages. */
 export function hasPackages (root) {
   return existsSync(join(root, 'node_modules')) || existsSync(join(root, '.pnp.cjs'))
 }
@@ -45,13 +45,13 @@ function concernsOf (path) {
     const settings = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
     return [...CONCERNED.map(key => settings[key]), ...HOOKS.map(name => settings.scripts?.[name])]
   } catch {
-    return undefined // that of a fixture, or half-written
+    return undefined // it belongs to a fixture, or is half-written
   }
 }
 
 /**
- * Installs the project's packages, by the package manager that its lock file is of.
- * @throws {Failure} with the last words of the package manager
+ * Installs the project's packages, with the package manager of its lock file.
+ * @throws {Failure} with the last lines of the package manager
  */
 export async function install (root, settings, signal) {
   const startedAt = performance.now()
@@ -83,15 +83,15 @@ async function installByNpm (root, signal) {
   await run([...npm, 'install'], root, signal)
 }
 
-/** pnpm and yarn are no part of this program: corepack downloads them, in the version that the project names. */
+/** pnpm and yarn are not part of this program: corepack downloads them, in the version that the project names. */
 async function installByOther (manager, root, signal) {
   const result = await run(['node', join(TOOLS, 'corepack/dist/corepack.js'), manager, 'install'], root, signal, { mayFail: isNotDownloaded })
-  if (result.code !== 0) throw failed('install', `${manager} could not be downloaded: see to it that sessions reach the npm registry (EX10_NPM_REGISTRY), or push a package-lock.json instead of ${manager}'s lock file`)
+  if (result.code !== 0) throw failed('install', `${manager} could not be downloaded: make sure that sessions can reach the npm registry (EX10_NPM_REGISTRY), or push a package-lock.json instead of ${manager}'s lock file`)
 }
 
 const isNotDownloaded = lines => lines.some(line => /corepack\.cjs|Error when performing the request to/.test(line))
 
-/** What npm asks the registry or its cache for: a line for each would be too many. */
+/** Counts npm's requests to the registry and to its cache: one line for each would be too many. */
 class Requests {
   #all = 0
   #sent = 0

@@ -1,8 +1,8 @@
 const CATCH_UP_MS = 30_000
 
 /**
- * Files among the sources that builds write: those which change in two builds one after the other. Their changes while a
- * build runs ask for no other one; but somebody may have changed them then, so it is done once more, later.
+ * Files among the sources that builds write: files that change during two builds in a row. Their changes during a build
+ * cause no new build. A person may have changed them at that time, too, so one more build runs later.
  */
 export class MadePaths {
   #paths = new Set()
@@ -11,31 +11,31 @@ export class MadePaths {
   #timer
   #catchUp
 
-  /** `catchUp` builds once more. */
+  /** `catchUp` starts one more build. */
   constructor (catchUp) {
     this.#catchUp = catchUp
   }
 
-  /** These have changed in two builds one after the other. */
+  /** Adds paths that have changed during two builds in a row. */
   add (paths) {
     const isNew = [...paths].some(path => !this.#paths.has(path))
     this.#paths = this.#paths.union(paths)
-    if (isNew) console.log(`the build itself writes ${[...paths].slice(0, 3).join(', ')}: that alone has nothing built`)
+    if (isNew) console.log(`the build itself writes ${[...paths].slice(0, 3).join(', ')}: changes of these alone start no build`)
   }
 
-  /** These have changed while no build ran. */
+  /** Removes paths that have changed while no build ran. */
   remove (paths) {
     for (const path of paths) this.#paths.delete(path)
   }
 
-  /** A path has changed while a build ran: whether it is one of these. */
+  /** Tells whether a path that changed during a build is one of these. */
   takes (path) {
     const isOne = this.#paths.has(path)
     this.#isBehind ||= isOne
     return isOne
   }
 
-  /** No build runs any more. */
+  /** Called when the last build has ended. */
   rest () {
     clearTimeout(this.#timer)
     if (this.#isBehind && !this.#isCatchingUp) {

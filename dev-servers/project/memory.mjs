@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
-/** What is known of the project over restarts of this program: `installed`, from what; `output`, the folder of the last build; `project`, whose. */
+/** Facts about the project, kept over restarts of this program: `installed`, the fingerprint of the installation; `output`, the folder of the last build; `project`, the name of its project. */
 export class Memory {
   #file
 
@@ -12,7 +12,7 @@ export class Memory {
     try {
       return JSON.parse(readFileSync(this.#file, 'utf8'))
     } catch {
-      return {} // nothing was built yet, or somebody else wrote it
+      return {} // there was no build yet, or another program wrote the file
     }
   }
 

@@ -5,8 +5,8 @@ const MAX_FILES = 50_000
 const SKIPPED = ['node_modules', '.git']
 
 /**
- * Makes `target` equal to `output`, each file by a rename, so that Chromium never reads half of one. The manifest comes
- * last but for what is removed: until then it names the old files.
+ * Makes `target` equal to `output`, each file by a rename, so that Chromium never reads half a file. The manifest is
+ * written after all other files and before the removals: until then, the old manifest names the old files.
  * @returns {string[]} the paths that were written or removed
  */
 export function mirror (output, target) {
@@ -23,7 +23,7 @@ export function mirror (output, target) {
       copyFileSync(from, temporary)
       renameSync(temporary, to)
     } catch (error) {
-      rmSync(temporary, { force: true }) // half of it fills a home that is full
+      rmSync(temporary, { force: true }) // half a file must not take the rest of a full home
       throw error
     }
     changed.push(path)
@@ -38,7 +38,7 @@ export function mirror (output, target) {
   return changed
 }
 
-/** What the changed paths are part of: pages alone are read from disk each time that they are opened. */
+/** The parts of the extension that the changed paths belong to. Only pages are read from disk each time that they are opened. */
 export function partsOf (paths) {
   if (paths.length === 0) return []
   return paths.every(path => /\.html?$/.test(path)) ? ['pages'] : ['loaded']
@@ -56,7 +56,7 @@ function makeFolder (folder) {
     if (!['EEXIST', 'ENOTDIR'].includes(error.code)) throw error
     let path = folder
     while (lstatSync(path, { throwIfNoEntry: false }) === undefined) path = dirname(path)
-    unlinkSync(path) // a file is where a folder is to be
+    unlinkSync(path) // a file is in the place of a folder
     mkdirSync(folder, { recursive: true })
   }
 }
@@ -69,7 +69,7 @@ function removeIfEmpty (folder) {
   }
 }
 
-/** Files and folders below `root`, links to files as files; no link to a folder is followed. */
+/** Files and folders below `root`. Links to files count as files; links to folders are not followed. */
 function walk (root) {
   const files = []
   const folders = ['']

@@ -2,9 +2,9 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'n
 import { join } from 'node:path'
 
 /**
- * Makes what set-up has downloaded part of the npm cache in the home, which npm must be able to write: its index is
- * copied, its contents are linked. Nothing that is there already is touched. Some thousand small files: waiting for each
- * in turn takes a tenth of the time that asking for all at once does.
+ * Adds set-up's downloads to the npm cache in the home, which npm must be able to write: the index is copied, the contents
+ * are linked. Existing files are left alone. These are some thousand small files: synchronous calls take a tenth of the
+ * time of asynchronous calls for all at once.
  */
 export function seedNpmCache (shared, own) {
   const [from, to] = [join(shared, '_cacache'), join(own, '_cacache')]
@@ -13,7 +13,7 @@ export function seedNpmCache (shared, own) {
   spread(join(from, 'content-v2'), join(to, 'content-v2'), symlinkSync)
 }
 
-/** Has `place(from, to)` put each file of a folder to the same place in another. */
+/** Calls `place(from, to)` for each file of a folder and its place in the other folder, unless that exists. */
 function spread (from, to, place) {
   mkdirSync(to, { recursive: true })
   for (const entry of readdirSync(from, { withFileTypes: true })) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { failed } from './failure.mjs'
 import { SETTINGS_FILE } from './settings.mjs'
 
-/** Where builds put extensions, the usual first. */
+/** Folders where builds put extensions, the most usual first. */
 const USUAL = ['dist', 'build', 'out', 'output', '.output', 'extension', 'public']
 const MAX_DEPTH = 4
 const MAX_FOLDERS = 5000
@@ -11,11 +11,10 @@ const SKIPPED = ['node_modules', '.git']
 const OTHER_BROWSERS = /firefox|safari|edge|opera|mv2/i
 
 /**
- * The folder, relative to the project, that holds the extension which the build made. A manifest.json that is one of the
- * sources is a template of it and not taken for it.
+ * The folder, relative to the project, with the built extension. A manifest.json among the sources does not count as built.
  * @param {object} options `files`: the sources; `since`: when the build began; `former`: the output of the build before;
- *   `isOther`: that was one of another project
- * @throws {Failure} where there is none
+ *   `isOther`: whether that was a build of another project
+ * @throws {Failure} when there is none
  */
 export function findOutput (root, { output, files, since, former, isOther }) {
   if (output !== undefined) {
@@ -25,7 +24,7 @@ export function findOutput (root, { output, files, since, former, isOther }) {
   }
   const found = extensionsIn(root, files)
   const fresh = found.filter(({ time }) => time >= since)
-  // some builds do not write again what is the same
+  // some builds do not rewrite unchanged files
   const kept = isOther ? [] : [...found.filter(({ folder }) => folder === former), ...found.sort(byPlace)]
   const best = fresh.sort(byPlace)[0] ?? kept[0]
   if (best) return best.folder
@@ -33,7 +32,7 @@ export function findOutput (root, { output, files, since, former, isOther }) {
   throw failed('build', `The build ended, but it made no folder with a manifest.json (looked in dist, build, out, .output and others): set "output" in ${SETTINGS_FILE}, for example {"output": "dist/chrome"}`)
 }
 
-/** All folders that hold an extension's manifest which is not one of the sources. */
+/** All folders with an extension's manifest that is not one of the sources. */
 function extensionsIn (root, files) {
   const folders = ['']
   const found = []
@@ -57,7 +56,7 @@ function byPlace (a, b) {
   return rank(a) - rank(b) || b.time - a.time
 }
 
-/** When the folder's manifest.json was written, if it is an extension's. */
+/** The time when the folder's manifest.json was written; undefined unless it is an extension's. */
 function manifestTime (root, folder) {
   try {
     const path = join(root, folder, 'manifest.json')

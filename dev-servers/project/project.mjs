@@ -17,15 +17,15 @@ import { WatchingBuild } from './watching-build.mjs'
 
 const BUILD_MS = 5 * 60_000
 const SETTLE_MS = 30
-/** A project comes in several pushes: what is to be installed is known when they are over. */
+/** A project may arrive in several pushes: an installation waits for the last one. */
 const INSTALL_SETTLE_MS = 300
-/** A run goes to its end after so many that were given up for newer sources. */
+/** After this number of builds that were given up for newer sources, the next one runs to its end. */
 const MAX_INTERRUPTED = 3
-/** A build that writes into its own sources asks for the next one: after so many, it has to wait. */
+/** A build that writes into its own sources causes the next build: after this number of builds, the next one is delayed. */
 const MAX_CHAINED = 4
 const MAX_PAUSE_MS = 30_000
 
-/** Keeps the extension equal to the sources: one run of install, build and mirror after the other, as they change. */
+/** Keeps the extension equal to the sources: after each change, one run of install, build and mirror, one run at a time. */
 export class Project {
   #sourceDir
   #extensionDir
@@ -33,7 +33,7 @@ export class Project {
   #changes
   #sources
   #watcher = new Watcher(() => this.look())
-  /** The sources that the last run has begun with. */
+  /** The sources of the last run. */
   #taken
   #run
   #again = false
@@ -45,7 +45,7 @@ export class Project {
 
   #isStopped = false
 
-  /** `memoryFile` keeps what was installed and built over restarts of this program. */
+  /** `memoryFile` keeps facts of the last installation and build over restarts of this program. */
   constructor (sourceDir, extensionDir, memoryFile, changes) {
     this.#sourceDir = sourceDir
     this.#extensionDir = extensionDir
@@ -54,7 +54,7 @@ export class Project {
     this.#sources = new Sources(sourceDir)
   }
 
-  /** Looks for the first time. Sources that one of the builds `known` was made from need none. Returns what they are. */
+  /** Looks for the first time. Sources with one of the `known` fingerprints are built already. Returns the fingerprint. */
   begin (known = []) {
     const { files } = this.#scan()
     const from = fingerprint(files)
@@ -67,13 +67,13 @@ export class Project {
     return from
   }
 
-  /** Sees what has changed in the sources; if anything has, a run is under way when this returns. */
+  /** Reads the sources. If they have changed, a run is under way when this returns. */
   look () {
     if (this.#isStopped) return
     const { files, folders } = this.#scan()
     this.#watcher.watch(folders)
     const changed = this.#taken ? differences(this.#taken, files) : ['all']
-    // most likely what the build makes: seen again when it is over
+    // most likely the build's output: it is looked at again when the build is over
     for (const path of changed.filter(path => this.#run?.isNewFolder(path))) files.delete(path)
     this.#taken = files
     const counted = changed.filter(path => this.#counts(path))
@@ -113,16 +113,16 @@ export class Project {
 
   #counts (path) {
     if (this.#run?.isNewFolder(path)) return false
-    if (this.#run?.isInstalling && (isLock(path) || !concernsAll(path))) return false // it writes the lock file, and is followed by a build
+    if (this.#run?.isInstalling && (isLock(path) || !concernsAll(path))) return false // an installation writes the lock file, and a build follows it
     if (this.#run && this.#made.takes(path)) return false
-    // a build that watches the sources by itself needs no other for them
+    // a build that watches the sources itself needs no new run for them
     return !this.#watching?.isRunning || isLock(path) || concernsAll(path)
   }
 
   #begin () {
     this.#work().catch(error => {
       console.error(error)
-      process.exit(1) // and s6 starts it again
+      process.exit(1) // s6 starts this program again
     })
   }
 
@@ -140,7 +140,7 @@ export class Project {
       run.interrupted = isWhole ? 0 : run.interrupted + 1
       if (isWhole) {
         chained++
-        this.look() // what the build wrote into the sources
+        this.look() // the build may have written into the sources
         this.#made.add(run.whole())
       }
       if (!this.#again) break
@@ -151,7 +151,7 @@ export class Project {
     this.#made.rest()
   }
 
-  /** Until the sources change once more, which the build then had no part in. */
+  /** Waits for a while, or until the sources change again: no build runs now, so the change is not a build's. */
   async #waitLonger (chained) {
     const ms = Math.min(MAX_PAUSE_MS, 500 * 2 ** (chained - MAX_CHAINED))
     console.log(`the sources change with every build; the next one begins in ${ms / 1000} s`)
@@ -160,7 +160,7 @@ export class Project {
     this.#pause = undefined
   }
 
-  /** Returns whether it came to its end, good or bad; false when it was given up. */
+  /** Returns true when the build ran to its end, successful or not; false when it was given up. */
   async #runOnce (signal) {
     const startedAt = Date.now()
     try {
@@ -205,7 +205,7 @@ export class Project {
     this.#run.isInstalling = true
     try {
       await install(this.#sourceDir, settings, signal)
-      this.look() // the sources are as the installation left them
+      this.look() // the installation may have changed the sources
       this.#run.taken(this.#taken)
     } finally {
       this.#run.isInstalling = false
@@ -214,7 +214,7 @@ export class Project {
     this.#memory.remember({ installed: from() })
   }
 
-  /** A command of the person's that builds whenever the sources change. */
+  /** Starts the person's command that builds whenever the sources change. */
   async #watchBuild (settings, signal) {
     if (settings.output === undefined) throw failed('build', `${SETTINGS_FILE}: "dev" needs "output", the folder that it writes the extension to`, { file: SETTINGS_FILE })
     await this.#watching?.stop()
@@ -235,12 +235,12 @@ export class Project {
   }
 
   #explain (error) {
-    if (error.code === 'ENOSPC') return 'The session\'s home is full: delete something there, or see to it that it is larger (EX10_HOME_SIZE)'
+    if (error.code === 'ENOSPC') return 'The session\'s home is full: delete files there, or have it made larger (EX10_HOME_SIZE)'
     return `The project could not be built: ${withoutHome(error.message, this.#sourceDir)}`
   }
 }
 
-/** Whether the file says what is installed and run. */
+/** Tells whether the file decides about installation and commands. */
 function concernsAll (path) {
   return path === SETTINGS_FILE || /(^|\/)(package\.json|\.npmrc)$/.test(path)
 }

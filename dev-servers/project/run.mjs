@@ -1,14 +1,14 @@
-/** What is under way: builds, one after the other, until one has begun with the sources as they are. */
+/** A run: builds, one after the other, until one has begun with the present sources. */
 export class Run {
-  /** Resolves when it is over. */
+  /** Resolves when the run is over. */
   ended
   controller
-  /** How many builds in a row were given up for newer sources. */
+  /** The number of builds in a row that were given up for newer sources. */
   interrupted = 0
   isInstalling = false
   isOver = false
   #folders = new Set()
-  /** What changed while the build ran, and while the whole one before it did. */
+  /** The paths that changed during the build, and during the complete build before it. */
   #changed = new Set()
   #changedBefore = new Set()
 
@@ -16,7 +16,7 @@ export class Run {
     this.ended = ended
   }
 
-  /** A build of these sources begins; returns what ends it early. */
+  /** Begins a build of these sources. Returns the signal that ends it early. */
   begin (files) {
     this.#changed = new Set()
     this.isOver = false
@@ -25,23 +25,23 @@ export class Run {
     return this.controller.signal
   }
 
-  /** The sources that are built are these. */
+  /** Notes the sources of the build. */
   taken (files) {
     this.#folders = new Set([...files.keys()].map(topOf))
   }
 
-  /** Whether the path is in a folder at the top of the project that was not there when the build began. */
+  /** Tells whether the path is in a top folder of the project that did not exist when the build began. */
   isNewFolder (path) {
     return !this.isOver && this.controller !== undefined && path.includes('/') && !this.#folders.has(topOf(path))
   }
 
-  /** These have changed since the build began; returns whether they are others than while the one before it ran. */
+  /** Notes paths that changed during the build. Returns true if one of them did not change during the build before. */
   note (paths) {
     for (const path of paths) this.#changed.add(path)
     return paths.some(path => !this.#changedBefore.has(path))
   }
 
-  /** It came to its end. Returns what changed while it ran and while the one before did: most likely, builds write it. */
+  /** Ends a complete build. Returns the paths that changed both during it and during the build before: most likely, builds write them. */
   whole () {
     const both = this.#changed.intersection(this.#changedBefore)
     this.#changedBefore = this.#changed

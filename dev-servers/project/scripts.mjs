@@ -6,9 +6,9 @@ import { environment, TOOLS } from './environment.mjs'
 import { failed } from './failure.mjs'
 
 /**
- * Runs a command of the project's: a script of package.json with its pre and post scripts, or a list of words.
- * `context` is install or build; `onLine` hears what is printed.
- * @throws {Failure} with what the command printed last
+ * Runs a command of the project: a script of package.json with its pre and post scripts, or a list of words.
+ * `context` is install or build; `onLine` is called with each printed line.
+ * @throws {Failure} with the command's last lines
  */
 export async function runScript (command, { root, settings, context, timeoutMs, signal, onLine }) {
   const argvs = Array.isArray(command) ? [command] : scriptsOf(command, root, settings, context)
@@ -24,14 +24,14 @@ export async function runScript (command, { root, settings, context, timeoutMs, 
   }
 }
 
-/** Node runs them itself, half a second faster than npm; of yarn's projects, only yarn knows where the packages are. */
+/** The commands of a script. Node runs scripts half a second faster than npm. In a yarn project, only yarn finds the packages. */
 function scriptsOf (name, root, { package: { scripts = {} } = {} }, context) {
   if (!scripts[name]) throw failed(context, `package.json has no script "${name}"`, { file: 'package.json' })
   if (existsSync(join(root, '.pnp.cjs'))) return [['node', join(TOOLS, 'corepack/dist/corepack.js'), 'yarn', 'run', name]]
   return [`pre${name}`, name, `post${name}`].filter(each => scripts[each]).map(each => ['node', '--run', each])
 }
 
-/** What npm would tell a script of the package. */
+/** The variables that npm sets for a script of the package. */
 function variablesOf (root, { package: settings = {} }) {
   const { name = '', version = '' } = settings
   return {

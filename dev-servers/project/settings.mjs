@@ -16,9 +16,9 @@ const KEYS = {
 }
 
 /**
- * What ex10.json and package.json say: `install`, `build`, `dev`, `output`, and `package`, which is undefined where there
- * is no package.json.
- * @throws {Failure} what is wrong with them
+ * The settings of ex10.json (`install`, `build`, `dev`, `output`), and the content of package.json as `package`, which is
+ * undefined without a package.json.
+ * @throws {Failure} with the fault of one of the files
  */
 export function readSettings (root) {
   const settings = readJson(root, SETTINGS_FILE) ?? {}
@@ -48,7 +48,7 @@ function readJson (root, file) {
   return value
 }
 
-/** For a project that names no command and is no extension as it is. */
+/** The failure of a project without a build command that is not itself an extension. */
 export function nothingToBuild ({ package: settings }) {
   return settings
     ? failed('build', `package.json has no script "build": name the command and its folder in ${SETTINGS_FILE}, for example {"build": ["npx", "webpack"], "output": "dist"}`, { file: 'package.json' })

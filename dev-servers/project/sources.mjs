@@ -3,14 +3,14 @@ import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const MAX_FILES = 20_000
-/** Of a larger file, its size and times stand for its content. */
+/** For a larger file, its size and times are compared, not its content. */
 const HASHED_BYTES = 5 * 1024 * 1024
-/** What editors, bundlers and package managers put beside sources for a moment or for themselves. */
+/** Temporary and private files that editors, bundlers and package managers put beside sources. */
 const NO_SOURCE = /~$|\.sw[px]$|\.log$|\.tsbuildinfo$|\.timestamp-[^/]*\.mjs$|\.bundled_[^/]*\.m?js$/
-/** Where builds put what they make, beside a package.json. */
+/** Usual output folders of builds, beside a package.json. */
 const OUTPUT_NAMES = ['dist', 'out', 'output', 'build']
 
-/** The files of a folder by name and content, without what is installed or built there. */
+/** The files of a folder by name and content, without installed and built files. */
 export class Sources {
   #root
   #known = new Map() // path -> { stamp, hash }
@@ -20,9 +20,9 @@ export class Sources {
   }
 
   /**
-   * What is there now. A folder is no source when its name begins with a dot, or it is node_modules, or one of `outputs`,
-   * or one that .gitignore names, or called like an output: but for `build`, where projects keep scripts as well, until
-   * it holds a manifest.json. Symbolic links are not followed.
+   * The present files. These folders are no sources: names that begin with a dot, node_modules, `outputs`, folders that
+   * .gitignore names, and usual output folders. Projects also keep scripts in `build`, so that folder counts as an output
+   * only when it holds a manifest.json. Symbolic links are not followed.
    * @param {Set<string>} outputs folders, relative
    * @returns {{files: Map<string, string>, folders: string[]}} `files`: a hash for each path; `folders`: absolute
    */
@@ -51,7 +51,7 @@ export class Sources {
       .some(folder => this.#entries(folder).some(entry => entry.name === 'manifest.json'))
   }
 
-  /** The folders that .gitignore names without any pattern: by name wherever they are, or from the root with a slash before. */
+  /** The folders that .gitignore names without a pattern: by name at any depth, or by a path from the root, with a leading slash. */
   #gitIgnored () {
     let text
     try {
@@ -67,7 +67,7 @@ export class Sources {
     try {
       return readdirSync(join(this.#root, folder), { withFileTypes: true })
     } catch {
-      return [] // gone, or nothing for us to read
+      return [] // it is gone, or we may not read it
     }
   }
 
@@ -87,12 +87,12 @@ export class Sources {
   }
 }
 
-/** The paths whose files are not the same in both. */
+/** The paths whose files differ between the two. */
 export function differences (before, after) {
   return [...new Set([...before.keys(), ...after.keys()])].filter(path => before.get(path) !== after.get(path))
 }
 
-/** One text for all of the files; the same files have the same one in every session. */
+/** One text for all of the files: equal files have equal fingerprints in every session. */
 export function fingerprint (files) {
   const hash = createHash('sha256')
   for (const path of [...files.keys()].sort()) hash.update(`${path}\0${files.get(path)}\0`)

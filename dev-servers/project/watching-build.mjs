@@ -5,17 +5,17 @@ import { failed } from './failure.mjs'
 import { mirror } from './mirror.mjs'
 import { Watcher } from './watch.mjs'
 
-/** Output that has not changed for so long is taken to be whole. */
+/** Output that has not changed for this time counts as complete. */
 const QUIET_MS = 150
-/** Output of before that a command leaves alone for so long is as it would write it. */
+/** Earlier output that a command leaves alone for this time counts as up to date. */
 const KEPT_MS = 3000
-/** After so long without a word, what it has said is looked at. */
+/** After this time without output, the last lines are checked for a failure. */
 const SILENCE_MS = 500
 
-/** A build that goes on running and builds by itself: what it writes is mirrored as soon as it is quiet. */
+/** A build that keeps running and builds by itself. Its output is mirrored once it stops changing. */
 export class WatchingBuild {
   isRunning = false
-  /** After `start`: called with the paths that changed, and with what went wrong: the command has ended, or says so. */
+  /** Called after `start`: with the changed paths, and with the error when the command has ended or reports a failure. */
   onMirrored = () => {}
   onFailed = () => {}
   #output
@@ -26,7 +26,7 @@ export class WatchingBuild {
   })
 
   #quiet
-  /** What was printed since the last silence, and since the output was written. */
+  /** The lines since the last silence, and since the last write of the output. */
   #lines = []
   #silence
   #toFailure
@@ -35,14 +35,14 @@ export class WatchingBuild {
   #first = Promise.withResolvers()
   #isFirst = true
 
-  /** `toFailure` makes one of the lines that tell of it. */
+  /** `toFailure` makes a failure from the lines that report it. */
   constructor (output, target, toFailure) {
     this.#output = output
     this.#target = target
     this.#toFailure = toFailure
   }
 
-  /** Runs the command, `run(signal, onLine)`; resolves with the paths that its first output changed. */
+  /** Runs the command, `run(signal, onLine)`. Resolves with the paths that its first output changed. */
   async start (run, signal, timeoutMs) {
     this.isRunning = true
     const timer = setTimeout(() => this.#first.reject(failed('build', `"dev" wrote no manifest.json to its output within ${timeoutMs / 60_000} minutes`)), timeoutMs)
@@ -105,14 +105,14 @@ export class WatchingBuild {
       changed = mirror(this.#output, this.#target)
     } catch (error) {
       if (error.code !== 'ENOENT') throw error
-      return this.#touched() // it is being written again
+      return this.#touched() // the command is writing it again
     }
     if (!this.#isFirst) return this.onMirrored(changed)
     this.#isFirst = false
     this.#first.resolve(changed)
   }
 
-  /** All folders of the output; until it is there, the nearest that is. */
+  /** All folders of the output; until the output exists, the nearest existing folder above it. */
   #folders () {
     let root = this.#output
     while (!existsSync(root)) root = dirname(root)
