@@ -1,11 +1,11 @@
-// Sessions of a running server, from a terminal of root's. Reads the same EX10_* settings as the server.
+// Administers the sessions of a running server, from a terminal of root. Reads the same EX10_* settings as the server.
 //   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
 //   npm run admin -- kill ID [--violation]
 //   npm run admin -- kill --user NAME [--dry-run]
 //   npm run admin -- stats
 //   npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
-// --url says where the server is, if not where its settings say. Where users have to log in, a key is made for the one
-// command: whoever can read the data folder can make one anyway.
+// --url is the server's address, if the settings do not give it. Where users log in, the command makes an API key and removes
+// it at its end: a user who can read the data folder can make keys anyway.
 import { parseArgs } from 'node:util'
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
@@ -16,7 +16,7 @@ const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|read
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
        npm run admin -- log [--user NAME] [--before NUMBER] [--verify]`
-const TIMEOUT_MS = 600_000 // many sessions take their time to end
+const TIMEOUT_MS = 600_000 // the ends of many sessions take long
 const KEY_SECONDS = 660
 
 class Refused extends Error {}
@@ -24,7 +24,7 @@ class Refused extends Error {}
 const COMMANDS = { list, kill, stats, log }
 
 try {
-  if (process.getuid() !== 0) throw new Refused('root is needed: the server\'s keys are in a folder of root\'s')
+  if (process.getuid() !== 0) throw new Refused('root is needed: only root can read the server\'s keys')
   const { positionals: [name, ...words], values } = parse()
   const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
   if (!command) throw new Refused(USAGE)
@@ -50,11 +50,11 @@ function urlOf ({ host, port }) {
   return `http://${address}:${port}`
 }
 
-/** Does the work with headers that an admin sends. */
+/** Calls `work` with the headers of an admin's request. */
 async function withAccess ({ auth, dataDir }, work) {
   if (auth === 'none') return await work({})
   const keys = openKeys(dataFolderAt(dataDir).keys)
-  for (const { id, user, expiresAt } of keys.list()) if (user === 'terminal' && expiresAt < new Date()) keys.remove(id) // of a command that was broken off
+  for (const { id, user, expiresAt } of keys.list()) if (user === 'terminal' && expiresAt < new Date()) keys.remove(id) // keys of aborted commands
   const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
   const { key, secret } = keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
   try {
@@ -72,7 +72,7 @@ async function ask (url, headers, method, path, query = {}) {
   try {
     response = await fetch(target, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
-    if (error.name === 'TimeoutError') throw new Refused(`ex10: the server at ${url} has not answered for ${TIMEOUT_MS / 60_000} minutes`)
+    if (error.name === 'TimeoutError') throw new Refused(`ex10: the server at ${url} did not answer within ${TIMEOUT_MS / 60_000} minutes`)
     throw new Refused(`ex10: no server answers at ${url}: ${error.cause?.message ?? error.message}`)
   }
   const answer = await response.json()
@@ -105,7 +105,7 @@ async function kill (admin, { user, 'dry-run': dryRun, violation }, [id]) {
   }
   const { ended, failed } = await admin('DELETE', `/admin/users/${encodeURIComponent(user)}/sessions`, { dryRun: dryRun ? '1' : undefined })
   for (const id of ended) console.log(`${dryRun ? 'would end' : 'ended'}  ${id}`)
-  for (const id of failed) console.error(`something is left of  ${id}`)
+  for (const id of failed) console.error(`teardown failed  ${id}`)
   if (failed.length > 0) process.exitCode = 1
 }
 
@@ -119,6 +119,6 @@ async function log (admin, { user, before, verify }) {
     console.log([seq, at, [user, address].filter(Boolean).join('@'), action, target, details && JSON.stringify(details)].filter(Boolean).join('  '))
   }
   if (!verify) return
-  console.error(intact ? `intact up to ${head.seq}: ${head.hash}` : `entry ${firstBroken} is not what was written, or what came before it is missing`)
+  console.error(intact ? `intact up to ${head.seq}: ${head.hash}` : `entry ${firstBroken} was changed, or the entry before it is missing`)
   if (!intact) process.exitCode = 1
 }

@@ -1,6 +1,6 @@
-// Compares the machine with what the live sessions of the instance imply; the server may run or not. Reads the same
-// EX10_* settings as the server. Prints {"leaked":[…],"missing":[…]}; exits with 0 when both are empty, with 1 when
-// not, and with 2 when it could not look.
+// Compares the machine with the live sessions of the instance. The server may run or not. Reads the same EX10_* settings as
+// the server. Prints {"leaked":[…],"missing":[…]}. Exits with 0 when both are empty, with 1 when not, and with 2 when the
+// comparison failed.
 import { audit, isClean } from '#domain/machine/audit.ts'
 import { portRanges } from '#domain/machine/slots.ts'
 import { readConfig } from '#config.ts'
@@ -11,7 +11,7 @@ import { backendOf } from '#system/firewall/choice.ts'
 const TIMEOUT_MS = 60_000
 
 try {
-  if (process.getuid() !== 0) throw new Error('root is needed, to see everything: run this command as root')
+  if (process.getuid() !== 0) throw new Error('root is needed to read everything: run this command as root')
   const config = readConfig(process.env)
   const { nouns, known } = machineOf({ ...config, folder: dataFolderAt(config.dataDir), portRanges: portRanges(config.portBase, config.slots) }, await backendOf(config))
   const found = await audit(nouns, known, AbortSignal.timeout(TIMEOUT_MS))

@@ -1,17 +1,17 @@
 // The Debian packages that Ex10 needs, and their installation.
 import { spawnSync } from 'node:child_process'
 
-/** What sessions need: the display with its picture codecs and web client, the browser, supervision, the firewall and the sandbox's tools. */
+/** Packages that sessions need: the display with its picture codecs and web client, the browser, supervision, the firewall and the sandbox's tools. */
 const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
   'util-linux', 'mount', 'e2fsprogs', 'python3', 'passwd', 'procps', 'ca-certificates']
 
-/** What tests need besides: network namespaces, a reader of X authority files that is not ours, and clocks that can be set. */
+/** Further packages for tests: network namespaces, an independent reader of X authority files, and clocks that can be set. */
 const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime']
 
 // eslint-disable-next-line no-template-curly-in-string -- dpkg-query's own syntax
 const FORMAT = '${db:Status-Status}'
 
-/** Installs the packages that are missing. Returns an error line, or nothing when all are there. */
+/** Installs the missing packages. Returns an error line, or nothing on success. */
 export function installPackages ({ test }) {
   const wanted = test ? [...PACKAGES, ...TEST_PACKAGES] : PACKAGES
   const missing = wanted.filter(name => !isInstalled(name))

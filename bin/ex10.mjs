@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command of people who write extensions: `npx ex10 dev [FOLDER]`. Runs on Node 20, against a server here or elsewhere.
+// The command for authors of extensions: `npx ex10 dev [FOLDER]`. Runs on Node 20, against a server here or elsewhere.
 import { dev } from './dev/command.mjs'
 import { readOptions, USAGE } from './dev/options.mjs'
 import { Refused } from './dev/refused.mjs'

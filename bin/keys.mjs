@@ -1,8 +1,8 @@
-// API keys of the instance, from a terminal; the server may run or not. Reads the same EX10_DATA_DIR as the server.
+// Administers the API keys of the instance, from a terminal. The server may run or not. Reads the same EX10_DATA_DIR as the server.
 //   npm run keys -- create --user NAME [--role user|admin] [--scopes create,view,push] [--expires 2030-01-31T00:00:00Z]
 //   npm run keys -- list
 //   npm run keys -- revoke ID
-// `create` prints the key on standard output, this once: what is kept does not tell it.
+// `create` prints the key on standard output. It cannot be shown again: only its hash is kept.
 import { parseArgs } from 'node:util'
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
@@ -21,7 +21,7 @@ class Refused extends Error {}
 const COMMANDS = { create, list, revoke }
 
 try {
-  if (process.getuid() !== 0) throw new Refused('root is needed: the keys are in a folder of root\'s')
+  if (process.getuid() !== 0) throw new Refused('root is needed: only root can read the keys')
   const { positionals: [name, ...words], values } = parse()
   const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
   if (!command) throw new Refused(USAGE)
@@ -54,7 +54,7 @@ function create (keys, { user, role, scopes, expires }) {
   const wrong = Value.Errors(KeyRequest, request).First()
   if (wrong && wrong.path !== '/expiresAt') throw new Refused(`--${wrong.path.split('/')[1]}: ${wrong.schema.description ?? wrong.message}\n${USAGE}`)
   const { key, secret } = keys.create(readKeyRequest(request, new Date()))
-  console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}). It is shown this once:`)
+  console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}). It is shown only now:`)
   console.log(secret)
   return { action: 'key.created', key }
 }
@@ -70,7 +70,7 @@ function list (keys) {
 function revoke (keys, _values, [id]) {
   if (!id) throw new Refused(USAGE)
   const key = keys.revoke(id)
-  if (!key) throw new Refused(`there is no key ${id}: "npm run keys -- list" shows them`)
-  console.error(`Key ${id} is not in force any more`)
+  if (!key) throw new Refused(`there is no key ${id}: "npm run keys -- list" lists all keys`)
+  console.error(`Key ${id} is revoked`)
   return { action: 'key.revoked', key }
 }

@@ -1,11 +1,11 @@
-// Writes docs/reliability.md from what a whole, long run of the tests has counted.
-//   node bin/reliability.mjs TALLY [DOCUMENT]     TALLY: what bin/test.mjs --long left
-// Exits with 1, and leaves the document as it is, when a file of tests is missing or failed, or a count is too low.
+// Writes docs/reliability.md from the counts of a complete, long run of the tests.
+//   node bin/reliability.mjs TALLY [DOCUMENT]     TALLY: the file that bin/test.mjs --long wrote
+// Exits with 1, without changing the document, when a test file is missing or failed, or a count is too low.
 import { globSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { readTally, sumTally } from './tally.mjs'
 
-/** What is counted, how the document calls it, and the least that it may say. */
+/** The counts: their name, their title in the document, and their least value. */
 const PROMISED = [
   ['faults', 'Faults injected', 500],
   ['hostile file paths', 'Hostile file paths', 300],
@@ -39,7 +39,7 @@ function problemsOf () {
   return [
     ...outcomes.filter(({ failed }) => failed > 0).map(({ test, failed }) => `${failed} of ${test} failed`),
     ...low,
-    ...sums.has('leaked') ? [] : ['no test has counted what leaked'],
+    ...sums.has('leaked') ? [] : ['no test has counted leaks'],
     ...countOf('leaked') > 0 ? [`${countOf('leaked')} leaked`] : []
   ]
 }

@@ -1,7 +1,7 @@
-// Sets up all that is missing to run Ex10: node_modules, Debian packages, the templates' dev servers. The settings are
-// checked as soon as node_modules are there, of which the check is made, and before anything else is installed.
-// Needs nothing but Node 20. A second run finds everything there: it does no work and needs no network.
-//   node bin/setup.mjs [--test]     --test: what the tests need as well
+// Sets up all that is missing to run Ex10: node_modules, Debian packages, the templates' dev servers. It checks the settings
+// as soon as node_modules are installed, because the check uses them, and before it installs anything else.
+// Needs only Node 20. A second run finds everything installed: it does no work and needs no network.
+//   node bin/setup.mjs [--test]     --test: also sets up the needs of the tests
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { fillNpmCache, npmCache } from './npm-cache.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
-const STAMP = '.ex10-setup' // in a node_modules: what it was installed from
+const STAMP = '.ex10-setup' // a file in node_modules with the hash of its lock file
 
 const isTest = process.argv.includes('--test')
 const problem = checkMachine() ?? installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest }) ?? installDevServers() ??
@@ -27,7 +27,7 @@ function checkMachine () {
   if (process.platform !== 'linux') return `${process.platform} is not supported: run Ex10 on Debian 12, or in a Debian 12 container`
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) return 'this is not Debian 12: run Ex10 there, or in a Debian 12 container'
-  if (process.getuid() !== 0) return 'root is needed, to make accounts and firewall rules: run this command as root, for example with sudo'
+  if (process.getuid() !== 0) return 'root is needed to make accounts and firewall rules: run this command as root, for example with sudo'
 }
 
 /** Returns which setting cannot be used, if any. Tests give their servers settings of their own, so only those of set-up count there. */
@@ -50,7 +50,7 @@ function installModules (folder, { args = [], env = process.env } = {}) {
   writeFileSync(stamp, wanted)
 }
 
-/** Puts each dev server into its store in the data folder, which sessions see read-only, with builds of its templates. */
+/** Installs each dev server into its store in the data folder, with builds of its templates. Sessions see the stores read-only. */
 function installDevServers () {
   const stores = join(DATA_DIR, 'templates')
   mkdirSync(stores, { recursive: true, mode: 0o711 })
@@ -66,11 +66,11 @@ function installDevServers () {
 }
 
 /**
- * Copies the dev server to a store that is named by its contents, installs its dependencies there and builds the
- * templates once; `link` then leads to it. A store that a live session uses stays as it is.
+ * Copies the dev server to a store that is named by the hash of its contents, installs its dependencies there and builds the
+ * templates once. Then `link` points to the store. A store that a live session uses is not changed.
  */
 function installDevServer (devServer, link, templates) {
-  const startPage = join(ROOT, 'dev-servers', 'start.html') // the page that a session begins with, whatever its template
+  const startPage = join(ROOT, 'dev-servers', 'start.html') // the page that every session begins with
   const contents = [devServer, ...templates.map(({ folder }) => folder)].map(hashFolder).join() + readFileSync(startPage)
   const store = `${link}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`
   if (existsSync(link) && readlinkSync(link) === basename(store)) return
@@ -91,7 +91,7 @@ function installDevServer (devServer, link, templates) {
   renameSync(`${link}.new`, link)
 }
 
-/** Removes what no dev server of today leads to, but for stores that are mounted in some session's sandbox. */
+/** Removes stores without a link, except those that are mounted in a session's sandbox. */
 function removeOldStores (stores) {
   const links = foldersIn(join(ROOT, 'dev-servers'))
   const kept = [...links, ...links.map(name => readlinkSync(join(stores, name)))]
@@ -99,7 +99,7 @@ function removeOldStores (stores) {
     try {
       return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
     } catch {
-      return '' // it ended meanwhile
+      return '' // it has ended in the meantime
     }
   })
   for (const name of readdirSync(stores).filter(name => !kept.includes(name))) {

@@ -1,8 +1,8 @@
-// What the tests have counted: JSON lines in the file that EX10_TALLY names (test/support/servers/tally.ts).
+// The counts of the tests: JSON lines in the file that EX10_TALLY names (test/support/servers/tally.ts).
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
-/** The lines of a tally file. A test writes a line when it has passed what it counts, bin/test.mjs one for each file. */
+/** The lines of a tally file. A test writes a line for its count when it has passed, and bin/test.mjs writes one for each file. */
 export function readTally (file) {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line)) : []
 }
@@ -19,7 +19,7 @@ export function sumTally (lines) {
   return sums
 }
 
-/** The commit that is checked out, and whether the files differ from it. */
+/** The checked-out commit, with a note when the files differ from it. */
 export function commit () {
   const hash = git('rev-parse', '--short=12', 'HEAD') || 'unknown'
   return git('status', '--porcelain', '--', '.', ':!docs/reliability.md') ? `${hash} with changes` : hash

@@ -1,9 +1,9 @@
-// Runs every check: lint, types, then all tests, two files at a time but for those of test/flows/alone. Ends with what the
-// tests counted, and then "N passed, N failed". What they counted stays in the file that EX10_TALLY names, with the outcome
-// of each file.
+// Runs every check: lint, types, then all tests, two files at a time except those of test/flows/alone. Its last lines are the
+// counts of the tests, and then "N passed, N failed". The counts and the outcome of each file stay in the file that
+// EX10_TALLY names.
 //   node bin/test.mjs [--long] [FILE...]
-// With --long, in full numbers, for more than an hour; at its green end, docs/reliability.md is written. FILEs are made
-// again on top of an earlier run: what that one counted of other files stays.
+// With --long, the tests run in full numbers, for more than an hour; if all pass, docs/reliability.md is written. With FILEs,
+// only those run, on top of an earlier run: its counts of other files stay.
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -11,7 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
-/** Files of tests side by side: each has ports, uids and names to itself (test/support/servers/span.ts), and waits more than it works. */
+/** The number of test files side by side. Each has its own ports, uids and names (test/support/servers/span.ts), and mostly waits. */
 const JOBS = 2
 const CLAIMS = '/run/ex10/instances.db'
 const RUN = Number(process.env.EX10_TEST_SPAN ?? 0)
@@ -19,14 +19,14 @@ const args = process.argv.slice(2)
 const isLong = args.includes('--long')
 const files = args.filter(arg => arg !== '--long')
 const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : RUN}.jsonl`
-/** How long one file may take. */
+/** Time limit of one file. */
 const FILE_SECONDS = isLong ? 7200 : 480
-/** In tap's text, what failed, with what it says about why. */
+/** A failure in tap's output, with its diagnostics. */
 const FAILURE = /^ *not ok .*(\n *---\n[^]*?\n *\.{3}$)?/gm
-/** What came of each file: how many of its tests passed and failed. */
+/** The outcome of each file: the numbers of passed and failed tests. */
 const outcomes = new Map()
 
-removeLeftovers() // of a run that was broken off
+removeLeftovers() // of an aborted run
 keepTally()
 if (files.length === 0) {
   check('lint', 'eslint', ['.'])
@@ -41,7 +41,7 @@ const isWritten = !(isLong && isGreen) || spawnSync(process.execPath, ['bin/reli
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = isGreen && isWritten ? 0 : 1
 
-/** Without the lines of what is made again, and of files that are not there any more. */
+/** Keeps the lines of an earlier run, without those of files that run again or no longer exist. */
 function keepTally () {
   const isThere = test => !test.startsWith('test/') || existsSync(test.split(' ')[0])
   const kept = files.length > 0 ? readTally(TALLY).filter(({ test }) => isThere(test) && !files.some(file => test.startsWith(file))) : []
@@ -55,7 +55,7 @@ function check (name, command, args) {
   note(name, { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 }, performance.now() - startedAt)
 }
 
-/** A skipped test, one marked to do, or a file without any test is a failure: a green run means that all of it ran. */
+/** Runs the tests. A skipped test, a test marked to do, and a file without tests are failures: a green run means that all tests ran. */
 async function runTests () {
   const env = { ...process.env, EX10_TALLY: TALLY, ...isLong && { EX10_TEST_LONG: '1' } }
   const tap = spawn('tap', ['--reporter=tap', `--jobs=${JOBS}`, `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -66,12 +66,12 @@ async function runTests () {
     text += chunk
   }
   const bad = noteFiles(text)
-  for (const failure of text.match(FAILURE) ?? []) console.log(failure) // once more, where the output is looked at first
+  for (const failure of text.match(FAILURE) ?? []) console.log(failure) // again, at the end, where people look first
   for (const line of bad) console.log(`failed or skipped: ${line.trim()}`)
   if (await ended !== 0 && bad.length === 0) note('tap', { passed: 0, failed: 1 })
 }
 
-/** Notes the outcome of each file in tap's text, and returns the lines of what failed or was skipped. */
+/** Notes the outcome of each file in tap's output. Returns the lines of failed and skipped tests. */
 function noteFiles (text) {
   const bad = []
   let outcome = { passed: 0, failed: 0 }
@@ -82,7 +82,7 @@ function noteFiles (text) {
     if (isBad) bad.push(line)
     if (indent) outcome[isBad ? 'failed' : 'passed']++ // the result of a t.test() of the file
     else if (name !== undefined) file = { name, isBad, ms: Number(ms) }
-    // the tests of a file that ran beside others come behind its own result, in braces
+    // the tests of a file that ran beside others come after its own result, in braces
     const isWhole = line === '}' || (name !== undefined && !indent && !brace)
     if (!file || !isWhole) continue
     if (file.isBad && outcome.failed === 0) outcome.failed = 1
@@ -99,8 +99,8 @@ function note (file, outcome, ms = 0) {
 }
 
 /**
- * What servers left that a failed test of this run has abandoned: their sessions' processes, cgroups, accounts and rules,
- * and their data folders with what is mounted there. The templates' stores stay, for the next run.
+ * Removes the leftovers of servers that a failed test of this run has abandoned: their sessions' processes, cgroups, accounts
+ * and rules, and their data folders with the mounts there. The templates' stores stay, for the next run.
  */
 function removeLeftovers () {
   const spans = Array.from({ length: JOBS }, (_, job) => RUN * JOBS + job)
@@ -123,7 +123,7 @@ function removeLeftovers () {
   for (const path of globSync(`${TEST_DATA}/data-*`).filter(isLeft)) rmSync(path, { recursive: true, force: true })
 }
 
-/** What they have claimed of the machine (src/system/instance/claims.ts): their sessions are gone, and nobody starts them again. */
+/** Deletes the claims of these servers (src/system/instance/claims.ts): their sessions are gone, and they do not start again. */
 function releaseClaims (isOurs) {
   if (!existsSync(CLAIMS)) return
   const database = new DatabaseSync(CLAIMS)
@@ -132,12 +132,12 @@ function releaseClaims (isOurs) {
   database.close()
 }
 
-/** Kills what is in the instances' groups, and removes them. */
+/** Kills all processes in the instances' groups, and removes the groups. */
 function removeGroups (instances) {
   const groups = instances.flatMap(path => [...globSync(`${path}/*/`), path])
   const pids = () => groups.flatMap(group => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean))
   for (let time = 0; time < 100 && pids().length > 0; time++) {
-    spawnSync('kill', ['-9', ...pids()]) // some may have ended meanwhile
+    spawnSync('kill', ['-9', ...pids()]) // some may have ended in the meantime
     spawnSync('sleep', ['0.1'])
   }
   if (groups.length > 0) spawnSync('rmdir', groups, { stdio: 'inherit' })

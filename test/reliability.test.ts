@@ -45,7 +45,7 @@ t.test('it is not written when a count is too low, a test failed, something leak
     ...ENOUGH.filter(({ count = 0 }) => count > 0).map(({ name }): [Line[], string] => [without(name), `0 ${name}, and not `]),
     [[...without('sessions at once'), { name: 'sessions at once', count: 499 }], '499 sessions at once, and not 500'],
     [[...ENOUGH, { name: 'leaked', count: 1 }], '1 leaked'],
-    [without('leaked'), 'no test has counted what leaked'],
+    [without('leaked'), 'no test has counted leaks'],
     [ENOUGH.map(line => line.test === 'types' ? { ...line, failed: 1 } : line), '1 of types failed'],
     [ENOUGH.filter(({ test }) => test !== 'test/docs.test.ts'), 'no outcome of test/docs.test.ts: run it with npm run test:long'],
     [[], `no outcome of lint, types, ${FILES[2]}, `]

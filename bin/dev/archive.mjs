@@ -1,14 +1,14 @@
-// What a session begins with: the folder as one zip archive, or where that is too large, some of its files.
+// The first files of a session: the folder as one zip archive or, if that is too large, some of its files.
 import { zipSync } from 'fflate'
 import { Batch, isLarge } from './batches.mjs'
 import { Unreadable } from './folder.mjs'
 
-/** What a server unpacks: 20,000 entries, 200 MB, and no more than 100 times what the archive has. */
+/** The limits of a server: 20,000 entries, 200 MB unpacked, and at most 100 times the size of the archive. */
 const [FILES, BYTES, RATIO] = [20_000, 200_000_000, 100]
 
 /**
- * Reads these files of the folder. Returns the `archive`, or `files` as a request has them, and the hash of each file in
- * it by its path. Calls `skip` with a file that cannot be read, and why.
+ * Reads these files of the folder. Returns the `archive`, or `files` in the form of a request, and the hashes of its files
+ * by path. Calls `skip` with each unreadable file and the reason.
  */
 export async function pack (folder, paths, skip) {
   const batch = new Batch()

@@ -1,4 +1,4 @@
-// `ex10 dev`: a session with the person's folder, for as long as the command runs.
+// `ex10 dev`: a session with the person's folder, while the command runs.
 import { setTimeout as delay } from 'node:timers/promises'
 import { createSession } from './creation.mjs'
 import { openDisplay } from './display.mjs'
@@ -14,7 +14,7 @@ const BACK_OFF_MS = [250, 500, 1000, 2000, 5000]
 /** The person has ended the command. */
 class Interrupted extends Error {}
 
-/** Resolves when the person has ended it, and the session is ended. @throws {Refused} when it cannot begin, or not go on */
+/** Resolves when the person has ended the command, and the session is ended. @throws {Refused} when it cannot begin or go on */
 export async function dev ({ root, name, template, server: url, key, opens, keeps }) {
   const stop = new AbortController()
   const { signal } = stop
@@ -23,7 +23,7 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
   const server = new Server(url, key)
   const folder = new Folder(root)
   const pushes = new Pushes({ folder, report, fail, signal })
-  hearSignals(fail)
+  handleSignals(fail)
   const unwatch = await watchFolder(folder, paths => pushes.touch(paths).catch(fail), fail)
   let session
   try {
@@ -40,20 +40,20 @@ export async function dev ({ root, name, template, server: url, key, opens, keep
     const why = signal.aborted ? signal.reason : error
     if (!(why instanceof Interrupted)) throw why
   } finally {
-    fail(new Interrupted()) // what is under way is given up
+    fail(new Interrupted()) // abort all work under way
     await unwatch()
     if (session) await leave(session, keeps, report)
   }
 }
 
-/** Whether what is sent there can be read on the way. */
+/** Tells whether others can read the requests to this address on their way. */
 function isOpenToAll (url) {
   const { protocol, hostname } = new URL(url)
   return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }
 
-/** Ctrl-C, a terminal that is closed, `kill`, and a reader of what it prints that has gone end the command in order; a second signal ends it at once. */
-function hearSignals (end) {
+/** Ctrl-C, closing the terminal, `kill`, and a reader of its output that goes away end the command in order; a second signal ends it at once. */
+function handleSignals (end) {
   let isEnding = false
   process.stdout.on('error', () => end(new Interrupted()))
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -65,7 +65,7 @@ function hearSignals (end) {
   }
 }
 
-/** Tells what happens to the session, and comes back to a server that was away. @throws {Refused} when the session has ended */
+/** Reports the session's events, and reconnects to a server that was away. @throws {Refused} when the session has ended */
 async function follow (session, pushes, report, signal) {
   for (let failures = 0; ;) {
     try {
@@ -97,6 +97,6 @@ async function leave (session, keeps, report) {
   try {
     if (await session.end()) report.say('the session is ended')
   } catch (error) {
-    throw new Refused(`the session could not be ended: ${error.message}. It ends by itself when nobody uses it: ${session.url}`)
+    throw new Refused(`the session could not be ended: ${error.message}. It ends by itself when it is unused: ${session.url}`)
   }
 }

@@ -4,7 +4,7 @@ import { Refused } from './refused.mjs'
 import { NotDone, oneLine, ServerAway } from './server.mjs'
 import { Session } from './session.mjs'
 
-/** Returns the session, the hash of each file that it began with by its path, and the files that there are. @throws {Refused} */
+/** Returns the session, the hashes of its first files by path, and the paths of all files in the folder. @throws {Refused} */
 export async function createSession (server, { folder, template, report, signal }) {
   const skip = (path, why) => report.skipped(path, why)
   const paths = await folder.list(skip)
@@ -26,7 +26,7 @@ async function create (server, template, { archive, files }, report, signal) {
   } catch (error) {
     if (error instanceof ServerAway) throw new Refused(`no server answers at ${server.url}: ${error.message}`)
     if (!(error instanceof NotDone)) throw error
-    if (error.code === 'EX10_UNAUTHENTICATED') throw new Refused('the server wants an API key: set EX10_KEY, or use --key-file')
+    if (error.code === 'EX10_UNAUTHENTICATED') throw new Refused('the server requires an API key: set EX10_KEY, or use --key-file')
     const file = error.details?.filePath ?? error.details?.path
     throw new Refused(file ? `${error.message}: ${oneLine(file)}` : error.message)
   }

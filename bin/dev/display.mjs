@@ -1,7 +1,7 @@
 // Shows the session's display in the person's own browser.
 import { spawn } from 'node:child_process'
 
-/** The program that opens an address in the default browser; undefined where nobody would see it. */
+/** The program that opens an address in the default browser; undefined without a desktop. */
 function opener () {
   if (process.platform === 'darwin') return ['open']
   if (process.platform === 'win32') return ['cmd', '/c', 'start', '""']

@@ -1,14 +1,14 @@
-// The person's folder: which files are the extension's, and what they hold.
+// The person's folder: the list of its files to push, and their content.
 import { createHash } from 'node:crypto'
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { Ignored } from './ignored.mjs'
 
-/** What a session takes of one file. */
 const MIB = 1024 * 1024
+/** The most bytes of one file in a session. */
 const FILE_BYTES = 100 * MIB
 
-/** The file is there, but cannot be pushed: the message says why. */
+/** The file exists, but cannot be pushed: the message says why. */
 export class Unreadable extends Error {
   name = 'Unreadable'
 }
@@ -19,7 +19,7 @@ export class Folder {
     this.ignored = new Ignored(root)
   }
 
-  /** The extension's files: paths relative to the root, with forward slashes. Calls `skip` with a folder that cannot be read, and why. */
+  /** The files to push: paths relative to the root, with forward slashes. Calls `skip` with each unreadable folder and the reason. */
   async list (skip, folder = '') {
     const entries = await readdir(join(this.root, folder), { withFileTypes: true }).catch(unlessGone([])).catch(({ message }) => {
       skip(`${folder}/`, message)
@@ -33,7 +33,7 @@ export class Folder {
     return lists.flat()
   }
 
-  /** What the file holds, with its hash; undefined when there is no such file, or it is none of the extension's. @throws {Unreadable} */
+  /** The file's content, with its hash; undefined when there is no such file, or it is not pushed. @throws {Unreadable} */
   async read (path) {
     if (this.ignored.has(path)) return undefined
     const file = join(this.root, path)
@@ -46,13 +46,13 @@ export class Folder {
     if (isLink && !(await realpath(file)).startsWith(await realpath(this.root) + sep)) throw new Unreadable('it is a link that leads out of the folder')
     const found = await stat(file)
     if (found.isDirectory() && !isLink) return undefined
-    if (!found.isFile()) throw new Unreadable(found.isDirectory() ? 'it is a link to a folder' : 'it is no ordinary file')
-    if (found.size > FILE_BYTES) throw new Unreadable(`it is too large: ${Math.ceil(found.size / MIB)} MiB, and a session takes ${FILE_BYTES / MIB}`)
+    if (!found.isFile()) throw new Unreadable(found.isDirectory() ? 'it is a link to a folder' : 'it is not an ordinary file')
+    if (found.size > FILE_BYTES) throw new Unreadable(`it is too large: ${Math.ceil(found.size / MIB)} MiB, and a session allows ${FILE_BYTES / MIB}`)
     return await readFile(file)
   }
 }
 
-/** Files come and go while they are looked at. */
+/** For `catch`: returns `otherwise` for a file that was removed in the meantime, and makes other errors Unreadable. */
 function unlessGone (otherwise) {
   return error => {
     if (['ENOENT', 'ENOTDIR'].includes(error.code)) return otherwise

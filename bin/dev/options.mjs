@@ -1,4 +1,4 @@
-// What the person asked for: words of the command line, the environment, and a file with their key.
+// The person's options: the command line, the environment, and a file with their key.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
@@ -26,7 +26,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' }
 }
 
-/** Returns 'help', or all that the command needs. @throws {Refused} */
+/** Returns 'help', or all options of the command. @throws {Refused} */
 export function readOptions (words, env) {
   const { values, positionals: [command, folder = '.', ...rest] } = parse(words)
   if (values.help || command === 'help') return 'help'
@@ -47,7 +47,7 @@ function parse (words) {
   try {
     return parseArgs({ args: words, allowPositionals: true, options: OPTIONS })
   } catch (error) {
-    // what stands in a command line is seen by everybody on the machine
+    // everybody on the machine can read command lines
     if (words.some(word => /^--key(=|$)/.test(word))) throw new Refused('a key does not belong into the command line: set EX10_KEY, or use --key-file')
     throw new Refused(`${error.message}\n${USAGE}`)
   }
@@ -55,15 +55,15 @@ function parse (words) {
 
 function templateOf (root, folder) {
   if (!existsSync(root)) throw new Refused(`there is no folder ${folder}`)
-  if (!statSync(root).isDirectory()) throw new Refused(`${folder} is no folder`)
+  if (!statSync(root).isDirectory()) throw new Refused(`${folder} is not a folder`)
   if (existsSync(join(root, 'manifest.json'))) return 'vanilla'
   if (existsSync(join(root, 'package.json'))) return 'project'
-  throw new Refused(`${folder} has neither a manifest.json nor a package.json: name the folder of an extension, or say --template`)
+  throw new Refused(`${folder} has neither a manifest.json nor a package.json: name the folder of an extension, or give --template`)
 }
 
 function serverUrl (text) {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!/^https?:$/.test(url?.protocol)) throw new Refused(`${text} is no address of a server, such as https://ex10.example.org`)
+  if (!/^https?:$/.test(url?.protocol)) throw new Refused(`${text} is not the address of a server, such as https://ex10.example.org`)
   if (url.username || url.password) throw new Refused('a key does not belong into the address: set EX10_KEY, or use --key-file')
   return url.origin
 }
@@ -82,5 +82,5 @@ function keyIn (file) {
   } catch (error) {
     throw new Refused(`the key cannot be read from ${file}: ${error.code}`)
   }
-  throw new Refused(`${file} does not hold a key: one line, as the server's operator gave it to you`)
+  throw new Refused(`${file} does not hold a key: it must be one line, the key from the server's operator`)
 }

@@ -1,11 +1,11 @@
-// Brings changes of the folder to the session, and knows what the session has.
+// Pushes changes of the folder to the session, and remembers the session's files.
 import { setTimeout as delay } from 'node:timers/promises'
 import { Batch } from './batches.mjs'
 import { Unreadable } from './folder.mjs'
 import { NotDone, ServerAway } from './server.mjs'
 
 const BACK_OFF_MS = [250, 500, 1000, 2000, 5000]
-/** What the session has of a file is not known. */
+/** Stands for an unknown content of a file in the session. */
 const UNKNOWN = ''
 
 export class Pushes {
@@ -14,22 +14,22 @@ export class Pushes {
   #report
   #fail
   #signal
-  /** The files that the session has, each with the hash of what it holds. */
+  /** The session's files, with the hashes of their content. */
   #held = new Map()
-  /** What may be another in the folder than in the session. */
+  /** Paths that may differ between the folder and the session. */
   #dirty = new Set()
-  /** What the session could not take: it is tried again with the next change. */
+  /** Paths that the session refused: they are tried again with the next change. */
   #refusals = new Set()
   #running
-  /** Answers that are waited for: a push is written long before a project with it is built. */
+  /** Pending answers: a push is written long before a project with it is built. */
   #awaited = new Set()
   #written = () => {}
-  /** The last push of which it was told what has become of it. */
+  /** The version of the last push whose outcome was reported. */
   #version
-  /** The push that the last reload was for: the next one for it has another cause. */
+  /** The version of the last reload: another reload with it has another cause. */
   #reloaded = -1
 
-  /** Calls `fail` with the error when no push can be done any more. */
+  /** Calls `fail` with the error when no further push is possible. */
   constructor ({ folder, report, fail, signal }) {
     this.#folder = folder
     this.#report = report
@@ -37,7 +37,7 @@ export class Pushes {
     this.#signal = signal
   }
 
-  /** Something has happened to the session. Returns whether it is of a push that was told of already, or is going to be. */
+  /** Receives an event of the session. Returns true if it belongs to a push that was reported already, or will be. */
   hear ({ type, version }) {
     if (type === 'pushed') this.#written()
     const isFirst = type === 'reloaded' && version > this.#reloaded
@@ -46,14 +46,14 @@ export class Pushes {
     return isBusy || (isFirst && version === this.#version)
   }
 
-  /** The session exists, with these files: paths and hashes. */
+  /** Begins to push to the session, which has these files: paths and hashes. */
   begin (session, held) {
     this.#session = session
     this.#held = held
     this.#run()
   }
 
-  /** These files, or what was in these folders, may have changed. */
+  /** Notes that these files, or files in these folders, may have changed. */
   async touch (paths) {
     const refused = [...this.#refusals]
     this.#refusals.clear()
@@ -65,7 +65,7 @@ export class Pushes {
     this.#run()
   }
 
-  /** The server was away: all files are compared. What only the session has is left to it, but for what came from here. */
+  /** Compares all files after the server was away. Files that only the session has stay there, unless they came from here. */
   async resync () {
     const there = await this.#session.files(this.#signal)
     const here = await this.#touchAll()
@@ -84,7 +84,7 @@ export class Pushes {
     if (!this.#session || this.#running) return
     this.#running = this.#pushAll().catch(this.#fail).finally(() => {
       this.#running = undefined
-      if (this.#dirty.size > 0 && !this.#signal.aborted) this.#run() // it came meanwhile
+      if (this.#dirty.size > 0 && !this.#signal.aborted) this.#run() // it became dirty in the meantime
     })
   }
 
@@ -106,11 +106,11 @@ export class Pushes {
     }
   }
 
-  /** Takes what is dirty, as much as one request may have. */
+  /** Takes dirty paths, as many as fit into one request. */
   async #next () {
     const batch = new Batch()
     for (const path of [...this.#dirty].sort()) {
-      this.#dirty.delete(path) // first: it may change again while it is read
+      this.#dirty.delete(path) // before reading: it may change again during the read
       const change = await this.#changeOf(path)
       if (!change || batch.add(change)) continue
       this.#dirty.add(path)
@@ -119,7 +119,7 @@ export class Pushes {
     return batch
   }
 
-  /** What the session must be told of the path, if anything. */
+  /** The change to push for the path; undefined when there is none. */
   async #changeOf (path) {
     try {
       const file = await this.#folder.read(path)
@@ -151,9 +151,9 @@ export class Pushes {
     this.#report.pushed(batch.paths, answer)
   }
 
-  /** The session seemed to have taken the push, and then the answer did not come, or was another. */
+  /** Handles a push that counted as written, and whose answer then did not come or was an error. */
   #late (batch, error) {
-    if (error instanceof ServerAway) return // a build that takes long: the session's events go on
+    if (error instanceof ServerAway) return // a long build: the session's events go on
     if (!(error instanceof NotDone)) throw error
     for (const path of batch.paths) this.#held.set(path, UNKNOWN)
     this.#refused(batch, error)
@@ -164,7 +164,7 @@ export class Pushes {
     return large ? await this.#session.put(large.path, large.content, options) : await this.#session.push(files, options)
   }
 
-  /** The session does not take the files, or one of them: the others are pushed without it. */
+  /** Handles a refusal of the files, or of one of them: then the others are pushed without it. */
   #refused (batch, { message, details }) {
     const wrong = batch.paths.find(path => path === details?.filePath)
     if (wrong === undefined) {

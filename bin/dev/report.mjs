@@ -1,10 +1,10 @@
-// What the person reads in the terminal: one line for each thing that happened.
+// The output for the person in the terminal: one line for each event.
 import { oneLine } from './server.mjs'
 
-/** Events that are told in the server's words. */
+/** Events that are reported with the server's message. */
 const TOLD = new Set(['service-given-up', 'degraded', 'recovered', 'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'warning'])
 
-/** A reload forgets what went wrong, and the same may go wrong again at once. */
+/** A reload clears the problems, and the same ones may come again at once. */
 const HEALED_MS = 700
 
 export class Report {
@@ -18,7 +18,7 @@ export class Report {
     console.log(`${new Date().toTimeString().slice(0, 8)} ${text}`)
   }
 
-  /** The server is away: said once, until it is back. */
+  /** Reports that the server is away: once, until it is back. */
   away (why) {
     if (!this.#isAway) this.say(`the server is away: ${why}; waiting for it`)
     this.#isAway = true
@@ -29,19 +29,19 @@ export class Report {
     this.#isAway = false
   }
 
-  /** A push was taken, and the browser has it or not. */
+  /** Reports an accepted push, and whether the browser runs it. */
   pushed (paths, { loaded, reloadMs, problems }) {
     const what = paths.length === 1 ? paths[0] : `${paths.length} files`
     this.say(`${oneLine(what)}: ${howLoaded(loaded, reloadMs, problems)}`)
     if (problems) this.#print(problems)
   }
 
-  /** The browser has loaded what came into the session in another way. */
+  /** Reports a reload after a change by other means. */
   reloaded ({ ms }) {
     this.say(`reloaded in ${Math.round(ms)} ms`)
   }
 
-  /** The problems are others than before, or may be. */
+  /** Reports the problems, if they have changed. */
   problems (problems = []) {
     clearTimeout(this.#healed)
     if (JSON.stringify(problems) === this.#problems) return
@@ -57,14 +57,14 @@ export class Report {
     for (const problem of problems) console.log(`         ${lineOf(problem)}`)
   }
 
-  /** A file is left out: said once, until it is another reason. */
+  /** Reports a file that is left out: once, until the reason changes. */
   skipped (path, why) {
     if (this.#skipped.get(path) === why) return
     this.#skipped.set(path, why)
     this.say(`${oneLine(path)} is not pushed: ${oneLine(why)}`)
   }
 
-  /** The file is pushed: if it is left out again, that is new. */
+  /** Forgets that the file was left out: it is pushed now. */
   taken (path) {
     this.#skipped.delete(path)
   }
@@ -80,7 +80,7 @@ function howLoaded (loaded, reloadMs, problems) {
   return problems?.some(({ kind }) => kind !== 'warning') ? 'not loaded' : 'pushed, and still being built'
 }
 
-/** `error content.js:12:5 what is wrong` */
+/** `error content.js:12:5 message` */
 function lineOf ({ kind, message, file, line, column }) {
   const place = file === undefined ? '' : ` ${[file, line, line === undefined ? undefined : column].filter(part => part !== undefined).join(':')}`
   return oneLine(`${kind === 'warning' ? 'warning' : 'error'}${place} ${message}`)

@@ -1,30 +1,30 @@
-// The server, as the command asks it.
+// Requests to the server.
 
 const ANSWER_MS = 60_000
-/** What a proxy or the server says when coming again may help. */
+/** Status codes of a proxy or the server after which a later attempt may succeed. */
 const PASSING = new Set([409, 429, 502, 503, 504])
 
-/** The server was not reached, or broke off. */
+/** The server was not reached, or its answer broke off. */
 export class ServerAway extends Error {
   name = 'ServerAway'
 }
 
-/** The server refused: `code` is one of Ex10's, where it is Ex10 that answered; `message` is one line for a person. */
+/** The server refused the request. `code` is an error code of Ex10, if Ex10 answered; `message` is one line for a person. */
 export class NotDone extends Error {
   name = 'NotDone'
 
   constructor (status, { code, message, details } = {}) {
-    super(oneLine(message ?? `the server answered ${status}, and not as Ex10 does`))
+    super(oneLine(message ?? `the server answered ${status}, not in the form of Ex10`))
     this.status = status
     this.code = code
     this.details = details
   }
 
-  /** Whether the same may be done a little later. */
+  /** Tells whether a later attempt may succeed. */
   get isPassing () { return PASSING.has(this.status) }
 }
 
-/** What the server or the session says, as one line that a terminal can show: without escapes, and of bounded length. */
+/** Text from the server or the session as one line that is safe for a terminal: without escapes, and of bounded length. */
 export function oneLine (text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 1000)
 }
@@ -38,7 +38,7 @@ export class Server {
   }
 
   /**
-   * The JSON that the server answers with; `json` or `body` is what it is sent.
+   * The JSON of the server's answer to a request with `json` or `body`.
    * @throws {ServerAway} {NotDone}
    */
   async ask (method, path, { signal, ms = ANSWER_MS, ...sent } = {}) {
@@ -75,7 +75,7 @@ function signals (...all) {
   return AbortSignal.any(all.filter(Boolean))
 }
 
-/** What comes of it, or that the server is away; an abort that was asked for is thrown as it is. */
+/** Resolves with the result of `work`. Makes its errors ServerAway, except the reason of an aborted signal. */
 async function take (work, signal) {
   try {
     return await work()

@@ -2,14 +2,14 @@
 import { NotDone, ServerAway } from './server.mjs'
 import { Refused } from './refused.mjs'
 
-/** Something is heard of a live session at least every 15 s. */
+/** The event stream of a live session has a line at least every 15 s. */
 const SILENCE_MS = 40_000
 const PUSH_MS = 300_000
 const WHY = {
   idle: 'nobody used it',
   'never-used': 'nobody used it',
   expired: 'its time was up',
-  evicted: 'another one was asked for, and this was the oldest',
+  evicted: 'its user created another one, and this was the oldest',
   crashed: 'it crashed',
   shutdown: 'the server was stopped',
   violation: 'an administrator ended it',
@@ -20,7 +20,7 @@ const WHY = {
 
 export class Session {
   #server
-  /** When the last event that was heard happened. */
+  /** The time of the last received event. */
   #heardAt = ''
 
   constructor (server, { sessionId, url }) {
@@ -29,12 +29,12 @@ export class Session {
     this.url = server.url + url
   }
 
-  /** Pushes files; with `waits`, the answer comes when the browser has them, or says why not. @throws {ServerAway} {NotDone} {Refused} */
+  /** Pushes files. With `waits`, the answer comes when the browser runs them, or cannot. @throws {ServerAway} {NotDone} {Refused} */
   async push (files, { waits, signal }) {
     return await this.#ask('POST', '/updateCode', { json: { sessionId: this.id, files, ...waits && { wait: true } }, signal, ms: PUSH_MS })
   }
 
-  /** Writes one file, of any size that a session takes. @throws {ServerAway} {NotDone} {Refused} */
+  /** Writes one file, of any size that a session allows. @throws {ServerAway} {NotDone} {Refused} */
   async put (path, content, { waits, signal }) {
     return await this.#ask('PUT', `/sessions/${this.id}/files/${path.split('/').map(encodeURIComponent).join('/')}${waits ? '?wait=true' : ''}`, { body: content, type: 'application/octet-stream', signal, ms: PUSH_MS })
   }
@@ -45,12 +45,12 @@ export class Session {
     return new Map(files.map(({ path, hash }) => [path, hash]))
   }
 
-  /** The session as the server shows it. @throws {ServerAway} {Refused} when there is none any more */
+  /** The session as the server shows it. @throws {ServerAway} {Refused} when it has ended */
   async look (signal) {
     return await this.#ask('GET', `/sessions/${this.id}`, { signal })
   }
 
-  /** What happens to the session, until the server goes away. @throws {ServerAway} {Refused} when the session has ended */
+  /** The events of the session, until the server goes away. @throws {ServerAway} {Refused} when the session has ended */
   async * events (signal) {
     const silence = new AbortController()
     const timer = setTimeout(() => silence.abort(new ServerAway('the server does not answer')), SILENCE_MS)
@@ -70,7 +70,7 @@ export class Session {
     throw new ServerAway('the server has closed the connection')
   }
 
-  /** Ends it, and returns whether it lived. @throws {ServerAway} {NotDone} */
+  /** Ends the session. Returns false if it had ended already. @throws {ServerAway} {NotDone} */
   async end () {
     try {
       await this.#server.ask('DELETE', `/session/${this.id}`)
@@ -89,7 +89,7 @@ export class Session {
     }
   }
 
-  /** The error, or why the session cannot be used any more. */
+  /** The error, or the reason why the session can no longer be used. */
   async #orEnd (error) {
     if (!(error instanceof NotDone)) return error
     if (error.status === 401 || error.status === 403) return new Refused(error.message)

@@ -1,16 +1,16 @@
-// Hears of changes in the folder as they are saved.
+// Reports changes in the folder as they are saved.
 import { relative, sep } from 'node:path'
 import { watch } from 'chokidar'
 import { Refused } from './refused.mjs'
 
-/** A save of several files, or one by way of a temporary file, is over after so long without another change; it is pushed at the latest after the second. */
+/** A save of several files, or one through a temporary file, is over after the first time without another change. It is pushed after the second time at the latest. */
 const [QUIET_MS, LATEST_MS] = [20, 250]
 
 /**
- * Calls `hear` with the paths that may have changed, several at a time: of files, and of folders that went away. Resolves
- * when it watches, with a function that ends it; calls `fail` when it can watch no longer. @throws {Refused}
+ * Calls `onChange` with the paths that may have changed, several at a time: of files, and of removed folders. Resolves when
+ * the watch has begun, with a function that ends it. Calls `fail` when it can no longer watch. @throws {Refused}
  */
-export async function watchFolder (folder, hear, fail) {
+export async function watchFolder (folder, onChange, fail) {
   const paths = new Set()
   let timer
   let since = 0
@@ -18,7 +18,7 @@ export async function watchFolder (folder, hear, fail) {
   const tell = () => {
     const all = [...paths]
     paths.clear()
-    hear(all)
+    onChange(all)
   }
   const changed = path => {
     if (paths.size === 0) since = performance.now()
@@ -29,16 +29,16 @@ export async function watchFolder (folder, hear, fail) {
   const toPath = file => relative(folder.root, file).split(sep).join('/')
 
   const watcher = watch(folder.root, {
-    // not what .gitignore files say: they change
+    // without the rules of .gitignore files, because those change
     ignored: file => file !== folder.root && folder.ignored.hasAlways(toPath(file)),
     ignoreInitial: true,
     ignorePermissionErrors: true,
     followSymlinks: false
   })
-  const refusal = error => new Refused(`the folder cannot be watched: ${error.code === 'ENOSPC' ? 'the system watches as many files as it may (fs.inotify.max_user_watches)' : error.message}`)
+  const refusal = error => new Refused(`the folder cannot be watched: ${error.code === 'ENOSPC' ? 'the system has reached its limit of watches (fs.inotify.max_user_watches)' : error.message}`)
   watcher.on('all', (event, file, stats) => {
     if (event === 'unlinkDir' && file === folder.root) return fail(new Refused(`the folder is gone: ${file}`))
-    if (event === 'change' && stats?.isDirectory()) watcher.add(file) // it was a file
+    if (event === 'change' && stats?.isDirectory()) watcher.add(file) // it was a file before
     changed(toPath(file))
   })
   await new Promise((resolve, reject) => watcher.once('ready', resolve).once('error', error => reject(refusal(error))))
