@@ -20,7 +20,8 @@ import type { BrowserChannel } from '#system/programs/browser-channel.ts'
 import { extensionId } from '#system/programs/devtools.ts'
 import { reloadExtension, workerSettled } from '#system/programs/extension-reload.ts'
 import { receiveArchive } from '#system/code/file-transfer.ts'
-import type { FileWriter } from '#system/code/file-writer.ts'
+import { FileWriter } from '#system/code/file-writer.ts'
+import type { Enter } from '#system/sandbox/enter.ts'
 import { keepExtension, keptExtension } from '#system/instance/session-folder.ts'
 import { xAuthority } from '#system/programs/x-authority.ts'
 
@@ -68,6 +69,7 @@ const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Updates>()
   const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
+  const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
 
   function updatesOf (facts: SessionFacts): Updates {
@@ -75,7 +77,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     if (known) return known
     const log = (err: unknown) => app.log.warn({ err, sessionId: facts.id }, 'extension not observed')
     const channel = app.browser.channel(facts, id => { hear(id).catch(log) })
-    const writer = app.sandboxes.fileWriter(facts)
+    const writer = new FileWriter(enterOf(facts))
     const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[app.templates.get(facts.template).kind])
     let heard = ''
     const read = coalesce(() => pipeline.heard(heard))
@@ -154,7 +156,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         ...(own ? [] : app.templates.get(name).files)
       ])
       if (own && 'changes' in own) await writer.push(sourceDir, own.changes)
-      if (own && 'archive' in own) await receiveArchive({ dir: dirOf(facts), account: facts.account }, own.archive(), signal, ({ transfer, changes }) => writer.push(sourceDir, changes, { transfer }))
+      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(sourceDir, changes, { transfer }))
     },
     async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
       if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // its first build may take minutes

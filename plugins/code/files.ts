@@ -6,6 +6,7 @@ import type { SessionFacts } from '#domain/session.ts'
 import { TOOL_FOLDERS, UNLISTED_FOLDERS } from '#domain/code/tool-folders.ts'
 import { listFiles, receiveArchive, receiveFile, sendFile, sendZip, type ListedFile, type Received, type SentFile } from '#system/code/file-transfer.ts'
 import type { Pushed } from '#system/code/file-writer.ts'
+import type { Enter } from '#system/sandbox/enter.ts'
 import { IN_SANDBOX } from '#system/sandbox/sandbox.ts'
 import { MOST_TRANSFERS } from '#system/code/transfer.ts'
 
@@ -43,7 +44,7 @@ const MAX_WAITING = 32
 
 async function files (app: FastifyInstance): Promise<void> {
   const lanes = new Lanes(MOST_TRANSFERS, MAX_WAITING)
-  const placeOf = ({ id, account }: SessionFacts) => ({ dir: app.instance.folder.session(id), account })
+  const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
 
   async function inLane<T> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -81,10 +82,10 @@ async function files (app: FastifyInstance): Promise<void> {
   app.decorate('files', {
     list: (facts, signal) => inLane(facts, signal, async () => {
       const { sourceDir, kind } = templateOf(facts)
-      return await listFiles(placeOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
+      return await listFiles(enterOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
     }),
-    read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(placeOf(facts), templateOf(facts).sourceDir, path, signal)),
-    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(placeOf(facts), content, signal, async (transfer, file) => {
+    read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(enterOf(facts), templateOf(facts).sourceDir, path, signal)),
+    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(enterOf(facts), content, signal, async (transfer, file) => {
       const written = await take(facts, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
       return { ...written, ...file }
     })),
@@ -93,15 +94,15 @@ async function files (app: FastifyInstance): Promise<void> {
       const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => { pushed = await writer.push(sourceDir, [{ path, delete: true, ...conditions }]) })
       return { made: 0, written: 0, deleted: 1, ...pushed, version }
     },
-    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(placeOf(facts), content, signal, async received => {
+    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(enterOf(facts), content, signal, async received => {
       return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
     })),
     pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
       const { sourceDir, extensionDir, release } = templateOf(facts)
       const build = release?.map(word => word.replace('$STORE', IN_SANDBOX.template).replace('$SOURCE', sourceDir))
-      return sendZip(placeOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
+      return sendZip(enterOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
     })
   } satisfies FastifyInstance['files'])
 }
 
-export default fp(files, { name: 'files', dependencies: ['instance', 'templates', 'code-updates', 'expiry'] })
+export default fp(files, { name: 'files', dependencies: ['sandboxes', 'templates', 'code-updates', 'expiry'] })

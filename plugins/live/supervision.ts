@@ -25,7 +25,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
 
   function programsOf (facts: SessionFacts, template: Template): Programs {
     const sandbox = app.sandboxes.watch(facts)
-    const { sandboxes, xpra, browser, devServer } = app
+    const { services, xpra, browser, devServer } = app
     const raise: Record<ServiceName, (signal: AbortSignal) => Promise<void>> = {
       xvfb: signal => xpra.raiseServer(facts, signal),
       xpra: signal => xpra.raise(facts, signal),
@@ -41,13 +41,13 @@ async function supervision (app: FastifyInstance): Promise<void> {
     return {
       isAlive: () => sandbox.isAlive(),
       nextExits: () => sandbox.nextExits(),
-      isUp: name => sandboxes.isServiceUp(facts, name),
-      isStopped: name => sandboxes.isServiceStopped(facts, name),
+      isUp: name => services.isUp(facts, name),
+      isStopped: name => services.isStopped(facts, name),
       answers: (name, signal) => answers[name](signal),
       raise: (name, signal) => raise[name](signal),
-      kill: (name, signal) => sandboxes.killService(facts, name, signal),
-      down: (name, signal) => sandboxes.downService(facts, name, signal),
-      lastLines: (name, count) => sandboxes.serviceLog(facts, name, count, LINE_BYTES)
+      kill: (name, signal) => services.kill(facts, name, signal),
+      down: (name, signal) => services.down(facts, name, signal),
+      lastLines: (name, count) => services.log(facts, name, count, LINE_BYTES)
     }
   }
 
@@ -77,4 +77,4 @@ async function supervision (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'events', 'xpra', 'browser', 'dev-server'] })
+export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'xpra', 'browser', 'dev-server'] })

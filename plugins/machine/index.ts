@@ -9,6 +9,7 @@ import registry from './registry.ts'
 import reservations from './reservations.ts'
 import resolvers from './resolvers.ts'
 import sandboxes from './sandboxes.ts'
+import services from './services.ts'
 
 /** What a session takes of the machine: a place, a port, an account, rules, a sandbox. Each plugin comes after those that it needs. */
-export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, resolvers, firewall, sandboxes]
+export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, resolvers, firewall, sandboxes, services]

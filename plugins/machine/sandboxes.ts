@@ -6,11 +6,10 @@ import type { SessionFacts, Template } from '#domain/session.ts'
 import { portsOf } from '#domain/machine/slots.ts'
 import { StartRefused } from '#errors.ts'
 import { detectCgroups, removeParents, sessionGroups } from '#system/sandbox/cgroups.ts'
-import { FileWriter } from '#system/code/file-writer.ts'
+import { enterSandbox, type EnteredProgram, type EnterOptions } from '#system/sandbox/enter.ts'
 import { updateResolvConf } from '#system/sandbox/resolv-conf.ts'
-import { createSandbox, detectHardening, killSandbox, removeSandbox, SESSION_PATH, type Hardening } from '#system/sandbox/sandbox.ts'
+import { createSandbox, detectHardening, killSandbox, removeSandbox, type Hardening } from '#system/sandbox/sandbox.ts'
 import { SandboxWatch } from '#system/sandbox/watch.ts'
-import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,21 +17,11 @@ declare module 'fastify' {
       /** What confines sessions on this host, for people to read. */
       isolation: Isolation
       watch (facts: SessionFacts): SandboxWatch
-      startService (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
-      /** Starts a service that is down; with `notifies`, resolves when it says that it is ready. */
-      raiseService (facts: SessionFacts, name: string, signal: AbortSignal, notifies?: boolean): Promise<void>
-      /** Kills the service, which is then started again. */
-      killService (facts: SessionFacts, name: string, signal: AbortSignal): Promise<void>
-      /** Kills the service and leaves it down. */
-      downService (facts: SessionFacts, name: string, signal: AbortSignal): Promise<void>
-      /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
-      stopService (facts: SessionFacts, name: string, signal: AbortSignal, quietly?: boolean): Promise<void>
-      isServiceUp (facts: SessionFacts, name: string): Promise<boolean>
-      /** Whether a signal has stopped the service's program. */
-      isServiceStopped (facts: SessionFacts, name: string): Promise<boolean>
-      /** The last lines that the service printed, each cut at `lineBytes`, 8 KiB unless given. */
-      serviceLog (facts: SessionFacts, name: string, tail: number, lineBytes?: number): Promise<string[]>
-      fileWriter (facts: SessionFacts): FileWriter
+      /**
+       * Starts a program in the sandbox, with pipes to this server: as the session's user, in its namespaces and cgroups.
+       * @throws {Error} when the sandbox is gone; the reason of a signal that has aborted
+       */
+      enter (facts: SessionFacts, argv: readonly string[], options?: EnterOptions): Promise<EnteredProgram>
     }
   }
 }
@@ -45,13 +34,12 @@ export interface Isolation extends Hardening {
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { instance, sessionMemory, sessionPids, sessionCpu, sessionPath, strict } = app.config
+  const { instance, sessionMemory, sessionPids, sessionCpu, strict } = app.config
   const cgroups = await detectCgroups(instance)
   app.addHook('onClose', async () => {
     if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
   })
   const limits = { memoryMiB: sessionMemory, pids: sessionPids, cpuCores: sessionCpu }
-  const PATH = [...sessionPath, ...SESSION_PATH].join(':')
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
   const isolation: Isolation = {
     namespaces: ['mount', 'pid', 'ipc', 'uts'],
@@ -89,15 +77,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     kill: (facts, signal) => killSandbox(toId(facts), signal),
     remove: (facts, signal) => removeSandbox(toId(facts), signal),
     watch: facts => new SandboxWatch(dirOf(facts)),
-    startService: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),
-    stopService: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
-    raiseService: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
-    killService: (facts, name, signal) => killService(dirOf(facts), name, signal),
-    downService: (facts, name, signal) => downService(dirOf(facts), name, signal),
-    isServiceStopped: (facts, name) => isServiceStopped(dirOf(facts), name),
-    isServiceUp: (facts, name) => isServiceUp(dirOf(facts), name),
-    serviceLog: (facts, name, tail, lineBytes) => readLog(dirOf(facts), name, tail, lineBytes),
-    fileWriter: facts => new FileWriter(dirOf(facts), facts.account)
+    enter: (facts, argv, options) => enterSandbox(dirOf(facts), facts.account, argv, options)
   } satisfies FastifyInstance['sandboxes'])
 }
 

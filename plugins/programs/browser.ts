@@ -24,17 +24,17 @@ const VERSION = '/json/version'
 async function browser (app: FastifyInstance): Promise<void> {
   app.decorate('browser', {
     async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      await app.sandboxes.startService(facts, { name: 'browser', argv: chromiumArgv(facts), env: displayEnv(facts), cwd: facts.account.home }, signal)
+      await app.services.start(facts, { name: 'browser', argv: chromiumArgv(facts), env: displayEnv(facts), cwd: facts.account.home }, signal)
       await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
     },
     async raise (facts: SessionFacts, signal: AbortSignal) {
-      await app.sandboxes.raiseService(facts, 'browser', signal)
+      await app.services.raise(facts, 'browser', signal)
       await waitForHttp(facts.slot.devToolsPort, VERSION, signal)
     },
     answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devToolsPort, VERSION, signal),
     channel: (facts: SessionFacts, changed: (id: string) => void) => new BrowserChannel(facts.slot.devToolsPort, changed),
     // quietly: asked to end, Chromium would first write to disk a profile that is about to be deleted
-    stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'browser', signal, true)
+    stop: (facts: SessionFacts, signal: AbortSignal) => app.services.stop(facts, 'browser', signal, true)
   })
 }
 
@@ -50,4 +50,4 @@ function chromiumArgv (facts: SessionFacts): string[] {
     `http://localhost:${slot.devServerPort}/`] // the start page
 }
 
-export default fp(browser, { name: 'browser', dependencies: ['sandboxes'] })
+export default fp(browser, { name: 'browser', dependencies: ['services'] })

@@ -54,7 +54,7 @@ async function devServer (app: FastifyInstance): Promise<void> {
     async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
       const port = facts.slot.devServerPort
       const words: Record<string, string> = { $PORT: String(port), $STORE: IN_SANDBOX.template }
-      await app.sandboxes.startService(facts, {
+      await app.services.start(facts, {
         name: 'dev-server',
         argv: template.dev.map(word => word.replace(/\$[A-Z]+/g, name => words[name] ?? name)),
         env: npmRegistry ? { EX10_NPM_REGISTRY: npmRegistry } : {},
@@ -64,7 +64,7 @@ async function devServer (app: FastifyInstance): Promise<void> {
       await waitForHttp(port, READY, signal)
     },
     async raise (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      await app.sandboxes.raiseService(facts, 'dev-server', signal)
+      await app.services.raise(facts, 'dev-server', signal)
       await waitForHttp(facts.slot.devServerPort, READY, signal)
     },
     answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devServerPort, READY, signal),
@@ -75,7 +75,7 @@ async function devServer (app: FastifyInstance): Promise<void> {
     },
     inSources: async (facts: SessionFacts, { kind }: Template, problems: Problem[], signal: AbortSignal) =>
       kind === 'bundled' ? await Promise.all(problems.map(problem => inSources(facts.slot.devServerPort, problem, signal))) : problems,
-    stop: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.stopService(facts, 'dev-server', signal)
+    stop: (facts: SessionFacts, signal: AbortSignal) => app.services.stop(facts, 'dev-server', signal)
   })
 }
 
@@ -92,4 +92,4 @@ async function inSources (port: number, problem: Problem, signal: AbortSignal): 
   }
 }
 
-export default fp(devServer, { name: 'dev-server', dependencies: ['config', 'sandboxes'] })
+export default fp(devServer, { name: 'dev-server', dependencies: ['config', 'services'] })

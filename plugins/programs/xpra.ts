@@ -25,19 +25,19 @@ const PAGE = '/index.html'
 async function xpra (app: FastifyInstance): Promise<void> {
   app.decorate('xpra', {
     async start (facts: SessionFacts, signal: AbortSignal) {
-      await app.sandboxes.startService(facts, { name: 'xvfb', argv: xvfbArgv(facts), env: displayEnv(facts), notifies: true }, signal)
-      await app.sandboxes.startService(facts, { name: 'xpra', argv: xpraArgv(facts), env: { ...displayEnv(facts), XPRA_SYSTEM_CONF_DIRS: '/nonexistent' } }, signal)
+      await app.services.start(facts, { name: 'xvfb', argv: xvfbArgv(facts), env: displayEnv(facts), notifies: true }, signal)
+      await app.services.start(facts, { name: 'xpra', argv: xpraArgv(facts), env: { ...displayEnv(facts), XPRA_SYSTEM_CONF_DIRS: '/nonexistent' } }, signal)
       await waitForHttp(facts.slot.displayPort, PAGE, signal)
     },
-    raiseServer: (facts: SessionFacts, signal: AbortSignal) => app.sandboxes.raiseService(facts, 'xvfb', signal, true),
+    raiseServer: (facts: SessionFacts, signal: AbortSignal) => app.services.raise(facts, 'xvfb', signal, true),
     async raise (facts: SessionFacts, signal: AbortSignal) {
-      await app.sandboxes.raiseService(facts, 'xpra', signal)
+      await app.services.raise(facts, 'xpra', signal)
       await waitForHttp(facts.slot.displayPort, PAGE, signal)
     },
     answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.displayPort, PAGE, signal),
     async stop (facts: SessionFacts, signal: AbortSignal) {
-      await app.sandboxes.stopService(facts, 'xpra', signal)
-      await app.sandboxes.stopService(facts, 'xvfb', signal)
+      await app.services.stop(facts, 'xpra', signal)
+      await app.services.stop(facts, 'xvfb', signal)
     }
   })
 }
@@ -56,4 +56,4 @@ function xpraArgv ({ slot }: SessionFacts): string[] {
     '--video-encoders=none', '--csc-modules=none', '--video-decoders=none', '--encodings=rgb,png,jpeg,webp', '--opengl=no']
 }
 
-export default fp(xpra, { name: 'xpra', dependencies: ['sandboxes'] })
+export default fp(xpra, { name: 'xpra', dependencies: ['services'] })

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { every } from '#domain/concurrency/every.ts'
 import { CrashLoop } from '#domain/programs/crash-loop.ts'
 import type { ServiceExit, SessionEvent } from './event.ts'
-import { CRASH_LIMITS, isServiceName, SERVICES, SERVICE_TITLES, type ServiceName } from '#domain/programs/services.ts'
+import { CRASH_LIMITS, SERVICES, SERVICE_TITLES, type ServiceName } from '#domain/programs/services.ts'
 
 /** What a supervisor can ask and do of one session's programs. */
 export interface Programs {
@@ -22,7 +22,7 @@ export interface Programs {
   kill (name: ServiceName, signal: AbortSignal): Promise<void>
   /** Kills the program and leaves it down. */
   down (name: ServiceName, signal: AbortSignal): Promise<void>
-  lastLines (name: string, count: number): Promise<string[]>
+  lastLines (name: ServiceName, count: number): Promise<string[]>
 }
 
 export interface SupervisorOptions {
@@ -122,15 +122,14 @@ export class Supervisor {
     const exits = this.#programs.nextExits().filter(({ line }) => line > this.#seenLine)
     this.#seenLine = exits.at(-1)?.line ?? this.#seenLine
     for (const exit of exits) await this.#tellExit(exit)
-    for (const name of new Set(exits.map(({ service }) => service).filter(isServiceName))) await this.#afterDeath(name, exits)
+    for (const name of new Set(exits.map(({ service }) => service))) await this.#afterDeath(name, exits)
     // reading whether four programs are up costs more than all of the above: without a death, the inspection does it
     if (exits.length > 0 || this.#wasDegraded || this.#recoveries.size > 0) await this.#tellHealth()
   }
 
   async #tellExit ({ line, at, service, ...how }: ServiceExit): Promise<void> {
-    const title = isServiceName(service) ? SERVICE_TITLES[service] : service
     const lastLines = await this.#programs.lastLines(service, LAST_LINES)
-    this.#tell({ at, type: 'service-exited', message: `${title} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
+    this.#tell({ at, type: 'service-exited', message: `${SERVICE_TITLES[service]} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
   }
 
   async #afterDeath (name: ServiceName, exits: ServiceExit[]): Promise<void> {

@@ -16,7 +16,7 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
     const { source, tail = 200 } = request.query
     const session = app.rights.session(request.principal, request.params.id)
     app.expiry.saw(session.id)
-    return { source, lines: await app.sandboxes.serviceLog(session, source, tail) }
+    return { source, lines: await app.services.log(session, source, tail) }
   })
 }
 

@@ -4,7 +4,8 @@ import { Type, type Static } from '@sinclair/typebox'
 import { archivePaths } from '#domain/code/archive-names.ts'
 import { FILE_BYTES, type FileChange } from '#domain/code/file-changes.ts'
 import { failure } from '#errors.ts'
-import { Transfer, type Place } from './transfer.ts'
+import type { Enter } from '#system/sandbox/enter.ts'
+import { Transfer } from './transfer.ts'
 
 const MAX_LISTED = 20_000
 const MAX_ENTRIES = 20_000
@@ -29,8 +30,8 @@ export type ListedFile = Static<typeof Listed>
 export type SentFile = Static<typeof Sent> & { content: Readable }
 
 /** All regular files below the folder, without folders that `skip` names; `truncated` when there are more. */
-export async function listFiles (place: Place, base: string, skip: readonly string[], signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }> {
-  const transfer = await Transfer.start(place, { do: 'list', base, skip }, signal)
+export async function listFiles (enter: Enter, base: string, skip: readonly string[], signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }> {
+  const transfer = await Transfer.start(enter, { do: 'list', base, skip }, signal)
   try {
     const files: ListedFile[] = []
     for (;;) {
@@ -44,8 +45,8 @@ export async function listFiles (place: Place, base: string, skip: readonly stri
 }
 
 /** Opens a file for reading. @throws {Ex10Error} EX10_PATH_…, EX10_FILE_TOO_LARGE, EX10_WRITER_FAILED */
-export async function sendFile (place: Place, base: string, path: string, signal: AbortSignal): Promise<SentFile> {
-  const transfer = await Transfer.start(place, { do: 'read', base, path }, signal)
+export async function sendFile (enter: Enter, base: string, path: string, signal: AbortSignal): Promise<SentFile> {
+  const transfer = await Transfer.start(enter, { do: 'read', base, path }, signal)
   return await sending(transfer, async () => await transfer.line(Sent))
 }
 
@@ -54,8 +55,8 @@ export async function sendFile (place: Place, base: string, path: string, signal
  * this command first and packs the folder that it makes, whose path replaces the word `$OUT` in the command.
  * @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE, EX10_DISK_FULL, EX10_WRITER_FAILED
  */
-export async function sendZip (place: Place, base: string, skip: readonly string[], build: readonly string[] | undefined, signal: AbortSignal): Promise<{ size: number, content: Readable }> {
-  const transfer = await Transfer.start(place, { do: 'export', transfer: newId(), base, skip, build }, signal)
+export async function sendZip (enter: Enter, base: string, skip: readonly string[], build: readonly string[] | undefined, signal: AbortSignal): Promise<{ size: number, content: Readable }> {
+  const transfer = await Transfer.start(enter, { do: 'export', transfer: newId(), base, skip, build }, signal)
   return await sending(transfer, async () => await transfer.line(Zipped, ZIP_MS))
 }
 
@@ -79,9 +80,9 @@ export interface Received { transfer: string, changes: FileChange[] }
  * of the transfer is left.
  * @throws {Ex10Error} EX10_DISK_FULL, EX10_WRITER_FAILED; errors of `use` and of the content
  */
-export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (transfer: string, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
+export async function receiveFile<T> (enter: Enter, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (transfer: string, file: Static<typeof Staged>) => Promise<T>): Promise<T> {
   const id = newId()
-  const transfer = await Transfer.start(place, { do: 'stage', transfer: id }, signal)
+  const transfer = await Transfer.start(enter, { do: 'stage', transfer: id }, signal)
   try {
     await transfer.send(content)
     return await use(id, await transfer.line(Staged))
@@ -94,9 +95,9 @@ export async function receiveFile<T> (place: Place, content: AsyncIterable<Uint8
  * Unpacks the archive and calls `use`, which lets the file writer move the files. Afterwards nothing of the transfer is left.
  * @throws {Ex10Error} EX10_PATH_…, EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_DISK_FULL, EX10_WRITER_FAILED; errors of `use` and of the content
  */
-export async function receiveArchive<T> (place: Place, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T> {
+export async function receiveArchive<T> (enter: Enter, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T> {
   const id = newId()
-  const transfer = await Transfer.start(place, { do: 'unpack', transfer: id }, signal)
+  const transfer = await Transfer.start(enter, { do: 'unpack', transfer: id }, signal)
   try {
     await transfer.send(content)
     return await use({ transfer: id, changes: changesOf(await readEntries(transfer)) })

@@ -4,8 +4,8 @@ import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '#errors.ts'
 import type { FileChange } from '#domain/code/file-changes.ts'
 import { newQueue } from '#domain/concurrency/queue.ts'
-import type { Account } from '#domain/session.ts'
-import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
+import type { Enter, EnteredProgram } from '#system/sandbox/enter.ts'
+import { programText, pythonArgv } from './session-program.ts'
 
 /** Options of a push as a whole. */
 export interface PushOptions {
@@ -39,16 +39,14 @@ const Answer = Type.Union([Pushed, Type.Object({ error: Type.String({ maxLength:
  * started at the first push, and again after it has died. Pushes are written one after another.
  */
 export class FileWriter {
-  readonly #dir: string
-  readonly #account: Account
-  #program: SessionProgram | undefined
+  readonly #enter: Enter
+  #program: EnteredProgram | undefined
   readonly #inTurn = newQueue()
   #isStopped = false
 
-  /** `dir` is the session's root-owned folder. */
-  constructor (dir: string, account: Account) {
-    this.#dir = dir
-    this.#account = account
+  /** `enter` leads into the session's sandbox. */
+  constructor (enter: Enter) {
+    this.#enter = enter
   }
 
   /**
@@ -68,7 +66,7 @@ export class FileWriter {
   /** Ends the process. */
   stop (): void {
     this.#isStopped = true
-    if (this.#program) letGo(this.#program)
+    this.#program?.letGo()
     this.#program = undefined
   }
 
@@ -104,13 +102,13 @@ export class FileWriter {
   async #kill (): Promise<void> {
     const program = this.#program
     this.#program = undefined
-    if (program) await killProgram(program)
+    await program?.kill()
   }
 
-  async #running (): Promise<SessionProgram> {
+  async #running (): Promise<EnteredProgram> {
     if (this.#isStopped) throw new Error('the session is ending')
-    if (this.#program && isRunning(this.#program) && !this.#program.stdout.destroyed) return this.#program
-    const program = await startProgram(this.#dir, this.#account, PROGRAM)
+    if (this.#program && this.#program.isRunning && !this.#program.stdout.destroyed) return this.#program
+    const program = await this.#enter(pythonArgv(PROGRAM))
     this.#program = program
     return program
   }

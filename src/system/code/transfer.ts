@@ -2,12 +2,9 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Account } from '#domain/session.ts'
 import { failure, isPathError, type Ex10Error } from '#errors.ts'
-import { isRunning, killProgram, letGo, programText, startProgram, type SessionProgram } from './session-program.ts'
-
-/** The place of a session: its root-owned folder, and the account of its programs. */
-export interface Place { dir: string, account: Account }
+import type { Enter, EnteredProgram } from '#system/sandbox/enter.ts'
+import { programText, pythonArgv } from './session-program.ts'
 
 /** The most transfers, and so the most transfer programs, in a session at a time. */
 export const MOST_TRANSFERS = 4
@@ -22,32 +19,23 @@ const LAST_FRAME = Buffer.alloc(4)
 
 /** One run of file-transfer.py: its input and its output. The caller must call `end`, also after an error. */
 export class Transfer {
-  readonly #place: Place
-  readonly #program: SessionProgram
+  readonly #enter: Enter
+  readonly #program: EnteredProgram
   readonly #pieces: AsyncIterator<Buffer>
   #rest: Buffer = Buffer.alloc(0)
 
-  private constructor (place: Place, program: SessionProgram) {
-    this.#place = place
+  private constructor (enter: Enter, program: EnteredProgram) {
+    this.#enter = enter
     this.#program = program
     this.#pieces = program.stdout[Symbol.asyncIterator]()
   }
 
-  /** Starts the program; the signal aborts the transfer. @throws {Ex10Error} EX10_WRITER_FAILED */
-  static async start (place: Place, request: { do: string, [key: string]: unknown }, signal: AbortSignal): Promise<Transfer> {
+  /** Starts the program. The signal aborts the transfer: the program loses its input, and may clean up. @throws {Ex10Error} EX10_WRITER_FAILED; the signal's reason */
+  static async start (enter: Enter, request: { do: string, [key: string]: unknown }, signal: AbortSignal): Promise<Transfer> {
     const source = ['unpack', 'export'].includes(request.do) ? ARCHIVES : FILES
     signal.throwIfAborted()
     try {
-      const program = await startProgram(place.dir, place.account, source, JSON.stringify(request))
-      const breakOff = () => {
-        program.stdin.destroy(signal.reason)
-        program.stdout.destroy(signal.reason)
-      }
-      signal.addEventListener('abort', breakOff)
-      program.once('close', () => signal.removeEventListener('abort', breakOff))
-      program.stdout.on('error', () => {}) // the reader gets the error
-      if (signal.aborted) breakOff()
-      return new Transfer(place, program)
+      return new Transfer(enter, await enter(pythonArgv(source, JSON.stringify(request)), { signal, graceMs: END_MS }))
     } catch (cause) {
       throw failure('WRITER_FAILED', { cause })
     }
@@ -113,22 +101,18 @@ export class Transfer {
 
   /** Ends the transfer. Resolves when neither the program nor its folder is left. */
   async end (): Promise<void> {
-    letGo(this.#program)
-    if (!isRunning(this.#program)) return
-    await once(this.#program, 'exit', { signal: AbortSignal.timeout(END_MS) }).catch(async () => {
-      await killProgram(this.#program)
-      await sweep(this.#place).catch(() => {}) // else the next transfer sweeps, or the session has ended
-    })
+    await this.#program.end(END_MS)
+    if (this.#program.wasKilled) await sweep(this.#enter).catch(() => {}) // else the next transfer sweeps, or the session has ended
   }
 }
 
 /** Removes the folders of killed transfers. */
-async function sweep ({ dir, account }: Place): Promise<void> {
-  const program = await startProgram(dir, account, FILES, '{"do":"sweep"}')
+async function sweep (enter: Enter): Promise<void> {
+  const program = await enter(pythonArgv(FILES, '{"do":"sweep"}'), { timeoutMs: STALL_MS })
   try {
-    await inTime(text(program.stdout))
+    await text(program.stdout)
   } finally {
-    await killProgram(program)
+    await program.kill()
   }
 }
 

@@ -184,13 +184,3 @@ export function confined (account: Account, argv: readonly string[], env: Record
 /** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
 const FILES = await upTo(8192, 'Max open files')
 const PROCESSES = await upTo(4096, 'Max processes')
-
-/** Starts a command of the account inside its sandbox, with pipes to this server. It is killed with the sandbox, and binds no port. */
-export async function enterSandbox (dir: string, account: Account, argv: readonly string[]) {
-  const init = await readInit(dir)
-  if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
-  const child = spawn('sh', [join(SCRIPTS, 'enter.sh'), String(init.pid), ...await readGroups(dir), '--', '--', ...confined(account, argv)],
-    { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
-  if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
-  return child
-}

@@ -1,0 +1,47 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { ServiceName } from '#domain/programs/services.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { SESSION_PATH } from '#system/sandbox/sandbox.ts'
+import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The programs that s6 runs in sessions' sandboxes, as their users: it starts one again when it ends, unless told not to. */
+    services: {
+      /** Gives the service to s6 and starts it; with `notifies`, resolves when it says that it is ready. */
+      start (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
+      /** Starts a service that is down; with `notifies`, resolves when it says that it is ready. */
+      raise (facts: SessionFacts, name: ServiceName, signal: AbortSignal, notifies?: boolean): Promise<void>
+      /** Kills the service, which is then started again. */
+      kill (facts: SessionFacts, name: ServiceName, signal: AbortSignal): Promise<void>
+      /** Kills the service and leaves it down. */
+      down (facts: SessionFacts, name: ServiceName, signal: AbortSignal): Promise<void>
+      /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
+      stop (facts: SessionFacts, name: ServiceName, signal: AbortSignal, quietly?: boolean): Promise<void>
+      isUp (facts: SessionFacts, name: ServiceName): Promise<boolean>
+      /** Whether a signal has stopped the service's program. */
+      isStopped (facts: SessionFacts, name: ServiceName): Promise<boolean>
+      /** The last lines that the service printed, each cut at `lineBytes`, 8 KiB unless given. */
+      log (facts: SessionFacts, name: ServiceName, tail: number, lineBytes?: number): Promise<string[]>
+    }
+  }
+}
+
+async function services (app: FastifyInstance): Promise<void> {
+  const PATH = [...app.config.sessionPath, ...SESSION_PATH].join(':')
+  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
+
+  app.decorate('services', {
+    start: (facts, service, signal) => startService(dirOf(facts), facts.account, { ...service, env: { ...service.env, PATH } }, signal),
+    raise: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
+    kill: (facts, name, signal) => killService(dirOf(facts), name, signal),
+    down: (facts, name, signal) => downService(dirOf(facts), name, signal),
+    stop: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
+    isUp: (facts, name) => isServiceUp(dirOf(facts), name),
+    isStopped: (facts, name) => isServiceStopped(dirOf(facts), name),
+    log: (facts, name, tail, lineBytes) => readLog(dirOf(facts), name, tail, lineBytes)
+  } satisfies FastifyInstance['services'])
+}
+
+export default fp(services, { name: 'services', dependencies: ['config', 'instance'] })
