@@ -7,7 +7,8 @@ import type { CodeUpdates, FirstFiles } from '#domain/sessions/capabilities.ts'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
 import { CodePipeline } from '#domain/code/code-pipeline.ts'
 import type { Kept, Outcome, Running, Stations } from '#domain/code/code-stations.ts'
-import { AUTHORITY_FILE, DISPLAY_NUMBER, PROFILE_DIR } from '#domain/programs/display.ts'
+import { extensionId } from '#domain/programs/extension-id.ts'
+import { PROGRAMS, type ProgramName } from '#domain/programs/programs.ts'
 import { problemsOf } from '#domain/code/extension-problems.ts'
 import { toAllFiles, toChanges } from '#domain/code/file-changes.ts'
 import { parseManifest } from '#domain/code/manifest.ts'
@@ -17,13 +18,11 @@ import { failure } from '#errors.ts'
 import type { PushedFile } from '#schemas/code-update.ts'
 import { Problem } from '#schemas/problem.ts'
 import type { BrowserChannel } from '#system/programs/browser-channel.ts'
-import { extensionId } from '#system/programs/devtools.ts'
 import { reloadExtension, workerSettled } from '#system/programs/extension-reload.ts'
 import { receiveArchive } from '#system/code/file-transfer.ts'
 import { FileWriter } from '#system/code/file-writer.ts'
 import type { Enter } from '#system/sandbox/enter.ts'
 import { keepExtension, keptExtension } from '#system/instance/session-folder.ts'
-import { xAuthority } from '#system/programs/x-authority.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -61,6 +60,8 @@ interface Updates {
 const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
 const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })), isWorkerUp: Type.Optional(Type.Boolean()) })
 
+/** The browser was started again when one of these was. */
+const WITH_BROWSER: readonly ProgramName[] = ['browser', ...PROGRAMS.browser.needs]
 const MAX_WAITING = 10
 const OPEN_MS = 10_000
 /** How long a build and the reload may take together: a project installs its dependencies first. */
@@ -141,22 +142,21 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   }
 
   app.events.observe((facts, { type, service }) => {
-    if (type !== 'service-restarted' || (service !== 'browser' && service !== 'xvfb')) return
+    if (type !== 'service-restarted' || !service || !WITH_BROWSER.includes(service)) return
     const updates = all.get(facts.id)
     updates?.channel.release()
     updates?.pipeline.lost().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension not loaded again'))
   })
   app.audit.own('pipeline', () => all.keys())
   app.decorate('codeUpdates', {
-    async install (facts: SessionFacts, { name, sourceDir }: Template, own: FirstFiles | undefined, signal: AbortSignal) {
+    async install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal) {
       const { writer } = updatesOf(facts)
       await writer.push('', [
-        { path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) },
-        { path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(preferences(pathOf(facts))) },
-        ...(own ? [] : app.templates.get(name).files)
+        ...app.programs.files(facts, template),
+        ...(own ? [] : app.templates.get(template.name).files)
       ])
-      if (own && 'changes' in own) await writer.push(sourceDir, own.changes)
-      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(sourceDir, changes, { transfer }))
+      if (own && 'changes' in own) await writer.push(template.sourceDir, own.changes)
+      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }))
     },
     async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
       if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // its first build may take minutes
@@ -192,9 +192,4 @@ function read (manifest: string | undefined) {
   return manifest === undefined ? undefined : parseManifest(manifest)
 }
 
-/** What Chromium starts with: dev tools lose the extension at its first reload without the developer mode. The icon is in the toolbar. */
-function preferences (path: string): string {
-  return JSON.stringify({ extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId(path)] } })
-}
-
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'sandboxes', 'registry', 'templates', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'sandboxes', 'registry', 'templates', 'programs', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })

@@ -1,7 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { SessionFacts, Template } from '#domain/session.ts'
-import type { ServiceName } from '#domain/programs/services.ts'
+import type { SessionFacts } from '#domain/session.ts'
 import { Supervisor, type Programs } from '#domain/live/supervisor.ts'
 
 declare module 'fastify' {
@@ -9,7 +8,7 @@ declare module 'fastify' {
     /** Keeps sessions' programs running: what died or froze is started again, and every such thing is an event. */
     supervision: {
       /** Watches the session until the returned function is called. Calls `died` once if the sandbox's init is dead. */
-      watch (facts: SessionFacts, template: Template, died: () => void): () => void
+      watch (facts: SessionFacts, died: () => void): () => void
       /** `degraded` while one of the session's programs is down or coming back. */
       health (id: string): Promise<'ok' | 'degraded'>
       /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or does not come. */
@@ -23,28 +22,17 @@ const LINE_BYTES = 500
 async function supervision (app: FastifyInstance): Promise<void> {
   const supervisors = new Map<string, Supervisor>()
 
-  function programsOf (facts: SessionFacts, template: Template): Programs {
+  function programsOf (facts: SessionFacts): Programs {
     const sandbox = app.sandboxes.watch(facts)
-    const { services, xpra, browser, devServer } = app
-    const raise: Record<ServiceName, (signal: AbortSignal) => Promise<void>> = {
-      xvfb: signal => xpra.raiseServer(facts, signal),
-      xpra: signal => xpra.raise(facts, signal),
-      browser: signal => browser.raise(facts, signal),
-      'dev-server': signal => devServer.raise(facts, template, signal)
-    }
-    const answers: Record<ServiceName, (signal: AbortSignal) => Promise<boolean>> = {
-      xvfb: async () => true, // what it serves is its windows: whether those answer is asked of Xpra
-      xpra: signal => xpra.answers(facts, signal),
-      browser: signal => browser.answers(facts, signal),
-      'dev-server': signal => devServer.answers(facts, signal)
-    }
+    const { services, programs } = app
     return {
+      names: services.names(facts),
       isAlive: () => sandbox.isAlive(),
       nextExits: () => sandbox.nextExits(),
       isUp: name => services.isUp(facts, name),
       isStopped: name => services.isStopped(facts, name),
-      answers: (name, signal) => answers[name](signal),
-      raise: (name, signal) => raise[name](signal),
+      answers: (name, signal) => programs.answers(facts, name, signal),
+      raise: (name, signal) => programs.raise(facts, name, signal),
       kill: (name, signal) => services.kill(facts, name, signal),
       down: (name, signal) => services.down(facts, name, signal),
       lastLines: (name, count) => services.log(facts, name, count, LINE_BYTES)
@@ -53,10 +41,10 @@ async function supervision (app: FastifyInstance): Promise<void> {
 
   app.audit.own('supervisor', () => supervisors.keys(), ({ id }) => [id])
   app.decorate('supervision', {
-    watch (facts: SessionFacts, template: Template, died: () => void) {
+    watch (facts: SessionFacts, died: () => void) {
       const log = app.log.child({ sessionId: facts.id })
       const supervisor = new Supervisor({
-        programs: programsOf(facts, template),
+        programs: programsOf(facts),
         past: app.events.past(facts.id),
         tell (event) {
           log.warn({ event }, event.message)
@@ -77,4 +65,4 @@ async function supervision (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'xpra', 'browser', 'dev-server'] })
+export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'programs'] })

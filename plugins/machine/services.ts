@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { ServiceName } from '#domain/programs/services.ts'
+import type { ProgramName } from '#domain/programs/programs.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { SESSION_PATH } from '#system/sandbox/sandbox.ts'
-import { downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
+import { definedServices, downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -12,18 +12,20 @@ declare module 'fastify' {
       /** Gives the service to s6 and starts it; with `notifies`, resolves when it says that it is ready. */
       start (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
       /** Starts a service that is down; with `notifies`, resolves when it says that it is ready. */
-      raise (facts: SessionFacts, name: ServiceName, signal: AbortSignal, notifies?: boolean): Promise<void>
+      raise (facts: SessionFacts, name: ProgramName, signal: AbortSignal, notifies?: boolean): Promise<void>
       /** Kills the service, which is then started again. */
-      kill (facts: SessionFacts, name: ServiceName, signal: AbortSignal): Promise<void>
+      kill (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
       /** Kills the service and leaves it down. */
-      down (facts: SessionFacts, name: ServiceName, signal: AbortSignal): Promise<void>
+      down (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
       /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
-      stop (facts: SessionFacts, name: ServiceName, signal: AbortSignal, quietly?: boolean): Promise<void>
-      isUp (facts: SessionFacts, name: ServiceName): Promise<boolean>
+      stop (facts: SessionFacts, name: ProgramName, signal: AbortSignal, quietly?: boolean): Promise<void>
+      /** The programs that the session was made with. */
+      names (facts: SessionFacts): ProgramName[]
+      isUp (facts: SessionFacts, name: ProgramName): Promise<boolean>
       /** Whether a signal has stopped the service's program. */
-      isStopped (facts: SessionFacts, name: ServiceName): Promise<boolean>
+      isStopped (facts: SessionFacts, name: ProgramName): Promise<boolean>
       /** The last lines that the service printed, each cut at `lineBytes`, 8 KiB unless given. */
-      log (facts: SessionFacts, name: ServiceName, tail: number, lineBytes?: number): Promise<string[]>
+      log (facts: SessionFacts, name: ProgramName, tail: number, lineBytes?: number): Promise<string[]>
     }
   }
 }
@@ -38,6 +40,7 @@ async function services (app: FastifyInstance): Promise<void> {
     kill: (facts, name, signal) => killService(dirOf(facts), name, signal),
     down: (facts, name, signal) => downService(dirOf(facts), name, signal),
     stop: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
+    names: facts => definedServices(dirOf(facts)),
     isUp: (facts, name) => isServiceUp(dirOf(facts), name),
     isStopped: (facts, name) => isServiceStopped(dirOf(facts), name),
     log: (facts, name, tail, lineBytes) => readLog(dirOf(facts), name, tail, lineBytes)

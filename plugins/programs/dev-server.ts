@@ -2,20 +2,14 @@ import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { DevServer } from '#domain/sessions/capabilities.ts'
 import type { SessionFacts, Template } from '#domain/session.ts'
 import { Problem } from '#schemas/problem.ts'
 import { loopbackJson } from '#system/kernel/loopback-json.ts'
-import { IN_SANDBOX } from '#system/sandbox/sandbox.ts'
-import { answersHttp, waitForHttp } from '#system/kernel/tcp.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The template's dev server, which makes of the sources what Chromium loads, and tells what has changed. */
-    devServer: DevServer & {
-      /** Starts the dev server again if it is down; resolves when it answers. */
-      raise (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-      answers (facts: SessionFacts, signal: AbortSignal): Promise<boolean>
+    devServer: {
       /**
        * Has everything built that was written before the call, and tells what changed since version `after`. With `waitMs`,
        * it answers when there is a later version, or when that time is over.
@@ -41,7 +35,6 @@ export type Changes = Static<typeof Changes>
 /** Where in the sources a place of a built file comes from. */
 const Origin = Type.Union([Type.Null(), Type.Pick(Problem, ['file', 'line', 'column'])])
 
-const READY = '/'
 const ORIGIN_BYTES = 8192
 const ORIGIN_MS = 2000
 const ANSWER_BYTES = 2 * 1024 * 1024
@@ -49,33 +42,14 @@ const ANSWER_BYTES = 2 * 1024 * 1024
 const LATE_MS = 10_000
 
 async function devServer (app: FastifyInstance): Promise<void> {
-  const { npmRegistry } = app.config
   app.decorate('devServer', {
-    async start (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      const port = facts.slot.devServerPort
-      const words: Record<string, string> = { $PORT: String(port), $STORE: IN_SANDBOX.template }
-      await app.services.start(facts, {
-        name: 'dev-server',
-        argv: template.dev.map(word => word.replace(/\$[A-Z]+/g, name => words[name] ?? name)),
-        env: npmRegistry ? { EX10_NPM_REGISTRY: npmRegistry } : {},
-        cwd: facts.account.home,
-        once: true
-      }, signal)
-      await waitForHttp(port, READY, signal)
-    },
-    async raise (facts: SessionFacts, template: Template, signal: AbortSignal) {
-      await app.services.raise(facts, 'dev-server', signal)
-      await waitForHttp(facts.slot.devServerPort, READY, signal)
-    },
-    answers: (facts: SessionFacts, signal: AbortSignal) => answersHttp(facts.slot.devServerPort, READY, signal),
     async changes (facts: SessionFacts, after: number, waitMs: number, outer: AbortSignal) {
       const signal = waitMs > 0 ? AbortSignal.any([outer, AbortSignal.timeout(waitMs + LATE_MS)]) : outer
       const answer = await loopbackJson(facts.slot.devServerPort, `/changes?after=${after}&wait=${waitMs}`, { maxBytes: ANSWER_BYTES, signal })
       return Value.Decode(Changes, answer)
     },
     inSources: async (facts: SessionFacts, { kind }: Template, problems: Problem[], signal: AbortSignal) =>
-      kind === 'bundled' ? await Promise.all(problems.map(problem => inSources(facts.slot.devServerPort, problem, signal))) : problems,
-    stop: (facts: SessionFacts, signal: AbortSignal) => app.services.stop(facts, 'dev-server', signal)
+      kind === 'bundled' ? await Promise.all(problems.map(problem => inSources(facts.slot.devServerPort, problem, signal))) : problems
   })
 }
 
@@ -92,4 +66,4 @@ async function inSources (port: number, problem: Problem, signal: AbortSignal): 
   }
 }
 
-export default fp(devServer, { name: 'dev-server', dependencies: ['config', 'services'] })
+export default fp(devServer, { name: 'dev-server' })

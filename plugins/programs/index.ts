@@ -1,6 +1,6 @@
 import browser from './browser.ts'
 import devServer from './dev-server.ts'
-import xpra from './xpra.ts'
+import programs from './programs.ts'
 
 /** What runs inside a session. Each plugin comes after those that it needs. */
-export default [xpra, browser, devServer]
+export default [programs, browser, devServer]

@@ -166,5 +166,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'sessions']
+  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions']
 })

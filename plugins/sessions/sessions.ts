@@ -78,7 +78,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   /** Those of a session of an earlier server go on from its clocks. */
   function watch (session: Live, clocks?: Clocks): void {
     const { facts } = session
-    const unsupervise = app.supervision.watch(facts, app.templates.get(facts.template), () => {
+    const unsupervise = app.supervision.watch(facts, () => {
       app.log.error({ sessionId: facts.id }, 'sandbox died')
       endOrLog(facts.id, 'crashed') // never rejects
     })
@@ -243,5 +243,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'xpra', 'browser', 'dev-server', 'events', 'expiry', 'shares', 'supervision']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision']
 })

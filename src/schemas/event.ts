@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { EVENT_TYPES } from '#domain/live/event.ts'
+import { PROGRAM_NAMES } from '#domain/programs/programs.ts'
 import { Problems } from './problem.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
@@ -12,7 +13,7 @@ export const SessionEvent = Type.Object({
   at: Type.String({ format: 'date-time' }),
   type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { description: 'expiring: the session is about to end by itself; extended: that end is postponed; pushed: files were written; reloaded: the browser runs them; problem: the problems of the extension have changed; warning: the server is about to act, for the given reason; heartbeat: no event for 15 s' }),
   message: Type.String(),
-  service: Type.Optional(Type.String({ description: 'xvfb, xpra, browser or dev-server' })),
+  service: Type.Optional(Type.String({ description: `${PROGRAM_NAMES.slice(0, -1).join(', ')} or ${PROGRAM_NAMES.at(-1)}` })),
   exitCode: Type.Optional(Type.Integer({ description: 'Exit code of the service' })),
   signal: Type.Optional(Type.String({ description: 'Signal that killed the service' })),
   lastLines: Type.Optional(Type.Array(Type.String(), { description: 'Last lines of the service\'s output' })),

@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { LOG_SOURCES } from '#domain/programs/programs.ts'
 import { PushedFile } from './code-update.ts'
 import { SessionId } from './common.ts'
 import { Problems } from './problem.ts'
@@ -33,8 +34,6 @@ export const SessionView = Type.Object({
   expiresBecause: Type.Optional(ExpiresBecause)
 }, { $id: 'Session' })
 export type SessionView = Static<typeof SessionView>
-
-export const LOG_SOURCES = ['dev-server', 'xpra', 'browser'] as const
 
 export const LogsQuery = Type.Object({
   source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'The program whose output is wanted' }),

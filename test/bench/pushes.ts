@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connectDevTools, extensionId, type DevTools } from '#system/programs/devtools.ts'
+import { extensionId } from '#domain/programs/extension-id.ts'
+import { connectDevTools, type DevTools } from '#system/programs/devtools.ts'
 import { readFacts } from '#support/sandbox.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 

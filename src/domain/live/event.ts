@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import type { Problem } from '#domain/programs/problem.ts'
-import { isServiceName, type ServiceName } from '#domain/programs/services.ts'
+import { isProgramName, type ProgramName } from '#domain/programs/programs.ts'
 import type { ExpiryCause } from './clocks.ts'
 
 /** What happens to a session, as its people and operators read it. */
@@ -13,7 +13,7 @@ export interface SessionEvent {
   at: string
   type: typeof EVENT_TYPES[number]
   message: string
-  service?: ServiceName
+  service?: ProgramName
   /** How the service's process ended: one of the two. */
   exitCode?: number
   signal?: string
@@ -50,7 +50,7 @@ export function reloadedEvent ({ tabs, closed, replaced }: { tabs: number, close
 }
 
 /** A line that the supervisor wrote when a service ended: `time service exit signal`; see finish.sh. */
-export interface ServiceExit { line: number, at: string, service: ServiceName, exitCode?: number, signal?: string }
+export interface ServiceExit { line: number, at: string, service: ProgramName, exitCode?: number, signal?: string }
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]))
 
@@ -58,7 +58,7 @@ const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) =
 export function parseExits (text: string, first: number): ServiceExit[] {
   return text.split('\n').slice(0, -1).flatMap((line, index) => {
     const [, at, service, exit, signal] = /^(\S+) ([a-z-]+) (\d+) (\d+)$/.exec(line) ?? []
-    if (at === undefined || service === undefined || !isServiceName(service)) return []
+    if (at === undefined || service === undefined || !isProgramName(service)) return []
     const how = exit === '256' ? { signal: SIGNALS.get(Number(signal)) ?? `signal ${signal}` } : { exitCode: Number(exit) }
     return [{ line: first + index, at, service, ...how }]
   })

@@ -3,26 +3,28 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { every } from '#domain/concurrency/every.ts'
 import { CrashLoop } from '#domain/programs/crash-loop.ts'
 import type { ServiceExit, SessionEvent } from './event.ts'
-import { CRASH_LIMITS, SERVICES, SERVICE_TITLES, type ServiceName } from '#domain/programs/services.ts'
+import { dependantsOf, PROGRAMS, type ProgramName } from '#domain/programs/programs.ts'
 
 /** What a supervisor can ask and do of one session's programs. */
 export interface Programs {
+  /** Those that it has: of a session of an earlier version, some may be missing. */
+  names: readonly ProgramName[]
   /** Whether the sandbox's init lives. */
   isAlive (): boolean
   /** The deaths that the sandbox's own supervisor noted since the last call. */
   nextExits (): ServiceExit[]
-  isUp (name: ServiceName): Promise<boolean>
+  isUp (name: ProgramName): Promise<boolean>
   /** Whether a signal has stopped the program. */
-  isStopped (name: ServiceName): Promise<boolean>
+  isStopped (name: ProgramName): Promise<boolean>
   /** Whether the program answers whoever it serves. */
-  answers (name: ServiceName, signal: AbortSignal): Promise<boolean>
+  answers (name: ProgramName, signal: AbortSignal): Promise<boolean>
   /** Starts the program if it is down; resolves when it answers. */
-  raise (name: ServiceName, signal: AbortSignal): Promise<void>
+  raise (name: ProgramName, signal: AbortSignal): Promise<void>
   /** Kills the program, to be started again. */
-  kill (name: ServiceName, signal: AbortSignal): Promise<void>
+  kill (name: ProgramName, signal: AbortSignal): Promise<void>
   /** Kills the program and leaves it down. */
-  down (name: ServiceName, signal: AbortSignal): Promise<void>
-  lastLines (name: ServiceName, count: number): Promise<string[]>
+  down (name: ProgramName, signal: AbortSignal): Promise<void>
+  lastLines (name: ProgramName, count: number): Promise<string[]>
 }
 
 export interface SupervisorOptions {
@@ -52,12 +54,12 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #programs: Programs
   readonly #stop = new AbortController()
-  readonly #loops = new Map(SERVICES.map(name => [name, new CrashLoop(CRASH_LIMITS[name])]))
+  readonly #loops: Map<ProgramName, CrashLoop>
   /** The programs that are coming back. */
-  readonly #recoveries = new Map<ServiceName, { done: Promise<void>, cancel: AbortController, hurry: AbortController }>()
-  readonly #givenUp = new Set<ServiceName>()
+  readonly #recoveries = new Map<ProgramName, { done: Promise<void>, cancel: AbortController, hurry: AbortController }>()
+  readonly #givenUp = new Set<ProgramName>()
   /** How often in a row a program did not answer. */
-  readonly #silent = new Map<ServiceName, number>()
+  readonly #silent = new Map<ProgramName, number>()
   #inspections = 0
   #seenLine: number
   #wasDegraded = false
@@ -65,6 +67,7 @@ export class Supervisor {
   constructor (options: SupervisorOptions) {
     this.#options = options
     this.#programs = options.programs
+    this.#loops = new Map(this.#programs.names.map(name => [name, new CrashLoop(PROGRAMS[name].crashLimit)]))
     this.#seenLine = Math.max(0, ...options.past.map(event => event.line ?? 0))
   }
 
@@ -81,7 +84,7 @@ export class Supervisor {
   /** `degraded` while a program is down or coming back. */
   async health (): Promise<'ok' | 'degraded'> {
     if (this.#recoveries.size > 0) return 'degraded'
-    const areUp = await Promise.all(SERVICES.map(name => this.#programs.isUp(name)))
+    const areUp = await Promise.all(this.#programs.names.map(name => this.#programs.isUp(name)))
     return areUp.every(Boolean) ? 'ok' : 'degraded'
   }
 
@@ -91,7 +94,7 @@ export class Supervisor {
     this.#givenUp.clear()
     for (const name of retried) {
       this.#loops.get(name)?.forgive()
-      if (!(retried.includes('xvfb') && followsXServer(name))) this.#recover(name, 0)
+      if (!PROGRAMS[name].needs.some(needed => retried.includes(needed))) this.#recover(name, 0)
     }
     for (const { hurry } of this.#recoveries.values()) hurry.abort()
     const waited = new AbortController()
@@ -129,25 +132,25 @@ export class Supervisor {
 
   async #tellExit ({ line, at, service, ...how }: ServiceExit): Promise<void> {
     const lastLines = await this.#programs.lastLines(service, LAST_LINES)
-    this.#tell({ at, type: 'service-exited', message: `${SERVICE_TITLES[service]} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
+    this.#tell({ at, type: 'service-exited', message: `${PROGRAMS[service].title} ended: ${how.signal ?? `exit code ${how.exitCode}`}`, service, ...how, lastLines, line })
   }
 
-  async #afterDeath (name: ServiceName, exits: ServiceExit[]): Promise<void> {
-    if (followsXServer(name) && (this.#recoveries.has('xvfb') || exits.some(({ service }) => service === 'xvfb'))) return
+  async #afterDeath (name: ProgramName, exits: ServiceExit[]): Promise<void> {
+    if (PROGRAMS[name].needs.some(needed => this.#recoveries.has(needed) || exits.some(({ service }) => service === needed))) return // it comes back with that
     const pauseMs = this.#loops.get(name)?.died(performance.now())
     if (pauseMs === undefined) await this.#giveUp(name)
     else this.#recover(name, pauseMs)
   }
 
-  async #giveUp (name: ServiceName): Promise<void> {
+  async #giveUp (name: ProgramName): Promise<void> {
     this.#recoveries.get(name)?.cancel.abort()
     this.#givenUp.add(name)
     await this.#programs.down(name, this.#stop.signal)
-    this.#tell({ type: 'service-given-up', service: name, message: `${SERVICE_TITLES[name]} ended too often and is not started again: push code to try again, or end the session` })
+    this.#tell({ type: 'service-given-up', service: name, message: `${PROGRAMS[name].title} ended too often and is not started again: push code to try again, or end the session` })
   }
 
   /** Brings a program back in the background. */
-  #recover (name: ServiceName, pauseMs: number): void {
+  #recover (name: ProgramName, pauseMs: number): void {
     this.#recoveries.get(name)?.cancel.abort()
     const cancel = new AbortController()
     const hurry = new AbortController()
@@ -161,28 +164,23 @@ export class Supervisor {
     this.#recoveries.set(name, { done, cancel, hurry })
   }
 
-  async #bringBack (name: ServiceName, pauseMs: number, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
+  async #bringBack (name: ProgramName, pauseMs: number, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
     if (pauseMs > 0) {
-      this.#tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${SERVICE_TITLES[name]} is started again in ${pauseMs / 1000} s` })
+      this.#tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${PROGRAMS[name].title} is started again in ${pauseMs / 1000} s` })
       await delay(pauseMs, undefined, { signal: AbortSignal.any([hurry, stop]), ref: false }).catch(() => stop.throwIfAborted())
     }
     const signal = AbortSignal.any([stop, AbortSignal.timeout(RECOVERY_MS)])
-    if (name === 'xvfb') await this.#rebuildDisplay(signal)
-    else await this.#programs.raise(name, signal)
+    const dependants = dependantsOf(name).filter(other => this.#programs.names.includes(other))
+    await Promise.all(dependants.map(other => this.#programs.down(other, signal)))
+    for (const other of [name, ...dependants]) await this.#programs.raise(other, signal)
     this.#silent.delete(name)
-    this.#tell({ type: 'service-restarted', service: name, message: `${SERVICE_TITLES[name]} is back` })
-  }
-
-  /** Xpra can start only when there is an X server, and Chromium may open its window only when Xpra has the display. */
-  async #rebuildDisplay (signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#programs.down('xpra', signal), this.#programs.down('browser', signal)])
-    for (const name of ['xvfb', 'xpra', 'browser'] as const) await this.#programs.raise(name, signal)
+    this.#tell({ type: 'service-restarted', service: name, message: `${PROGRAMS[name].title} is back` })
   }
 
   async #inspect (): Promise<void> {
     const isTurn = this.#inspections++ % ASK_EVERY === 0
-    await Promise.all(SERVICES.map(async name => {
-      if (this.#recoveries.has(name) || this.#recoveries.has('xvfb') || this.#givenUp.has(name)) return
+    await Promise.all(this.#programs.names.map(async name => {
+      if (this.#givenUp.has(name) || [name, ...PROGRAMS[name].needs].some(other => this.#recoveries.has(other))) return
       if (!await this.#programs.isUp(name)) return this.#raiseForgotten(name)
       if (await this.#isFrozen(name)) return this.#killFrozen(name, 'was stopped')
       if (!isTurn && this.#silent.get(name) === 0) return
@@ -196,21 +194,21 @@ export class Supervisor {
   }
 
   /** One that is down although nobody is to bring it back: an earlier server, that has ended, was. */
-  async #raiseForgotten (name: ServiceName): Promise<void> {
+  async #raiseForgotten (name: ProgramName): Promise<void> {
     await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false }) // its death is told of, if it is a new one
     if (!this.#recoveries.has(name) && !this.#givenUp.has(name) && !await this.#programs.isUp(name)) this.#recover(name, 0)
   }
 
   /** Looks twice: a debugger stops a program for a moment. */
-  async #isFrozen (name: ServiceName): Promise<boolean> {
+  async #isFrozen (name: ProgramName): Promise<boolean> {
     if (!await this.#programs.isStopped(name)) return false
     await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false })
     return this.#programs.isStopped(name)
   }
 
-  async #killFrozen (name: ServiceName, why: string): Promise<void> {
+  async #killFrozen (name: ProgramName, why: string): Promise<void> {
     this.#silent.delete(name)
-    this.#tell({ type: 'service-frozen', service: name, message: `${SERVICE_TITLES[name]} ${why}: it is killed and started again` })
+    this.#tell({ type: 'service-frozen', service: name, message: `${PROGRAMS[name].title} ${why}: it is killed and started again` })
     await this.#programs.kill(name, this.#stop.signal)
   }
 
@@ -222,9 +220,4 @@ export class Supervisor {
       ? { type: 'degraded', message: 'The session is degraded: a program of it is down' }
       : { type: 'recovered', message: 'The session is well again' })
   }
-}
-
-/** Its end follows from the X server's, and it comes back with it. */
-function followsXServer (name: ServiceName): boolean {
-  return name === 'xpra' || name === 'browser'
 }

@@ -1,4 +1,5 @@
 import type { FileChange } from '#domain/code/file-changes.ts'
+import type { ProgramStep } from '#domain/programs/programs.ts'
 import type { Account, SessionFacts, Template } from '#domain/session.ts'
 
 /**
@@ -12,9 +13,7 @@ export interface Capabilities {
   homes: Homes
   firewall: Firewall
   sandboxes: Sandboxes
-  xpra: Xpra
-  browser: Browser
-  devServer: DevServer
+  programs: Programs
   codeUpdates: CodeUpdates
   registry: Registry
 }
@@ -47,22 +46,13 @@ export interface Sandboxes {
   remove (facts: SessionFacts, signal: AbortSignal): Promise<void>
 }
 
-export interface Xpra {
-  /** Resolves when the display answers HTTP on its port. */
-  start (facts: SessionFacts, signal: AbortSignal): Promise<void>
-  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
-}
-
-export interface Browser {
-  /** Resolves when DevTools answers. The display and the built extension must exist. */
-  start (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
-}
-
-export interface DevServer {
-  /** Resolves when the first build has been written and the dev server answers. */
-  start (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
-  stop (facts: SessionFacts, signal: AbortSignal): Promise<void>
+export interface Programs {
+  /**
+   * Starts the programs of the step, one after the other; resolves when the last one answers: a dev server when its first
+   * build has been written, too. Chromium needs the display, and the extension's files.
+   */
+  start (facts: SessionFacts, step: ProgramStep, template: Template, signal: AbortSignal): Promise<void>
+  stop (facts: SessionFacts, step: ProgramStep, signal: AbortSignal): Promise<void>
 }
 
 /** What a session begins with in the place of its template's files: the person's own. */

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Capabilities, FirstFiles } from './capabilities.ts'
 import type { Failpoint } from './failpoint.ts'
+import { byProgramStep } from '#domain/programs/programs.ts'
 import type { SessionFacts, Template } from '#domain/session.ts'
 import { STEPS, stepMessage, UNDONE_STEPS, type Step, type UndoneStep } from './steps.ts'
 import type { Undo, UndoStack, When } from './undo-stack.ts'
@@ -81,9 +82,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template,
     sandbox: signal => make.sandboxes.create(facts, template, signal),
     firewall: signal => make.firewall.open(facts, signal),
     template: signal => make.codeUpdates.install(facts, template, own, signal),
-    display: signal => make.xpra.start(facts, signal),
-    browser: signal => make.browser.start(facts, template, signal),
-    'dev-server': signal => make.devServer.start(facts, template, signal),
+    ...byProgramStep(step => (signal: AbortSignal) => make.programs.start(facts, step, template, signal)),
     ready: signal => make.codeUpdates.begin(facts, template, own !== undefined, signal)
   }
 }
@@ -114,9 +113,7 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
       make.codeUpdates.stop(facts)
       await kill(signal)
     },
-    display: signal => make.xpra.stop(facts, signal),
-    browser: signal => make.browser.stop(facts, signal),
-    'dev-server': signal => make.devServer.stop(facts, signal)
+    ...byProgramStep(step => (signal: AbortSignal) => make.programs.stop(facts, step, signal))
   }
   return new Map(UNDONE_STEPS.map(step => [step, async signal => {
     await failpoint(`undo-${step}`, 'before', signal)

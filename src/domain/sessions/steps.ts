@@ -1,12 +1,12 @@
-/** The steps of a creation, in the order in which they are reported; named nowhere else. */
-export const STEPS = [
-  'reserve', 'record', 'user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser', 'dev-server', 'ready'
-] as const
+import { byProgramStep, PROGRAM_STEPS, stepMessageOf } from '#domain/programs/programs.ts'
+
+/** The steps of a creation, in the order in which they are reported; named nowhere else but in the table of programs. */
+export const STEPS = ['reserve', 'record', 'user', 'home', 'sandbox', 'firewall', 'template', ...PROGRAM_STEPS, 'ready'] as const
 
 export type Step = typeof STEPS[number]
 
 /** The steps that `createSession` does and undoes: a teardown runs them in the reverse order. What `reserve` has is given back after them. */
-export const UNDONE_STEPS = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', 'display', 'browser', 'dev-server'] as const satisfies Step[]
+export const UNDONE_STEPS = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', ...PROGRAM_STEPS] as const satisfies Step[]
 
 export type UndoneStep = typeof UNDONE_STEPS[number]
 
@@ -23,9 +23,7 @@ const messages: Record<Step, string> = {
   sandbox: 'Starting the sandbox',
   firewall: 'Setting the firewall rules',
   template: 'Copying the extension template',
-  display: 'Starting the display',
-  browser: 'Starting Chromium with the extension',
-  'dev-server': 'Waiting for the dev server',
+  ...byProgramStep(stepMessageOf),
   ready: 'Checking that everything answers'
 }
 

@@ -30,7 +30,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     const reason = record?.endedAt && endToTell(record, new Date())
     if (reason) return { state: record.state, display: false, reason }
     const session = app.sessions.get(request.params.id)
-    const display = session.state === 'ready' && await app.xpra.answers(session, AbortSignal.timeout(ANSWER_MS))
+    const display = session.state === 'ready' && await app.programs.answers(session, 'xpra', AbortSignal.timeout(ANSWER_MS))
     return { state: session.state, display, ...app.expiry.show(session.id) }
   })
 }

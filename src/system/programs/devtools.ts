@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import WebSocket from 'ws'
@@ -7,12 +6,6 @@ import { loopbackJson } from '#system/kernel/loopback-json.ts'
 
 const Version = Type.Object({ webSocketDebuggerUrl: Type.String({ pattern: '^ws://[^/]+/devtools/browser/[0-9a-f-]+$' }) })
 const MAX_BYTES = 2 * 1024 * 1024
-
-/** The id that Chromium gives an unpacked extension: from its path, 32 letters a to p. */
-export function extensionId (extensionDir: string): string {
-  return createHash('sha256').update(extensionDir).digest('hex').slice(0, 32)
-    .replace(/./g, digit => String.fromCharCode(97 + parseInt(digit, 16)))
-}
 
 /** Opens a DevTools connection to the browser. */
 export async function connectDevTools (port: number, signal: AbortSignal): Promise<DevTools> {

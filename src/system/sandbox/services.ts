@@ -1,10 +1,10 @@
-import { constants, readFileSync } from 'node:fs'
+import { constants, existsSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ifGone, textOf } from '#system/kernel/gone.ts'
 import { isAlive, parseStat, until } from '#system/kernel/processes.ts'
-import type { ServiceName } from '#domain/programs/services.ts'
+import { PROGRAM_NAMES, type ProgramName } from '#domain/programs/programs.ts'
 import { plainText } from '#domain/machine/plain-text.ts'
 import { quickly } from '#system/kernel/quickly.ts'
 import { run } from '#system/kernel/run.ts'
@@ -13,7 +13,7 @@ import type { Account } from '#domain/session.ts'
 
 /** A program that s6 keeps running inside a sandbox, as the session's account. */
 export interface Service {
-  name: ServiceName
+  name: ProgramName
   argv: readonly string[]
   env?: Record<string, string>
   /** Working folder; entered as the account. */
@@ -42,18 +42,18 @@ export async function startService (dir: string, account: Account, service: Serv
 }
 
 /** Starts a service that is down. Resolves when its program was started, or with `notifies` when it says that it is ready. */
-export async function raiseService (dir: string, name: ServiceName, notifies: boolean, signal: AbortSignal): Promise<void> {
+export async function raiseService (dir: string, name: ProgramName, notifies: boolean, signal: AbortSignal): Promise<void> {
   await run(['s6-svc', notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, name)], { signal, timeoutMs: 21_000 })
 }
 
 /** Kills the service's program, which s6 then starts again. */
-export async function killService (dir: string, name: ServiceName, signal: AbortSignal): Promise<void> {
+export async function killService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   if (!await tell(dir, name, 'k')) throw new Error(`nobody supervises ${name}`)
 }
 
 /** Kills the service's program and leaves it down; resolves when it is. */
-export async function downService (dir: string, name: ServiceName, signal: AbortSignal): Promise<void> {
+export async function downService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
   await run(['s6-svc', '-dkwD', '-T', '5000', serviceDir(dir, name)], { signal })
 }
 
@@ -61,18 +61,23 @@ export async function downService (dir: string, name: ServiceName, signal: Abort
  * Tells s6 not to restart the service, and unless `quietly`, the program to end. Does not wait for it: the kill of the
  * sandbox does.
  */
-export async function stopService (dir: string, name: ServiceName, quietly: boolean, signal: AbortSignal): Promise<void> {
+export async function stopService (dir: string, name: ProgramName, quietly: boolean, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   await tell(dir, name, quietly ? 'O' : 'd')
 }
 
+/** The services that s6 was given, in the order of the table; to be asked when a session begins to be watched, so without a promise. */
+export function definedServices (dir: string): ProgramName[] {
+  return PROGRAM_NAMES.filter(name => existsSync(serviceDir(dir, name)))
+}
+
 /** Whether the service's program runs. */
-export async function isServiceUp (dir: string, name: ServiceName): Promise<boolean> {
+export async function isServiceUp (dir: string, name: ProgramName): Promise<boolean> {
   return await readPid(dir, name) !== undefined
 }
 
 /** Whether the service's program was stopped by a signal (SIGSTOP), and so does nothing although it runs. */
-export async function isServiceStopped (dir: string, name: ServiceName): Promise<boolean> {
+export async function isServiceStopped (dir: string, name: ProgramName): Promise<boolean> {
   const [init, pid] = await Promise.all([readInit(dir), readPid(dir, name)])
   if (!init || pid === undefined || !await isAlive(init)) return false
   // the sandbox's own /proc, by its init: there the pid means what it means to s6
@@ -84,7 +89,7 @@ export async function isServiceStopped (dir: string, name: ServiceName): Promise
  * The service's pid inside the sandbox, while its program runs: from the status file of s6 2.11 (s6_svstatus_unpack), 12
  * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
  */
-async function readPid (dir: string, name: ServiceName): Promise<number | undefined> {
+async function readPid (dir: string, name: ProgramName): Promise<number | undefined> {
   const status = await quickly(() => readFileSync(join(serviceDir(dir, name), 'supervise', 'status'))).catch(ifGone())
   if (status?.length !== 35) return undefined
   const isFinishing = ((status[34] ?? 0) & 2) !== 0
@@ -92,7 +97,7 @@ async function readPid (dir: string, name: ServiceName): Promise<number | undefi
 }
 
 /** The last lines of a service's output, each cut at `lineBytes` and without control characters: they are the session's words. */
-export async function readLog (dir: string, name: ServiceName, tail: number, lineBytes = LINE_BYTES): Promise<string[]> {
+export async function readLog (dir: string, name: ProgramName, tail: number, lineBytes = LINE_BYTES): Promise<string[]> {
   const logs = join(dir, 'logs', name)
   const rotated = (await readdir(logs).catch(ifGone()) ?? []).filter(file => file.startsWith('@')).sort().at(-1)
   const files = [rotated, 'current'].filter(file => file !== undefined)
@@ -112,12 +117,12 @@ function lastLines (bytes: Buffer, count: number): string[] {
   return lines
 }
 
-function serviceDir (dir: string, name: ServiceName): string {
+function serviceDir (dir: string, name: ProgramName): string {
   return join(dir, 'services', name)
 }
 
 /** Whether an s6-supervise reads the service's control pipe, and has written its first status. */
-async function isSupervised (dir: string, name: ServiceName): Promise<boolean> {
+async function isSupervised (dir: string, name: ProgramName): Promise<boolean> {
   return await tell(dir, name, '') && await textOf(join(serviceDir(dir, name), 'supervise', 'status')) !== undefined
 }
 
@@ -125,7 +130,7 @@ async function isSupervised (dir: string, name: ServiceName): Promise<boolean> {
  * Gives the service's supervisor orders, a letter each as s6-svc(8) writes them. No process is started for it: beside a
  * session that forks without end, that can take seconds. Returns false when nobody listens, not yet or not any more.
  */
-async function tell (dir: string, name: ServiceName, orders: string): Promise<boolean> {
+async function tell (dir: string, name: ProgramName, orders: string): Promise<boolean> {
   try {
     const pipe = await open(join(serviceDir(dir, name), 'supervise', 'control'), constants.O_WRONLY | constants.O_NONBLOCK)
     try {

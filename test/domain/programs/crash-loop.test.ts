@@ -1,9 +1,9 @@
 import t from 'tap'
 import { CrashLoop } from '#domain/programs/crash-loop.ts'
-import { CRASH_LIMITS } from '#domain/programs/services.ts'
+import { PROGRAMS } from '#domain/programs/programs.ts'
 
 t.test('a dev server that dies again and again stays down for 1, 2, 4 … 30 s, and is given up after ten deaths', async t => {
-  const loop = new CrashLoop(CRASH_LIMITS['dev-server'])
+  const loop = new CrashLoop(PROGRAMS['dev-server'].crashLimit)
   let now = 0
   const pauses = Array.from({ length: 11 }, () => {
     const pause = loop.died(now)
@@ -14,12 +14,12 @@ t.test('a dev server that dies again and again stays down for 1, 2, 4 … 30 s, 
 })
 
 t.test('a display comes back at once, five times in a row', async t => {
-  const loop = new CrashLoop(CRASH_LIMITS.xpra)
+  const loop = new CrashLoop(PROGRAMS.xpra.crashLimit)
   t.strictSame([1, 2, 3, 4, 5, 6].map(now => loop.died(now)), [0, 0, 0, 0, 0, undefined])
 })
 
 t.test('what has been well for half a minute, or is forgiven, starts anew', async t => {
-  const loop = new CrashLoop(CRASH_LIMITS['dev-server'])
+  const loop = new CrashLoop(PROGRAMS['dev-server'].crashLimit)
   t.strictSame([loop.died(0), loop.died(1100)], [1000, 2000])
   loop.isWell(3100 + 29_000)
   t.equal(loop.died(33_000), 4000, 'it had been well for 29 s')
@@ -31,6 +31,6 @@ t.test('what has been well for half a minute, or is forgiven, starts anew', asyn
 })
 
 t.test('what runs for ever and never answers is given up, too', async t => {
-  const loop = new CrashLoop(CRASH_LIMITS.browser)
+  const loop = new CrashLoop(PROGRAMS.browser.crashLimit)
   t.strictSame([1, 2, 3, 4, 5, 6].map(minute => loop.died(minute * 60_000)), [0, 0, 0, 0, 0, undefined])
 })

@@ -39,9 +39,7 @@ function notingMachine (slow: (call: string) => Promise<void> | void = () => {})
     homes: { create: note('home'), remove: note('-home') },
     firewall: { open: note('firewall'), close: note('-firewall') },
     sandboxes: { create: note('sandbox'), kill: note('-processes'), remove: note('-sandbox') },
-    xpra: { start: note('display'), stop: note('-display') },
-    browser: { start: note('browser'), stop: note('-browser') },
-    devServer: { start: note('dev-server'), stop: note('-dev-server') },
+    programs: { start: (facts, step, ...rest) => note(step)(facts, ...rest), stop: (facts, step, signal) => note(`-${step}`)(facts, signal) },
     codeUpdates: { install: note('template'), begin: note('extension'), stop: sync('-writer') },
     registry: { record: note('record'), forget: sync('-record') }
   }

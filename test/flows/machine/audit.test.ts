@@ -134,10 +134,10 @@ t.test('the audit names what the server itself holds for no live session', async
 
   const admission = await app.creations.admit(LOCAL_REQUESTER, {}) // and no creation follows
   if ('turn' in admission) throw new Error('it was not let in')
-  const { facts, template } = admission
+  const { facts } = admission
   const waiting = await app.creations.admit(LOCAL_REQUESTER, {}) // likewise
   if ('facts' in waiting) throw new Error('it does not wait')
-  const unwatch = app.supervision.watch(facts, template, () => {})
+  const unwatch = app.supervision.watch(facts, () => {})
   await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
   app.sessionProxy.issueTicket(facts.id, { address: '127.0.0.1', credential: app.credentials.find('none') })
   const { leaked, missing } = await audited()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import t from 'tap'
-import type { ServiceName } from '#domain/programs/services.ts'
+import type { ProgramName } from '#domain/programs/programs.ts'
 import { readLog, startService } from '#system/sandbox/services.ts'
 import { firstLine, inside, pythonArgv, type Inside } from '#support/sandbox.ts'
 import { createSession, eventually, startServer, type Server } from '#support/servers/server.ts'
@@ -45,7 +45,7 @@ const NEEDED: Record<string, Attempt> = {
 async function asService (session: Inside, probe: string, attempts: Attempt[]): Promise<string[]> {
   const { home } = session.facts.account
   const [, , , , source = '', ...args] = pythonArgv('reach.py', attempts, true)
-  const name = probe as ServiceName // for s6 it is a service as any other
+  const name = probe as ProgramName // for s6 it is a service as any other
   await session.run(['sh', '-c', 'cat >"$0"', `${home}/reach.py`], source)
   await startService(session.dir, session.facts.account, { name, argv: ['/usr/bin/python3', '-I', '-S', `${home}/reach.py`, ...args] }, AbortSignal.timeout(20_000))
   const line = await eventually('what it got', async () => (await readLog(session.dir, name, 1))[0])

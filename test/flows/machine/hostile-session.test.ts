@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { PROGRAM_NAMES } from '#domain/programs/programs.ts'
 import { atOnce } from '#support/servers/at-once.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
@@ -10,7 +11,6 @@ import { tally } from '#support/servers/tally.ts'
 import { costOf, holdersOf, keyringsOf, namespacesOf, processesIn, zombiesOf, type Victim } from '#support/faults/victims.ts'
 
 const LIGHT = { ...lightDisplay(), EX10_SESSION_MEMORY: '512' }
-const SERVICES = ['xvfb', 'xpra', 'browser', 'dev-server']
 
 const push = (server: Server, { id }: CreatedSession) => pushCode(server, { sessionId: id, filePath: 'a.js', content: '1' })
 
@@ -39,9 +39,9 @@ async function assertEnds (t: Test, server: Server, session: CreatedSession, wha
 
 /** What is killed, by the words of its command line; the last two are the end of the session. */
 const ROLES: [string, (victim: Victim) => boolean][] = [
-  ...SERVICES.map(name => [`the supervisor of ${name}`, ({ command }: Victim) => command === `s6-supervise ${name}`] satisfies (typeof ROLES)[number]),
-  ...SERVICES.map(name => [`the supervisor of the logger of ${name}`, ({ command }: Victim) => command === `s6-supervise ${name}/log`] satisfies (typeof ROLES)[number]),
-  ...SERVICES.map(name => [`the logger of ${name}`, ({ command }: Victim) => command.startsWith('s6-log ') && command.endsWith(`/${name}`)] satisfies (typeof ROLES)[number]),
+  ...PROGRAM_NAMES.map(name => [`the supervisor of ${name}`, ({ command }: Victim) => command === `s6-supervise ${name}`] satisfies (typeof ROLES)[number]),
+  ...PROGRAM_NAMES.map(name => [`the supervisor of the logger of ${name}`, ({ command }: Victim) => command === `s6-supervise ${name}/log`] satisfies (typeof ROLES)[number]),
+  ...PROGRAM_NAMES.map(name => [`the logger of ${name}`, ({ command }: Victim) => command.startsWith('s6-log ') && command.endsWith(`/${name}`)] satisfies (typeof ROLES)[number]),
   ['the X server', ({ command }) => command === 'sleep infinity'],
   ['Xpra', ({ command }) => command.includes('/xpra start')],
   ['Chromium', ({ command }) => command.includes('/chromium --')],
@@ -115,7 +115,7 @@ t.test('a session whose processes are stopped comes back, and with every last on
   await eventually('a session that is well', () => isWell(server, session), 60_000)
   t.comment(`well again after ${Math.round(performance.now() - startedAt)} ms`)
   const frozen = (await pastEvents(server, session.id)).filter(({ type }) => type === 'service-frozen').map(({ service }) => service)
-  t.strictSame(new Set(frozen), new Set(SERVICES), 'each program was found, and said so')
+  t.strictSame(new Set(frozen), new Set(PROGRAM_NAMES), 'each program was found, and said so')
   tally(t, 'faults', 1)
   for (const { pid } of processesIn(own.groups)) process.kill(pid, 'SIGSTOP')
   t.comment(`DELETE ${await assertEnds(t, server, session, 'root\'s own stopped, too')} ms`)

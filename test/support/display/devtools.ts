@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { extensionId } from '#system/programs/devtools.ts'
+import { extensionId } from '#domain/programs/extension-id.ts'
 import { inside } from '#support/sandbox.ts'
 import { eventually, type CreatedSession, type Server } from '#support/servers/server.ts'
 

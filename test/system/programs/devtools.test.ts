@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { connectDevTools, extensionId } from '#system/programs/devtools.ts'
+import { extensionId } from '#domain/programs/extension-id.ts'
+import { connectDevTools } from '#system/programs/devtools.ts'
 
 /** A program that listens where DevTools should, and answers as it likes. */
 async function impostor (t: Test, answers: { json: string, onCommand?: (socket: WebSocket, command: string) => void }): Promise<number> {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import t from 'tap'
-import { xAuthority } from '#system/programs/x-authority.ts'
+import { xAuthority } from '#domain/programs/x-authority.ts'
 
 /** The fields of the file's one entry, as Xau(3) lays them out: a family, then four strings with their lengths. */
 function parse (bytes: Buffer): { family: number, fields: Buffer[], rest: number } {
