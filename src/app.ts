@@ -15,7 +15,7 @@ import apiDocs from '#plugins/http/api-docs.ts'
 import { httpOptions } from './http/options.ts'
 import { routes } from './routes/index.ts'
 
-/** Builds the server: everything that is registered, in order. It does not listen yet. */
+/** Builds the server: registers all plugins and routes, in order. It does not listen yet. */
 export async function buildApp (settings: Config, loggerInstance: FastifyBaseLogger): Promise<FastifyInstance> {
   const app = Fastify(httpOptions(settings, loggerInstance)).withTypeProvider<TypeBoxTypeProvider>()
   try {
@@ -23,14 +23,14 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
     await app.ready()
     return app
   } catch (error) {
-    await app.close() // gives back what was claimed before the failure
+    await app.close() // releases all that was claimed before the failure
     throw error
   }
 }
 
 /**
  * All plugins, by neighbourhood. A neighbourhood uses itself and those before it (test/architecture.test.ts checks it).
- * They close in reverse: sessions end first, while everything that they need still stands.
+ * They close in reverse: sessions end first, while everything that they need still works.
  */
 const plugins = [...http, ...machine, ...programs, ...live, ...code, ...access, ...operations, ...sessions, ...display, apiDocs]
 

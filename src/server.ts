@@ -5,7 +5,7 @@ import { readConfig, type Config } from './config.ts'
 import { StartRefused } from './errors.ts'
 import { openLog } from './log.ts'
 
-const SHUTDOWN_MS = 300_000 // ending hundreds of sessions takes its time
+const SHUTDOWN_MS = 300_000 // ending hundreds of sessions takes long
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */
@@ -15,7 +15,7 @@ async function main (): Promise<void> {
   try {
     const app = await buildApp(config, log)
     const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: log, skip: [...END_SIGNALS] }, async ({ err }) => {
-      // after an error that nobody caught, sessions stay: the next start decides about them
+      // after an uncaught error, sessions stay: the next start adopts or ends them
       if (err) log.fatal({ err }, 'uncaught error')
       else await app.close()
       await written()
@@ -28,26 +28,26 @@ async function main (): Promise<void> {
   }
 }
 
-/** Ends the server at the first of these signals. Another one meanwhile is nothing new: npm sends what a terminal has sent already. */
+/** Ends the server at the first of these signals. Further ones are ignored: npm repeats the signal that a terminal has sent already. */
 function onFirst (signals: readonly NodeJS.Signals[], end: () => void): void {
   let isEnding = false
   for (const signal of signals) {
     process.on(signal, () => {
-      if (!isEnding) end() // it exits
+      if (!isEnding) end() // the process exits at its end
       isEnding = true
     })
   }
 }
 
-/** Returns the address that it listens on; a server that cannot listen gives back what it has claimed. */
+/** Returns the address that the server listens on. A server that cannot listen is closed, and so releases its claims. */
 async function listen (app: FastifyInstance, { host, port }: Config): Promise<string> {
   try {
     return await app.listen({ host, port })
   } catch (cause) {
     await app.close()
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') throw new StartRefused(`EX10_PORT=${port} cannot be used: somebody listens there; end that, or give another port`, { cause })
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartRefused(`EX10_HOST=${host} cannot be used: it is no address of this machine`, { cause })
+    if (code === 'EADDRINUSE') throw new StartRefused(`EX10_PORT=${port} cannot be used: another program listens there; end that program, or give another port`, { cause })
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartRefused(`EX10_HOST=${host} cannot be used: it is not an address of this machine`, { cause })
     throw cause
   }
 }

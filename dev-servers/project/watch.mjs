@@ -1,12 +1,12 @@
 import { watch } from 'node:fs'
 
-/** Long enough for an editor that writes several files, too short to be felt. */
+/** Long enough for an editor that writes several files, too short for a person to notice. */
 const SETTLE_MS = 20
 const MAX_FOLDERS = 20_000
 
 /**
- * Calls back some milliseconds after anything in the watched folders was written, renamed or removed. Folders are
- * watched, never files: a rename over a file takes the place of the file that a watch would hang on.
+ * Calls back some milliseconds after an entry of the watched folders was written, renamed or removed. It watches folders,
+ * not files: after a rename over a file, a watch of that file would follow the old one.
  */
 export class Watcher {
   #onChange
@@ -17,7 +17,7 @@ export class Watcher {
     this.#onChange = onChange
   }
 
-  /** Watches these folders, and no others any more. */
+  /** Watches these folders, and stops watching all others. */
   watch (folders) {
     const wanted = new Set(folders.slice(0, MAX_FOLDERS))
     for (const folder of this.#watchers.keys()) if (!wanted.has(folder)) this.#remove(folder)
@@ -35,7 +35,7 @@ export class Watcher {
       watcher.on('error', () => this.#remove(folder))
       this.#watchers.set(folder, watcher)
     } catch (error) {
-      // gone again since the scan: the parent's watch sees that
+      // it was removed after the scan: its parent's watch reports that
       if (error.code !== 'ENOENT') console.error(`cannot watch ${folder}: ${error.message}`)
     }
   }

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { http } from './http.ts'
 import { BadSetting, isLoopback, variableName, type Values } from './setting.ts'
 
-/** Who may use the server, and how they log in. */
+/** Authentication, rights and logins of users. */
 export const access = {
   auth: Type.Union([Type.Literal('none'), Type.Literal('keys'), Type.Literal('oidc')], {
     default: 'none',

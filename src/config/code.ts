@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 
-/** What a session begins with. */
+/** The first files of a session, and their packages. */
 export const code = {
   template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', description: 'Template of a session whose creation names none' }),
   npmRegistry: Type.String({

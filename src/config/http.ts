@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { Type } from '@sinclair/typebox'
 import { BadSetting, list, type Values } from './setting.ts'
 
-/** Where the server listens, what stands in front of it, whom it answers, and what it logs. */
+/** The server's address, the proxy in front of it, the origins that it answers, and its log. */
 export const http = {
   host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on' }),
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one' }),

@@ -4,7 +4,7 @@ import { portRanges } from '#domain/machine/slots.ts'
 import type { http } from './http.ts'
 import { BadSetting, list, port, type Values } from './setting.ts'
 
-/** What the server takes of the machine, and gives to a session. */
+/** The parts of the machine that the server uses, and the limits of a session. */
 export const machine = {
   dataDir: Type.String({
     default: '/var/lib/ex10',

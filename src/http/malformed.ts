@@ -10,8 +10,8 @@ export function notFoundReply (url: string): ErrorReply {
 }
 
 /**
- * Answers a request that is not HTTP, has too large a head, or comes too slowly, and closes the connection. Nothing is written
- * while the answer to an earlier request is under way: it would be taken for that answer, or for a part of it.
+ * Answers a request that is not HTTP, has too large a head, or arrives too slowly, and closes the connection. It writes
+ * nothing while the answer to an earlier request is under way: the client would take it for that answer, or for a part of it.
  */
 export function refuseMalformed (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null }): void {
   const underWay = socket._httpMessage

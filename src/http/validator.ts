@@ -1,7 +1,7 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 
-/** What stands in a URL is text, so numbers are read from it, and yes and no as 1 and 0, too; a JSON body says what it means, and nothing is read into it. */
+/** Values in a URL are text, so they are converted to numbers and booleans (1 and 0, too). Values in a JSON body have types, and are not converted. */
 export const buildValidator = ((schemas, options) => {
   const forUrls = AjvCompiler()(schemas, options)
   const forBodies = AjvCompiler()(schemas, { customOptions: { ...options?.customOptions, coerceTypes: false } } as typeof options)

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Does `work` again and again until `signal` aborts: first after `ms` milliseconds, then each time `ms` after the last
- * work ended. The wait does not keep the process alive. Resolves when `signal` has aborted and no work is under way.
- * Rejects with the error of `work`, and stops: work that is to go on handles its own errors.
+ * Calls `work` again and again until `signal` aborts: first after `ms` milliseconds, then each time `ms` after the last
+ * call has ended. The wait does not keep the process alive. Resolves when `signal` has aborted and no call is under way.
+ * Stops and rejects with the error of `work`: to go on, `work` must handle its own errors.
  */
 export async function every (ms: number, work: () => unknown, signal: AbortSignal): Promise<void> {
   while (await hasPassed(ms, signal)) await work()

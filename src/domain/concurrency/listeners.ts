@@ -1,4 +1,4 @@
-/** A list of functions that are called with the same news, in the order in which they were added. */
+/** A list of functions that are all called with the same arguments, in the order in which they were added. */
 export class Listeners<News extends unknown[]> {
   readonly #all = new Set<{ hear: (...news: News) => void }>()
 
@@ -6,7 +6,7 @@ export class Listeners<News extends unknown[]> {
     return this.#all.size
   }
 
-  /** Calls `hear` with all news from now on, until the returned function is called. */
+  /** Adds `hear`: every later `tell` calls it, until the returned function is called. */
   add (hear: (...news: News) => void): () => void {
     const listener = { hear }
     this.#all.add(listener)
@@ -14,8 +14,8 @@ export class Listeners<News extends unknown[]> {
   }
 
   /**
-   * Calls every listener that is there now.
-   * @throws {AggregateError} the errors of listeners, when all have been called
+   * Calls every present listener.
+   * @throws {AggregateError} with the errors of listeners, after all have been called
    */
   tell (...news: News): void {
     const errors: unknown[] = []

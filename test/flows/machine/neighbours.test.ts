@@ -64,7 +64,7 @@ t.test('a second server that wants what the first one has is refused, in one lin
     ['its data folder', same('EX10_DATA_DIR'), /uses the same EX10_DATA_DIR/],
     ['its uids', same('EX10_UID_MIN', 'EX10_UID_MAX'), /set EX10_UID_MIN and EX10_UID_MAX apart/],
     ['its sessions\' ports', same('EX10_PORT_BASE'), /set EX10_PORT_BASE apart/],
-    ['its own port', { EX10_PORT: new URL(first.url).port }, /EX10_PORT=\d+ cannot be used: somebody listens there/]
+    ['its own port', { EX10_PORT: new URL(first.url).port }, /EX10_PORT=\d+ cannot be used: another program listens there/]
   ]
   for (const [what, overrides, message] of wanted) {
     const refusal = await launch(testEnv(overrides)).then(() => 'it started', (error: Error) => error.message)
