@@ -78,9 +78,11 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     told[level] = text
   }
 
-  await pass(true)
-  const passing = every(everyMs, pass, closing.signal)
-
+  let passing = Promise.resolve()
+  app.addHook('onReady', async () => {
+    await pass(true)
+    passing = every(everyMs, pass, closing.signal)
+  })
   // before the sessions end, so that it is not at work on what they remove
   app.addHook('preClose', async () => {
     closing.abort()

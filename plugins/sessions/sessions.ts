@@ -161,7 +161,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return session
   }
 
-  /** Takes over what a server before this one left: what lives goes on, and all else is ended. */
+  /** Takes over what a server before this one left, before this one listens: what lives goes on, and all else is ended. */
   async function takeOver (): Promise<void> {
     const left = registry.live()
     for (const { state, version, reason, ...facts } of left) {
@@ -237,11 +237,12 @@ async function sessions (app: FastifyInstance): Promise<void> {
   app.firewall.onAlarm((state, message) => {
     for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
   })
-  await takeOver()
+  app.addHook('onReady', takeOver)
   app.addHook('onClose', shutDown)
 }
 
 export default fp(sessions, {
   name: 'sessions',
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision']
+  // the last two note the end of every session: named here, they close after it
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision', 'audit-log', 'statistics']
 })
