@@ -1,6 +1,7 @@
 import pageTokens from './page-tokens.ts'
 import pages from './pages.ts'
 import sessionProxy from './session-proxy.ts'
+import viewers from './viewers.ts'
 
 /** Sessions are seen. Each plugin comes after those that it needs. */
-export default [sessionProxy, pageTokens, pages]
+export default [sessionProxy, viewers, pageTokens, pages]

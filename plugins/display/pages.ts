@@ -46,7 +46,7 @@ async function pages (app: FastifyInstance): Promise<void> {
     },
     renderDisplay (sessionId: string, host: string, visitor: Visitor) {
       const nonce = randomBytes(16).toString('base64url')
-      const ticket = app.sessionProxy.issueTicket(sessionId, visitor)
+      const ticket = app.upgrades.issueTicket(sessionId, visitor)
       return {
         html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control' }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
@@ -56,4 +56,4 @@ async function pages (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['pages'])
 }
 
-export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'session-proxy'] })
+export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'upgrades'] })

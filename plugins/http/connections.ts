@@ -5,8 +5,8 @@ import { upTo } from '#system/kernel/rlimits.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     connections: {
-      /** How many connections may be displays' viewers, so that the others are left for requests. */
-      maxViewers: number
+      /** How many connections may be WebSockets, so that the others are left for requests. */
+      maxSockets: number
     }
   }
 }
@@ -21,7 +21,7 @@ async function connections (app: FastifyInstance): Promise<void> {
   app.server.maxConnections = most
   // who is between two requests makes room; who has not sent one whole is closed by the time limits
   app.server.on('drop', () => app.server.closeIdleConnections())
-  app.decorate('connections', { maxViewers: Math.floor(most / 2) })
+  app.decorate('connections', { maxSockets: Math.floor(most / 2) })
 }
 
 export default fp(connections, { name: 'connections' })

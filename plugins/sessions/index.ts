@@ -4,6 +4,7 @@ import creations from './creations.ts'
 import reconciler from './reconciler.ts'
 import rights from './rights.ts'
 import sessions from './sessions.ts'
+import upgrades from './upgrades.ts'
 
 /** Sessions are made, found and ended. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, admission, creations, reconciler]
+export default [channels, sessions, rights, admission, creations, reconciler, upgrades]

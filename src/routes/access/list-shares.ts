@@ -14,7 +14,7 @@ const listShares: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const session = app.rights.session(request.principal, request.params.id)
     const shares = app.shares.list(session.id).map(({ id, mode, createdBy, createdAt, expiresAt }) => ({
-      id, mode, createdBy, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString(), viewers: app.sessionProxy.viewersBy(id, session.id)
+      id, mode, createdBy, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString(), viewers: app.viewers.countBy(id, session.id)
     }))
     return { shares }
   })

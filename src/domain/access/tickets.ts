@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Credential, Visitor } from '#domain/access/credential.ts'
+import type { Credential, Visitor } from './credential.ts'
 
 interface Ticket { sessionId: string, visitor: Visitor, expiresAt: number }
 

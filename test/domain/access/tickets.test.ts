@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Tickets } from '#domain/display/tickets.ts'
+import { Tickets } from '#domain/access/tickets.ts'
 import type { Visitor } from '#domain/access/credential.ts'
 
 const by = (id: string): Visitor => ({ address: '192.0.2.1', credential: { kind: 'share', id, holds: () => true } })

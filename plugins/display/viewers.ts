@@ -1,0 +1,95 @@
+import type { Duplex } from 'node:stream'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { Visitor } from '#domain/access/credential.ts'
+import { ShownWindows } from '#domain/display/shown-windows.ts'
+import { viewerFilter } from '#domain/display/viewer-filter.ts'
+import { ProtocolViolation } from '#domain/display/websocket-frames.ts'
+import type { Upgrade } from '#domain/sessions/upgrade.ts'
+import { failure } from '#errors.ts'
+import { DisplayUnreachable, spliceDisplay } from '#system/display/display-socket.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The open connections to displays. */
+    viewers: {
+      /** How many look at the session by this link. */
+      countBy (shareId: string, sessionId: string): number
+    }
+  }
+}
+
+/** A visitor's connection; `over` closes it. */
+interface Viewer { socket: Duplex, visitor: Visitor, over: AbortController }
+
+/** The viewers of one session. When the last one has gone, Xpra hides its windows. */
+interface Audience { viewers: Set<Viewer>, windows: ShownWindows }
+
+const MAX_VIEWERS = 32
+/** Of these, by links: whoever has one does not keep the owner out. */
+const MAX_SHARED = 24
+/** What a viewer's connection is closed with when its visitor may look no longer. */
+const SENT_AWAY = 4403
+
+/** Lets viewers look at sessions' displays: so many at a time, each for as long as it may, each behind its filter. */
+async function viewers (app: FastifyInstance): Promise<void> {
+  const audiences = new Map<string, Audience>()
+  const all = () => [...audiences.values()].flatMap(({ viewers }) => [...viewers])
+
+  app.decorate('viewers', {
+    countBy: (shareId, sessionId) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
+  } satisfies FastifyInstance['viewers'])
+  app.audit.own('viewer', () => audiences.keys())
+  app.upgrades.add('', { protocol: 'binary', open: look })
+  app.shares.onRevoked(id => {
+    for (const viewer of all()) if (viewer.visitor.share?.id === id) sendAway(viewer, 'the link was revoked')
+  })
+
+  async function look (upgrade: Upgrade): Promise<void> {
+    const { session: { id, slot }, visitor, socket, head, key } = upgrade
+    const audience = audiences.get(id) ?? { viewers: new Set(), windows: new ShownWindows() }
+    const filter = viewerFilter({
+      mode: visitor.share?.mode ?? 'control',
+      acted () {
+        app.expiry.saw(id)
+        visitor.credential.used?.()
+      },
+      isUnattended: () => ![...audience.viewers].some(({ visitor: { share } }) => share?.mode !== 'view'),
+      windows: audience.windows
+    })
+    const viewer: Viewer = { socket, visitor, over: new AbortController() }
+    const closed = join(id, audience, viewer)
+    await spliceDisplay(socket, head, key, slot.displayPort, filter, viewer.over.signal).catch(cause => {
+      throw cause instanceof DisplayUnreachable ? failure('BAD_GATEWAY', { cause }) : cause
+    })
+    if (!socket.destroyed) stay(id, viewer, closed) // it may have gone away meanwhile
+  }
+
+  /** Takes a place in the audience until the socket is closed; resolves then. @throws {Ex10Error} EX10_TOO_MANY_VIEWERS */
+  function join (id: string, audience: Audience, viewer: Viewer): Promise<void> {
+    const { viewers } = audience
+    const { socket, visitor: { share } } = viewer
+    if (viewers.size >= MAX_VIEWERS || (share && [...viewers].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
+    audiences.set(id, audience)
+    viewers.add(viewer)
+    const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, 'the link has expired')
+    return new Promise(resolve => socket.once('close', resolve)).then(() => {
+      clearTimeout(expiry)
+      viewers.delete(viewer)
+      if (viewers.size === 0) audiences.delete(id)
+    })
+  }
+
+  function stay (id: string, viewer: Viewer, closed: Promise<void>): void {
+    const { address, user, share, credential } = viewer.visitor
+    app.expiry.viewed(id, closed)
+    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, 'you are not logged in any more'))
+    closed.then(close, close)
+  }
+}
+
+function sendAway ({ over }: Viewer, why: string): void {
+  over.abort(new ProtocolViolation(SENT_AWAY, why))
+}
+
+export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'expiry', 'shares', 'upgrades'] })

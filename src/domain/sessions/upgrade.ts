@@ -1,0 +1,27 @@
+import type { Duplex } from 'node:stream'
+import type { Visitor } from '#domain/access/credential.ts'
+import type { Session } from '#domain/session.ts'
+
+/** A visitor's request for a WebSocket to a session: it may be granted, and was not answered yet. */
+export interface Upgrade {
+  session: Session
+  visitor: Visitor
+  /** The port of the visitor's own end; unknown behind a proxy. */
+  port: number | undefined
+  socket: Duplex
+  /** The first bytes after the request. */
+  head: Buffer
+  /** The request's Sec-WebSocket-Key. */
+  key: string
+}
+
+/** Opens the WebSockets of one kind. */
+export interface UpgradeHandler {
+  /** The subprotocol that a client must offer. */
+  protocol: string
+  /**
+   * Answers the handshake and takes charge of the socket.
+   * @throws {Ex10Error} before anything is written to the socket: the visitor reads this error
+   */
+  open (upgrade: Upgrade): Promise<void>
+}
