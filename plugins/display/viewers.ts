@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Visitor } from '#domain/access/credential.ts'
 import { ShownWindows } from '#domain/display/shown-windows.ts'
 import { viewerFilter } from '#domain/display/viewer-filter.ts'
-import { ProtocolViolation } from '#domain/display/websocket-frames.ts'
+import type { Farewell } from '#domain/display/websocket-frames.ts'
 import type { Upgrade } from '#domain/sessions/upgrade.ts'
 import { failure } from '#errors.ts'
 import { DisplayUnreachable, spliceDisplay } from '#system/display/display-socket.ts'
@@ -30,6 +30,8 @@ const MAX_VIEWERS = 32
 const MAX_SHARED = 24
 /** What a viewer's connection is closed with when its visitor may look no longer. */
 const SENT_AWAY = 4403
+/** And when the session ends; the reason says why. */
+const SESSION_ENDED = 4410
 
 /** Lets viewers look at sessions' displays: so many at a time, each for as long as it may, each behind its filter. */
 async function viewers (app: FastifyInstance): Promise<void> {
@@ -42,7 +44,11 @@ async function viewers (app: FastifyInstance): Promise<void> {
   app.audit.own('viewer', () => audiences.keys())
   app.upgrades.add('', { protocol: 'binary', open: look })
   app.shares.onRevoked(id => {
-    for (const viewer of all()) if (viewer.visitor.share?.id === id) sendAway(viewer, 'the link was revoked')
+    for (const viewer of all()) if (viewer.visitor.share?.id === id) sendAway(viewer, SENT_AWAY, 'the link was revoked')
+  })
+  app.sessions.onEnding(({ id }, reason) => {
+    // by a link, one learns that the session ends, and not why
+    for (const viewer of audiences.get(id)?.viewers ?? []) sendAway(viewer, SESSION_ENDED, viewer.visitor.share ? '' : reason)
   })
 
   async function look (upgrade: Upgrade): Promise<void> {
@@ -72,7 +78,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     if (viewers.size >= MAX_VIEWERS || (share && [...viewers].filter(({ visitor }) => visitor.share).length >= MAX_SHARED)) throw failure('TOO_MANY_VIEWERS')
     audiences.set(id, audience)
     viewers.add(viewer)
-    const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, 'the link has expired')
+    const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, SENT_AWAY, 'the link has expired')
     return new Promise(resolve => socket.once('close', resolve)).then(() => {
       clearTimeout(expiry)
       viewers.delete(viewer)
@@ -83,13 +89,13 @@ async function viewers (app: FastifyInstance): Promise<void> {
   function stay (id: string, viewer: Viewer, closed: Promise<void>): void {
     const { address, user, share, credential } = viewer.visitor
     app.expiry.viewed(id, closed)
-    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, 'you are not logged in any more'))
+    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you are not logged in any more'))
     closed.then(close, close)
   }
 }
 
-function sendAway ({ over }: Viewer, why: string): void {
-  over.abort(new ProtocolViolation(SENT_AWAY, why))
+function sendAway ({ over }: Viewer, closeCode: number, message: string): void {
+  over.abort({ closeCode, message } satisfies Farewell)
 }
 
-export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'expiry', 'shares', 'upgrades'] })
+export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'expiry', 'sessions', 'shares', 'upgrades'] })

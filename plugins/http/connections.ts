@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { failure } from '#errors.ts'
 import { upTo } from '#system/kernel/rlimits.ts'
 
 declare module 'fastify' {
@@ -21,6 +22,10 @@ async function connections (app: FastifyInstance): Promise<void> {
   app.server.maxConnections = most
   // who is between two requests makes room; who has not sent one whole is closed by the time limits
   app.server.on('drop', () => app.server.closeIdleConnections())
+  // sessions end while the server still listens: meanwhile it answers, and does nothing more
+  let isClosing = false
+  app.addHook('preClose', async () => { isClosing = true })
+  app.addHook('onRequest', async () => { if (isClosing) throw failure('SHUTTING_DOWN') })
   app.decorate('connections', { maxSockets: Math.floor(most / 2) })
 }
 

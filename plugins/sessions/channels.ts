@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
@@ -25,6 +26,8 @@ declare module 'fastify' {
       open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
       /** Those of a session, oldest first. */
       of (sessionId: string): Channel[]
+      /** Resolves when no channel is open to a session of which `isMeant` is true, or when the signal aborts. */
+      closed (isMeant: (sessionId: string) => boolean, signal: AbortSignal): Promise<void>
     }
   }
 }
@@ -35,6 +38,7 @@ async function channels (app: FastifyInstance): Promise<void> {
   const open = new Map<string, Set<Channel>>()
   const credentials = new Map<Channel, { credential: Credential, close: () => void }>()
   const closing = new AbortController()
+  const closings = new EventEmitter()
 
   function check (): void {
     try {
@@ -55,9 +59,13 @@ async function channels (app: FastifyInstance): Promise<void> {
         all.delete(opened)
         credentials.delete(opened)
         if (all.size === 0 && open.get(sessionId) === all) open.delete(sessionId)
+        closings.emit('close')
       }
     },
-    of: sessionId => [...open.get(sessionId) ?? []]
+    of: sessionId => [...open.get(sessionId) ?? []],
+    async closed (isMeant, signal) {
+      while (!signal.aborted && [...open.keys()].some(isMeant)) await once(closings, 'close', { signal }).catch(() => {})
+    }
   } satisfies FastifyInstance['channels'])
   const checking = every(CHECK_MS, check, closing.signal)
   app.addHook('onClose', async () => {

@@ -4,7 +4,8 @@ import creations from './creations.ts'
 import reconciler from './reconciler.ts'
 import rights from './rights.ts'
 import sessions from './sessions.ts'
+import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
 /** Sessions are made, found and ended. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, admission, creations, reconciler, upgrades]
+export default [channels, sessions, rights, admission, creations, reconciler, shutdown, upgrades]

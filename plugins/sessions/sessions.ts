@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import { pushEveryUndo } from '#domain/sessions/create-session.ts'
 import { parseFailpoint } from '#domain/sessions/failpoint.ts'
 import type { Clocks } from '#domain/live/clocks.ts'
@@ -36,6 +37,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   const stepMs = app.config.stepTimeout * 1000
   const failpoint = failpointOf(parseFailpoint(app.config.failpoint))
   const live = new Map<string, Live>()
+  const endings = new Listeners<[SessionFacts, EndReason]>()
 
   function newUndo (sessionId: string): UndoStack {
     const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
@@ -115,6 +117,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     session.reason = reason
     session.abort.abort(failure('SESSION_NOT_FOUND'))
     session.unwatch?.()
+    endings.tell(facts, reason)
     await writeStopping(facts, reason)
     try {
       await session.undo.run()
@@ -228,9 +231,11 @@ async function sessions (app: FastifyInstance): Promise<void> {
     get,
     ready,
     list: () => registry.live(),
+    onEnding: hear => { endings.add(hear) },
     end,
     endAll,
-    retry: () => endEach(halfEnded())
+    retry: () => endEach(halfEnded()),
+    shutDown
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
   app.audit.own('half-ended session', () => halfEnded().map(([id]) => `${id}, whose teardown failed`))
@@ -238,7 +243,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
   })
   app.addHook('onReady', takeOver)
-  app.addHook('onClose', shutDown)
+  app.addHook('onClose', shutDown) // the sessions made since, or all of them when the start has failed
 }
 
 export default fp(sessions, {

@@ -10,6 +10,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
     loggerInstance: loggerInstance.child({}, { serializers: { req: asLogged } }),
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,
+    return503OnClosing: false, // plugins/http/connections.ts answers with the 503, in the one form of errors
     requestTimeout: 120_000, // a push of 20 MiB takes long on a slow line
     connectionTimeout: 120_000, // without any byte in either direction: the client does not read the answer
     routerOptions: { maxParamLength: 800 }, // a user's name, each character of which may be escaped

@@ -12,8 +12,11 @@ export interface Frame {
   raw: Buffer
 }
 
+/** The content of a close frame: a code, and a reason of at most 120 bytes. */
+export interface Farewell { closeCode: number, message: string }
+
 /** The peer broke the protocol, or a rule of this server: the connection is closed with `closeCode`. */
-export class ProtocolViolation extends Error {
+export class ProtocolViolation extends Error implements Farewell {
   override readonly name = 'ProtocolViolation'
   readonly closeCode: number
 

@@ -29,6 +29,8 @@ export interface Sessions {
   /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
   ready (id: string): Session
   list (): Session[]
+  /** Calls `hear` when a session begins to end, before anything of it is undone. `hear` must not throw. */
+  onEnding (hear: (facts: SessionFacts, reason: EndReason) => void): void
   /**
    * Ends the session; resolves when nothing of it is left on the machine. Calls at the same time join one teardown.
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again
@@ -38,4 +40,6 @@ export interface Sessions {
   endAll (ids: string[], reason: EndReason): Promise<void>
   /** Ends the sessions whose teardown has failed once more. Resolves when all have been tried; what fails again is logged. */
   retry (): Promise<void>
+  /** At the end of the server: ends all sessions but those that stay for the next start. Resolves when all have been tried; can be called again. */
+  shutDown (): Promise<void>
 }

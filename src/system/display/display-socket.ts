@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Frame } from '#domain/display/websocket-frames.ts'
+import { ClientFrames, closePayload, controlFrame, FrameBoundaries, OPCODE, ProtocolViolation, type Farewell, type Frame } from '#domain/display/websocket-frames.ts'
 import type { ViewerFilter } from '#domain/display/viewer-filter.ts'
 
 const HANDSHAKE_MS = 10_000
@@ -9,6 +9,8 @@ const HANDSHAKE_BYTES = 16_384
 const MAX_MESSAGE = 4 * 1024 * 1024
 const PING_MS = 15_000
 const SILENCE_MS = 45_000
+/** How long a frame of the display's may take to end before the viewer is told to go. */
+const FAREWELL_MS = 1000
 const PROTOCOL = 'binary'
 
 /** The display did not accept the connection. */
@@ -21,7 +23,7 @@ export class DisplayUnreachable extends Error {
  * From then on, the display's bytes go to the viewer unchanged, and `filter` decides about each of the viewer's messages.
  * Both ends are pinged, and when one closes, the other is closed.
  * @param key the viewer's Sec-WebSocket-Key
- * @param over closes the connection when it aborts; its reason, a `ProtocolViolation`, gives the close code and text
+ * @param over closes the connection when it aborts; its reason, a `Farewell`, gives the close code and text
  * @throws {DisplayUnreachable} before the first byte is sent to the viewer
  */
 export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, filter: ViewerFilter, over: AbortSignal): Promise<void> {
@@ -78,11 +80,13 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     displayHeard = performance.now()
     boundaries.follow(chunk)
     if (!viewer.write(chunk)) display.pause()
+    if (over.aborted) sayFarewell()
   })
   viewer.on('drain', () => display.resume())
 
   viewer.on('data', (chunk: Buffer) => {
     viewerHeard = performance.now()
+    if (over.aborted) return
     display.cork() // one write for all messages of the chunk
     try {
       for (const frame of frames.read(chunk)) {
@@ -107,11 +111,19 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     display.write(controlFrame(OPCODE.ping, undefined, true))
   }, PING_MS)
 
-  const onOver = () => throwOut(over.reason as ProtocolViolation)
   over.addEventListener('abort', onOver)
 
-  /** Closes with the reason, except within a frame of the display: no other frame may be inserted there. */
-  function throwOut ({ closeCode, message }: ProtocolViolation): void {
+  function onOver (): void {
+    setTimeout(closeBoth, FAREWELL_MS).unref()
+    sayFarewell()
+  }
+
+  /** Waits for the end of a frame of the display: no other frame may be inserted within it. */
+  function sayFarewell (): void {
+    if (boundaries.atBoundary) throwOut(over.reason as Farewell)
+  }
+
+  function throwOut ({ closeCode, message }: Farewell): void {
     if (boundaries.atBoundary) viewer.end(controlFrame(OPCODE.close, closePayload(closeCode, message)))
     closeBoth()
   }

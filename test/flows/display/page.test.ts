@@ -9,7 +9,7 @@ import { openDevTools } from '#support/display/devtools.ts'
 import { inside } from '#support/sandbox.ts'
 import { createSession, eventually, startServer } from '#support/servers/server.ts'
 import { readMeta } from '#support/display/socket-display.ts'
-import { launchViewer, openDisplay } from '#support/display/viewer.ts'
+import { launchViewer, openDisplay, statusOf } from '#support/display/viewer.ts'
 
 // each of them runs when it is put into a page as HTML, or tries to
 const HOSTILE = [
@@ -174,5 +174,12 @@ t.test('The display page gives nothing to what is shown in it', async t => {
     for (const [, asset = ''] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
       t.equal((await fetch(server.url + asset)).headers.get('content-security-policy'), "default-src 'none'; sandbox", asset)
     }
+  })
+
+  await t.test('when the server is stopped, and its sessions end with it, the page says so', async t => {
+    const says = 'This session has ended: the server was stopped.'
+    t.equal(await server.stop(), 0)
+    await eventually('the page says it', async () => await statusOf(page) === says).catch(() => {})
+    t.equal(await statusOf(page), says)
   })
 })

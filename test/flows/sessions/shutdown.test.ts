@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
+import type { WebSocket } from 'ws'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { assertAuditsClean, assertNothingLeft, assertSurvived } from '#support/servers/ending.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
+import { openSharedSocket, openSocket, socketDisplay } from '#support/display/socket-display.ts'
 import { INSPECTED, inspect } from '#support/servers/inspector.ts'
 import { IS_LONG } from '#support/servers/long.ts'
 import { listMachine } from '#support/servers/machine.ts'
@@ -26,16 +28,29 @@ function statesOf ({ dataDir }: Server): string[] {
   }
 }
 
-t.test('SIGTERM ends ten live sessions, and the server exits with 0', async t => {
-  const server = await serve(t, lightDisplay())
+t.test('SIGTERM ends ten live sessions, and the server exits with 0; readers of events and open pages hear why', async t => {
+  const server = await serve(t, socketDisplay(t))
   const { id } = await createSession(server)
   const alone = performance.now()
   await fetch(`${server.url}/session/${id}`, { method: 'DELETE' })
   const oneMs = performance.now() - alone
-  await manySessions(server, 10)
+  const sessions = await manySessions(server, 10)
   await assertAuditsClean(t, server, 'with ten sessions')
+  const first = sessions[0]!
+  const { url: link } = await (await fetch(`${server.url}/sessions/${first.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"view"}' })).json() as { url: string }
+  const closed = (socket: WebSocket) => once(socket, 'close').then(([code, reason]) => [code, String(reason)])
+  const heard = Promise.all([
+    fetch(`${server.url}/sessions/${first.id}/events`).then(answer => answer.text()),
+    closed(await openSocket(t, first)),
+    closed(await openSharedSocket(t, first, link))
+  ])
+  const meanwhile = eventually('the sessions\' end', () => statesOf(server).includes('stopping')).then(async () => (await fetch(`${server.url}/health`)).json())
   const startedAt = performance.now()
   await assertEndsClean(t, server)
+  const [events, viewer, guest] = await heard
+  t.match(JSON.parse(events.trimEnd().split('\n').at(-1)!), { type: 'ended', reason: 'shutdown' }, 'the last event is read, and the stream ends after it')
+  t.strictSame([viewer, guest], [[4410, 'shutdown'], [4410, '']], 'so do pages; by a link, only that it ends')
+  t.match(await meanwhile, { success: false, code: 'EX10_SHUTTING_DOWN' }, 'other requests are refused meanwhile')
   t.comment(`ten sessions and the server ended in ${Math.round(performance.now() - startedAt)} ms; a DELETE of one took ${Math.round(oneMs)} ms`)
   await assertNothingLeft(t, server, 1)
 })

@@ -10,6 +10,8 @@ const STABLE = 10_000
 const RETRY = [250, 250, 500, 500, 500, 1_000]
 const BACK_OFF = [0, 1_000, 3_000, 8_000, 15_000]
 
+// The server closes the connection with this code when the session ends; the reason is one of those below.
+const SESSION_ENDED = 4410
 const ENDED = 'This session has ended'
 const WHY = {
   idle: 'nobody used it',
@@ -23,8 +25,8 @@ const WHY = {
 
 /**
  * Watches the client's connection. `show(text, look)` shows a status to the person.
- * Returns { heard, established, lost }: call `heard` for each packet, `established` after the session's hello, and `lost`
- * when the connection ends.
+ * Returns { follow, heard, established, lost }: call `follow` with the socket, `heard` for each packet, `established` after the
+ * session's hello, and `lost` when the connection ends.
  */
 export function watchConnection (client, show) {
   let deadline = Date.now() + SILENCE
@@ -46,18 +48,31 @@ export function watchConnection (client, show) {
     if (late) { deadline = Date.now() + PROBE; probe() } else if (Date.now() > deadline) lost()
   }, TICK)
 
-  function lost () {
-    if (isLost) return
+  function stop () {
     isLost = true
     clearInterval(timer)
     stopClient(client)
+  }
+
+  function lost () {
+    if (isLost) return
+    stop()
     comeBack(show)
+  }
+
+  /** Capturing, so that this listener is called before the client's own, which learns only that the connection is gone. */
+  function follow (socket) {
+    socket?.addEventListener('close', ({ code, reason }) => {
+      if (isLost || code !== SESSION_ENDED) return
+      stop()
+      show(`${endedBecause(reason)}.`, 'veil')
+    }, { capture: true })
   }
 
   addEventListener('online', probe)
   addEventListener('pageshow', event => { if (event.persisted) probe() })
   document.addEventListener('visibilitychange', () => { if (!document.hidden) probe() })
-  return { heard, lost, established: () => setTimeout(() => { if (!isLost) rememberFailures(0) }, STABLE) }
+  return { follow, heard, lost, established: () => setTimeout(() => { if (!isLost) rememberFailures(0) }, STABLE) }
 }
 
 function stopClient (client) {
@@ -91,11 +106,15 @@ async function askState () {
     const { code, state, display, reason } = await response.json()
     if (response.status === 404) return { over: code === 'EX10_SHARE_NOT_FOUND' ? 'This link has ended' : ENDED }
     if (response.status === 401 || display) return { state: 'up' } // the reloaded page asks for a login if one is needed
-    if (state === 'ended' || state === 'failed') return { over: Object.hasOwn(WHY, reason) ? `${ENDED}: ${WHY[reason]}` : ENDED }
+    if (state === 'ended' || state === 'failed') return { over: endedBecause(reason) }
     return { state }
   } catch {
     return {} // the server was not reached
   }
+}
+
+function endedBecause (reason) {
+  return Object.hasOwn(WHY, reason) ? `${ENDED}: ${WHY[reason]}` : ENDED
 }
 
 /** Waits for this time; with `early`, at most until the network or the person is back. */

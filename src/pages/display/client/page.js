@@ -155,6 +155,7 @@ function start () {
   warnOfEnd(client)
   showProblems()
   open(client)
+  connection.follow(client.protocol?.websocket)
 }
 
 start()
