@@ -1,18 +1,23 @@
-import type { IncomingMessage } from 'node:http'
+import { EventEmitter, once } from 'node:events'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import proxyAddr from '@fastify/proxy-addr'
+import websocket, { type WebSocket } from '@fastify/websocket'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Visitor } from '#domain/access/credential.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { Tickets } from '#domain/access/tickets.ts'
 import type { UpgradeHandler } from '#domain/sessions/upgrade.ts'
-import { failure, shownAs } from '#errors.ts'
+import { Ex10Error, failure, shownAs } from '#errors.ts'
 import { refuseSocket } from '#http/refuse-socket.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Every request for a WebSocket comes in here. Below `/session/ID/` a ticket lets it in, and the handler of its path opens it. */
+    /**
+     * Every request for a WebSocket comes in here. Below `/session/ID/` a ticket lets it in, and the handler of its path opens
+     * it. Elsewhere it is a request like any other, with all hooks, to a route that has a `wsHandler`.
+     */
     upgrades: {
       /** A ticket for one WebSocket to the session, good for a minute, as long as its visitor may. */
       issueTicket (sessionId: string, visitor: Visitor): string
@@ -20,16 +25,32 @@ declare module 'fastify' {
       add (prefix: string, handler: UpgradeHandler): void
     }
   }
+  interface FastifyContextConfig {
+    /** The route has a `wsHandler`. Set by itself. */
+    isSocket?: boolean
+  }
 }
 
+const PING_MS = 15_000
+/** A client that does not answer pings for so long is gone. */
+const SILENCE_MS = 45_000
+/** How long clients have for closing their side at the end of the server. */
+const LINGER_MS = 1000
+/** The server's own sockets are for sending: what comes in is little. */
+const MAX_MESSAGE = 4096
+/** Close codes: the server goes away, it went wrong, try again later. */
+const [GOING_AWAY, WENT_WRONG, TRY_AGAIN] = [1001, 1011, 1013]
 const SESSION_PATH = /^\/session\/([0-9a-f]{32})\/(.*)/s
 
-/** Fastify's hooks do not run for upgrades: everything that a request must pass is checked here, by hand. */
+/** Owns the server's `upgrade` event. */
 async function upgrades (app: FastifyInstance): Promise<void> {
   const tickets = new Tickets()
   const handlers = new Map<string, UpgradeHandler>()
   const open = new Set<Duplex>()
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
+  const routed = new EventEmitter() // what is not below a session goes to @fastify/websocket by way of this
+  const heardAt = new WeakMap<WebSocket, number>()
+  let isClosed = false
 
   app.decorate('upgrades', {
     issueTicket: (sessionId, visitor) => tickets.issue(sessionId, visitor),
@@ -49,21 +70,42 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     })
   })
 
-  app.addHook('preClose', async () => {
-    for (const socket of open) socket.destroy()
+  await app.register(websocket, { options: { server: routed as Server, maxPayload: MAX_MESSAGE }, errorHandler: closeFailed, preClose: closeAll })
+  const own = app.websocketServer
+  own.on('connection', socket => {
+    const hear = () => heardAt.set(socket, performance.now())
+    hear()
+    socket.on('pong', hear)
+  })
+  own.on('wsClientError', (_error, socket) => refuseSocket(socket, failure('BAD_REQUEST')))
+  const pings = setInterval(ping, PING_MS).unref()
+
+  app.addHook('onRoute', route => {
+    if (route.wsHandler) route.config = { ...route.config, isSocket: true }
+  })
+  app.addHook('onRequest', async ({ ws, routeOptions }, reply) => {
+    if (!ws) return
+    reply.header('connection', 'close') // of a refusal
+    if (!routeOptions.config.isSocket) throw failure('NOT_FOUND')
+  })
+  app.addHook('preHandler', async ({ ws, raw }) => {
+    if (ws) hold(raw.socket, failure('TOO_MANY_STREAMS', { message: 'The server has as many readers as it can: try again later' }))
   })
 
   async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (isClosed) throw failure('SHUTTING_DOWN')
     if (request.method !== 'GET') throw failure('NOT_FOUND')
     app.origins.checkHost(request)
-    // the display page has an opaque origin, which is called null: its ticket speaks for it
-    if (request.headers.origin !== 'null') app.origins.checkChange(request.headers)
     const url = URL.parse(request.url ?? '', 'http://localhost')
     const [, id, path] = SESSION_PATH.exec(url?.pathname ?? '') ?? []
-    if (!url || id === undefined || path === undefined) throw failure('NOT_FOUND')
-    await openBelow(id, path, url.searchParams.get('ticket') ?? '', { request, socket, head })
+    const isBelow = id !== undefined && path !== undefined
+    // the display page has an opaque origin, which is called null: its ticket speaks for it
+    if (!isBelow || request.headers.origin !== 'null') app.origins.checkChange(request.headers)
+    if (isBelow) await openBelow(id, path, url?.searchParams.get('ticket') ?? '', { request, socket, head })
+    else routed.emit('upgrade', request, socket, head)
   }
 
+  /** Hooks do not run for these: what a request must pass is checked here, by hand. */
   async function openBelow (id: string, path: string, ticket: string, { request, socket, head }: { request: IncomingMessage, socket: Duplex, head: Buffer }): Promise<void> {
     const { remoteAddress, remotePort } = peerOf(request)
     // first: whether there is such a session is only for visitors who may look at it
@@ -73,7 +115,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!handler) throw failure('NOT_FOUND')
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes(handler.protocol)) throw failure('BAD_REQUEST')
-    hold(socket)
+    hold(socket, failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' }))
     await handler.open({ session, visitor, port: remotePort, socket, head, key })
   }
 
@@ -89,11 +131,36 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     return prefix === undefined ? undefined : handlers.get(prefix)
   }
 
-  /** Counts the socket until it is closed. */
-  function hold (socket: Duplex): void {
-    if (open.size >= app.connections.maxSockets) throw failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' })
+  /** Counts the socket until it is closed. @throws {Ex10Error} `refusal`, when there are as many as may be */
+  function hold (socket: Duplex, refusal: Ex10Error): void {
+    if (socket.destroyed) return // its client has gone meanwhile
+    if (open.size >= app.connections.maxSockets) throw refusal
     open.add(socket)
     socket.once('close', () => open.delete(socket))
+  }
+
+  function ping (): void {
+    for (const socket of own.clients) {
+      if (performance.now() - (heardAt.get(socket) ?? 0) > SILENCE_MS) socket.terminate()
+      else socket.ping()
+    }
+  }
+
+  /** For what fails after the handshake; a client that breaks the protocol has been told by then. */
+  function closeFailed (error: Error, socket: WebSocket): void {
+    if (error instanceof Ex10Error) return socket.close(TRY_AGAIN, error.code)
+    const isClients = String((error as NodeJS.ErrnoException).code).startsWith('WS_ERR_')
+    if (!isClients) app.log.error({ err: error }, 'WebSocket failed')
+    socket.close(WENT_WRONG)
+  }
+
+  async function closeAll (): Promise<void> {
+    isClosed = true
+    clearInterval(pings)
+    const signal = AbortSignal.timeout(LINGER_MS)
+    for (const socket of own.clients) socket.close(GOING_AWAY, 'the server is shutting down')
+    await Promise.allSettled([...own.clients].map(socket => once(socket, 'close', { signal })))
+    for (const socket of open) socket.destroy()
   }
 
   /** Where the request comes from. Behind a trusted proxy the port is the proxy's: it says nothing of the client. */

@@ -1,22 +1,23 @@
 import { addAbortListener } from 'node:events'
 import { PassThrough } from 'node:stream'
-import type { FastifyRequest } from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { SessionEvent } from '#domain/live/event.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { EventsQuery } from '#schemas/event.ts'
+import { feedEvents } from './event-feed.ts'
 
-/** Beyond this, a reader does not keep up: it is let go, and may come again. */
-const UNREAD_BYTES = 256 * 1024
-const HEARTBEAT_MS = 15_000
+/** What a WebSocket is closed with when its reader may read no longer, and when it is none. */
+const [LOGGED_OUT, NO_READER] = [4403, 1008]
 
-/** GET /sessions/:id/events: what has happened to a session, and then what happens, one JSON object a line. */
+/** GET /sessions/:id/events: what has happened to a session, and then what happens: one JSON object a line, or a message of a WebSocket. */
 const getEvents: FastifyPluginAsyncTypebox = async app => {
-  app.get('/sessions/:id/events', {
+  app.route({
+    method: 'GET',
+    url: '/sessions/:id/events',
     exposeHeadRoute: false, // a stream that nobody reads
     schema: {
       operationId: 'getEvents',
       summary: 'Streams what has happened to a session, and what happens to it until it ends',
+      description: 'As lines of JSON, or by a WebSocket to the same address, of which each text message is one event. The WebSocket is closed with 1000 after the last event.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: EventsQuery,
@@ -24,38 +25,37 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
         200: { description: 'One SessionEvent as JSON a line', content: { 'application/x-ndjson': { schema: Type.Ref('SessionEvent') } } },
         ...errors(400, 401, 403, 404, 409, 421, 429)
       }
+    },
+    async preHandler ({ ws, principal, params, query }) {
+      if (!ws) return
+      // what can be refused is refused before the handshake
+      const { id } = app.rights.session(principal, params.id)
+      if (query.follow !== false) app.events.follow(id, () => {})()
+    },
+    wsHandler (socket, request) {
+      const { id } = app.rights.session(request.principal, request.params.id)
+      const stop = feedEvents(app, id, request, {
+        send: event => socket.send(event),
+        unread: () => socket.bufferedAmount,
+        end: isLoggedOut => isLoggedOut ? socket.close(LOGGED_OUT, 'you are not logged in any more') : socket.close(1000),
+        drop: () => socket.terminate()
+      }, request.query.follow !== false)
+      socket.once('message', () => socket.close(NO_READER, 'this socket only sends'))
+      socket.once('close', stop)
+    },
+    async handler (request, reply) {
+      const { id } = app.rights.session(request.principal, request.params.id)
+      const lines = new PassThrough()
+      const stop = feedEvents(app, id, request, {
+        send: event => lines.write(event + '\n'),
+        unread: () => lines.writableLength + lines.readableLength,
+        end: () => lines.end(),
+        drop: () => lines.destroy()
+      }, request.query.follow !== false)
+      addAbortListener(request.gone, stop) // not before the last line has been sent
+      return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
     }
-  }, async (request, reply) => {
-    const { id } = app.rights.session(request.principal, request.params.id)
-    const lines = new PassThrough()
-    for (const event of app.events.past(id)) lines.write(toLine(event))
-    if (request.query.follow === false) lines.end()
-    else follow(id, lines, request)
-    return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
   })
-
-  function follow (id: string, lines: PassThrough, { principal: { user }, ip: address, credential, gone }: FastifyRequest): void {
-    const hear = (event: SessionEvent) => {
-      if (lines.writableEnded) return
-      if (lines.writableLength + lines.readableLength > UNREAD_BYTES) lines.destroy()
-      else lines.write(toLine(event))
-      if (event.type === 'ended') return lines.end()
-      heartbeat.refresh()
-    }
-    const stop = app.events.follow(id, hear)
-    const close = app.channels.open(id, { type: 'events', user, address }, credential, () => lines.end())
-    const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
-    addAbortListener(gone, () => {
-      stop()
-      close()
-      clearTimeout(heartbeat)
-    })
-  }
-}
-
-/** As clients see it: without where it came from. */
-function toLine ({ line, ...event }: SessionEvent): string {
-  return JSON.stringify(event) + '\n'
 }
 
 export default getEvents

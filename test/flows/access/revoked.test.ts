@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { assertEndsClean, beginCreation, listSessions, listStates, serve } from '#support/servers/creation.ts'
+import { openEvents } from '#support/servers/event-socket.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
 import { as, ask, keysCommand } from '#support/access/keys.ts'
 import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
@@ -33,15 +34,17 @@ async function serveWithKeys (t: Test, settings: Record<string, string> = {}) {
   return { server, admin, browser, user, revoke }
 }
 
-t.test('a request that is on its way while its key is revoked does nothing', async t => {
+t.test('a request that is on its way while its key is revoked does nothing, and an open WebSocket is closed', async t => {
   const { server, admin, user, revoke } = await serveWithKeys(t)
   const [anna, eve] = [await user('anna'), await user('eve', '--role', 'admin')]
   const session = await createSession(anna)
   t.equal(await slowly(anna, 'POST', `/sessions/${session.id}/shares`, '{"mode":"view"}', async () => {}), 201, 'the control')
   t.equal(await slowly(eve, 'POST', '/admin/keys', '{"user":"mallory","role":"admin"}', () => revoke('eve')), 401, 'nobody makes a key with one that is revoked')
   t.notMatch(JSON.stringify((await ask(admin, '/admin/keys')).body), 'mallory')
+  const reader = await openEvents(t, anna, session.id)
   t.equal(await slowly(anna, 'POST', '/updateCode', JSON.stringify({ sessionId: session.id, filePath: 'a.js', content: '' }), () => revoke('anna')), 401, 'nor pushes')
   t.match((await listSessions(admin)).map(({ version }) => version), [0])
+  t.strictSame(await reader.closed, [4403, 'you are not logged in any more'])
   t.equal((await endSession(admin, session.id)).status, 200)
   await assertEndsClean(t, { ...server, headers: admin.headers! })
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
+import { refusalOf } from '#support/servers/event-socket.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import type { Server } from '#support/servers/server.ts'
@@ -48,6 +49,9 @@ const REQUESTS: Asked[] = [
   { method: 'DELETE', path: `/admin/sessions/${UNKNOWN}`, scope: 'admin', isChange: true, done: 404 },
   { method: 'DELETE', path: '/admin/users/nobody/sessions?dryRun=1', scope: 'admin', isChange: true, done: 200 }
 ]
+
+/** By a WebSocket: it changes nothing, but a page of another site must not read it with its visitor's cookie. */
+const SOCKET: Asked = { method: 'GET', path: `/sessions/${UNKNOWN}/events`, scope: 'view', isChange: false, done: 404 }
 
 /** What must be answered. What is told first tells least: a foreign page learns nothing of credentials, and who may not, nothing of what is there. */
 function expected ({ mayChange }: { mayChange: boolean }, { scope, isChange, done }: Asked, { mayDo, isCookie, isForgery, hasToken }: Credential): [number, string | undefined] {
@@ -105,6 +109,11 @@ t.test('whatever is asked, from wherever, by whomever: nobody does what they may
         cells++
       }
       t.strictSame(wrong, [], `${asked.method} ${asked.path.replace(UNKNOWN, 'ID')}, from ${where}`)
+    }
+    for (const [who, credential] of Object.entries(credentials)) {
+      const [status, refusal] = origin.mayChange ? expected(origin, SOCKET, credential) : [403, 'EX10_ORIGIN_REFUSED']
+      t.match(await refusalOf(server, SOCKET.path, { ...origin.headers, ...credential.headers }), { status, ...(refusal && { code: refusal }) }, `a WebSocket to the events, from ${where}: ${who}`)
+      cells++
     }
   }
   t.ok(cells >= 200, `${cells} cells`)

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { buildApp } from '#app.ts'
 import { readConfig } from '#config.ts'
 import { assertEndsClean } from '#support/servers/creation.ts'
+import { openEvents, refusalOf } from '#support/servers/event-socket.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { createSession, endSession, eventually, launch, readLines, testEnv } from '#support/servers/server.ts'
 import { openSocket, readMeta, socketDisplay } from '#support/display/socket-display.ts'
@@ -18,6 +19,7 @@ t.test('viewers take half of the server\'s connections at most, of all sessions 
   const socket = new WebSocket(`${sessions[0]!.url.replace('http', 'ws')}socket?ticket=${await readMeta(sessions[0]!, 'ticket')}`, 'binary').on('error', () => {})
   const [, { statusCode, headers }] = await once(socket, 'unexpected-response')
   t.strictSame([statusCode, headers['retry-after']], [429, '10'], 'the next one hears when to come again, though its session has room')
+  t.strictSame(await refusalOf(server, `/sessions/${sessions[0]!.id}/events`), { status: 429, code: 'EX10_TOO_MANY_STREAMS' }, 'readers of events by WebSockets count with them')
   for (const { id } of sessions) t.equal((await endSession(server, id)).status, 200, 'requests are answered')
   await openSocket(t, await createSession(server))
   t.pass('and whoever goes makes room')
@@ -37,15 +39,17 @@ t.test('who reads no events, though there are, is let go; who reads them misses 
   const idler = connect(port, '127.0.0.1').on('error', () => {}).pause()
   t.teardown(() => idler.destroy())
   idler.write(`GET /sessions/${id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
-  await eventually('two readers', () => app.channels.of(id).length === 2)
+  const paused = await openEvents(t, { url: `http://127.0.0.1:${port}` }, id)
+  paused.socket.pause()
+  await eventually('three readers', () => app.channels.of(id).length === 3)
 
   const message = 'x'.repeat(8000)
   let count = 0
-  for (; app.channels.of(id).length === 2 && count < 4000; count++) { // what the kernel holds for it is more than the bound
+  for (; app.channels.of(id).length > 1 && count < 4000; count++) { // what the kernel holds for it is more than the bound
     app.events.publish(facts, { type: 'warning', message })
     await reader.next()
   }
-  t.equal(app.channels.of(id).length, 1, `the idler is let go after ${count} events`)
+  t.equal(app.channels.of(id).length, 1, `the idlers are let go after ${count} events`)
   app.events.publish(facts, { type: 'warning', message: 'last' })
   t.match((await reader.next()).value, { message: 'last' }, 'the reader has read each of them')
   leaving.abort()

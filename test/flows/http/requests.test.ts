@@ -4,6 +4,8 @@ import t, { type Test } from 'tap'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { ProgressLine } from '#schemas/progress.ts'
 import { assertEndsClean, listSessions, serve } from '#support/servers/creation.ts'
+import { openEvents, refusalOf } from '#support/servers/event-socket.ts'
+import { pastEvents } from '#support/servers/events.ts'
 import { readFacts } from '#support/sandbox.ts'
 import { createSession, endSession, eventually, readLines, type Server } from '#support/servers/server.ts'
 
@@ -209,8 +211,31 @@ t.test('the HTTP contract, on one server with one session', async t => {
     t.match(JSON.parse((await ask(server, 'GET', '/nothing')).body), { success: false, code: 'EX10_NOT_FOUND', statusCode: 404 })
   })
 
+  await t.test('events come by a WebSocket, too: what is a line there is a message here', async t => {
+    const past = await openEvents(t, server, id, { query: '?follow=false' })
+    t.strictSame(await past.closed, [1000, ''], 'after the past, it is closed')
+    t.strictSame((await pastEvents(server, id)).slice(0, past.events.length), past.events)
+    const [known, more] = [past.events.length, await openEvents(t, server, id, { headers: { origin: EDITOR } })]
+    t.equal((await ask(server, 'POST', '/updateCode', {}, changes.at(-1)![2])).status, 200)
+    await eventually('what happens then', () => more.events.slice(known).some(({ type }) => type === 'pushed'))
+    more.socket.send('hello')
+    t.strictSame(await more.closed, [1008, 'this socket only sends'])
+
+    const path = `/sessions/${id}/events`
+    const refused: [path: string, headers: Record<string, string>, status: number, code: string][] = [
+      [`/sessions/${UNKNOWN}/events`, {}, 404, 'EX10_SESSION_NOT_FOUND'], [`${path}?nope=1`, {}, 400, 'EX10_BAD_REQUEST'], [path, { host: 'evil.example' }, 421, 'EX10_UNKNOWN_HOST'],
+      [path, { origin: 'https://evil.example' }, 403, 'EX10_ORIGIN_REFUSED'], [path, { origin: 'null' }, 403, 'EX10_ORIGIN_REFUSED'], [path, { 'sec-fetch-site': 'cross-site' }, 403, 'EX10_ORIGIN_REFUSED'],
+      ['/health', {}, 404, 'EX10_NOT_FOUND'], ['/createSession', {}, 404, 'EX10_NOT_FOUND'], [`/sessions/${id}`, {}, 404, 'EX10_NOT_FOUND'], ['/nothing', {}, 404, 'EX10_NOT_FOUND']
+    ]
+    for (const [path, headers, status, code] of refused) t.strictSame(await refusalOf(server, path, headers), { status, code }, `${path.replace(id, 'ID')} ${JSON.stringify(headers)}`)
+    await assertNothingMade(t, server, 1)
+  })
+
   await t.test('an ended session is as if it had never been', async t => {
+    const { events, closed } = await openEvents(t, server, id)
     t.match(await (await endSession(server, id)).json(), { success: true, message: String })
+    t.strictSame(await closed, [1000, ''], 'a reader of its events hears of the end, and nothing after it')
+    t.match(events.at(-1), { type: 'ended', reason: 'deleted' })
     for (const [method, path] of [['GET', `/session/${id}/index.html`], ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['GET', `/session/${id}/state`], ['GET', `/session/${id}/problems`]] as const) {
       const answer = await ask(server, method, path)
       t.match({ status: answer.status, body: JSON.parse(answer.body) }, { status: 404, body: { code: 'EX10_SESSION_NOT_FOUND', message: 'No such session' } }, `${method} ${path}`)

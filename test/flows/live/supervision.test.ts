@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { PROFILE_DIR } from '#domain/programs/display.ts'
 import { openDevTools, type DevTools } from '#support/display/devtools.ts'
+import { refusalOf } from '#support/servers/event-socket.ts'
 import { nextEvent, pastEvents } from '#support/servers/events.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { inside, type Inside } from '#support/sandbox.ts'
@@ -124,6 +125,7 @@ t.test('What dies or freezes in a session comes back', async t => {
     t.ok(readers.every(({ status }) => status === 200))
     const refused = await read()
     t.match([refused.headers.get('retry-after'), await refused.json()], ['10', { code: 'EX10_TOO_MANY_STREAMS', statusCode: 429 }], 'to so many readers')
+    t.strictSame(await refusalOf(server, `/sessions/${session.id}/events`), { status: 429, code: 'EX10_TOO_MANY_STREAMS' }, 'nor by a WebSocket')
     leaving.abort()
     const answer = await eventually('room for another', async () => {
       const answer = await fetch(`${server.url}/sessions/${session.id}/events`)

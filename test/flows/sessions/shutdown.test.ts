@@ -8,6 +8,7 @@ import { STEPS } from '#domain/sessions/steps.ts'
 import { auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { assertAuditsClean, assertNothingLeft, assertSurvived } from '#support/servers/ending.ts'
+import { openEvents } from '#support/servers/event-socket.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { openSharedSocket, openSocket, socketDisplay } from '#support/display/socket-display.ts'
@@ -39,6 +40,7 @@ t.test('SIGTERM ends ten live sessions, and the server exits with 0; readers of 
   const first = sessions[0]!
   const { url: link } = await (await fetch(`${server.url}/sessions/${first.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"mode":"view"}' })).json() as { url: string }
   const closed = (socket: WebSocket) => once(socket, 'close').then(([code, reason]) => [code, String(reason)])
+  const bySocket = await openEvents(t, server, first.id)
   const heard = Promise.all([
     fetch(`${server.url}/sessions/${first.id}/events`).then(answer => answer.text()),
     closed(await openSocket(t, first)),
@@ -49,6 +51,7 @@ t.test('SIGTERM ends ten live sessions, and the server exits with 0; readers of 
   await assertEndsClean(t, server)
   const [events, viewer, guest] = await heard
   t.match(JSON.parse(events.trimEnd().split('\n').at(-1)!), { type: 'ended', reason: 'shutdown' }, 'the last event is read, and the stream ends after it')
+  t.strictSame([bySocket.events.at(-1)?.type, await bySocket.closed], ['ended', [1000, '']], 'by a WebSocket, too')
   t.strictSame([viewer, guest], [[4410, 'shutdown'], [4410, '']], 'so do pages; by a link, only that it ends')
   t.match(await meanwhile, { success: false, code: 'EX10_SHUTTING_DOWN' }, 'other requests are refused meanwhile')
   t.comment(`ten sessions and the server ended in ${Math.round(performance.now() - startedAt)} ms; a DELETE of one took ${Math.round(oneMs)} ms`)
