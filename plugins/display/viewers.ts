@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Visitor } from '#domain/access/credential.ts'
 import { ShownWindows } from '#domain/display/shown-windows.ts'
 import { viewerFilter } from '#domain/display/viewer-filter.ts'
-import type { Farewell } from '#domain/display/websocket-frames.ts'
+import type { Farewell, ProtocolViolation } from '#domain/display/websocket-frames.ts'
 import type { Upgrade } from '#domain/sessions/upgrade.ts'
 import { failure } from '#errors.ts'
 import { DisplayUnreachable, spliceDisplay } from '#system/display/display-socket.ts'
@@ -32,6 +32,8 @@ const MAX_SHARED = 24
 const SENT_AWAY = 4403
 /** And when the session ends; the reason says why. */
 const SESSION_ENDED = 4410
+/** Of a session's viewers that are thrown out, one in so much time is an event: the others are only logged. */
+const EVENT_MS = 60_000
 
 /** Lets viewers look at sessions' displays: so many at a time, each for as long as it may, each behind its filter. */
 async function viewers (app: FastifyInstance): Promise<void> {
@@ -65,7 +67,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     })
     const viewer: Viewer = { socket, visitor, over: new AbortController() }
     const closed = join(id, audience, viewer)
-    await spliceDisplay(socket, head, key, slot.displayPort, filter, viewer.over.signal).catch(cause => {
+    await spliceDisplay(socket, { head, key, port: slot.displayPort, filter, over: viewer.over.signal, thrownOut: violation => noteThrownOut(upgrade, violation) }).catch(cause => {
       throw cause instanceof DisplayUnreachable ? failure('BAD_GATEWAY', { cause }) : cause
     })
     if (!socket.destroyed) stay(id, viewer, closed) // it may have gone away meanwhile
@@ -86,6 +88,14 @@ async function viewers (app: FastifyInstance): Promise<void> {
     })
   }
 
+  /** A viewer that goes on trying does not push all else out of the session's events. */
+  function noteThrownOut ({ session, visitor: { user, share }, peer }: Upgrade, { closeCode, message }: ProtocolViolation): void {
+    app.log.warn({ sessionId: session.id, user, share: share?.id, ...peer, closeCode, reason: message }, 'viewer thrown out')
+    const last = app.events.past(session.id).findLast(({ type }) => type === 'viewer-thrown-out')
+    if (last && Date.now() - Date.parse(last.at) < EVENT_MS) return
+    app.events.publish(session, { type: 'viewer-thrown-out', message: `A viewer broke the protocol, and was thrown out: ${message}`, ...(user !== undefined && { user }), ...(share && { share: share.id }) })
+  }
+
   function stay (id: string, viewer: Viewer, closed: Promise<void>): void {
     const { address, user, share, credential } = viewer.visitor
     app.expiry.viewed(id, closed)
@@ -98,4 +108,4 @@ function sendAway ({ over }: Viewer, closeCode: number, message: string): void {
   over.abort({ closeCode, message } satisfies Farewell)
 }
 
-export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'expiry', 'sessions', 'shares', 'upgrades'] })
+export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'events', 'expiry', 'sessions', 'shares', 'upgrades'] })

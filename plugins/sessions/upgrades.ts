@@ -8,7 +8,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Visitor } from '#domain/access/credential.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { Tickets } from '#domain/access/tickets.ts'
-import type { UpgradeHandler } from '#domain/sessions/upgrade.ts'
+import type { Peer, UpgradeHandler } from '#domain/sessions/upgrade.ts'
 import { Ex10Error, failure, shownAs } from '#errors.ts'
 import { refuseSocket } from '#http/refuse-socket.ts'
 
@@ -107,16 +107,16 @@ async function upgrades (app: FastifyInstance): Promise<void> {
 
   /** Hooks do not run for these: what a request must pass is checked here, by hand. */
   async function openBelow (id: string, path: string, ticket: string, { request, socket, head }: { request: IncomingMessage, socket: Duplex, head: Buffer }): Promise<void> {
-    const { remoteAddress, remotePort } = peerOf(request)
+    const peer = peerOf(request)
     // first: whether there is such a session is only for visitors who may look at it
-    const visitor = redeem(ticket, id, request, remoteAddress)
+    const visitor = redeem(ticket, id, request, peer.remoteAddress)
     const session = app.sessions.ready(id)
     const handler = handlerOf(path)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!handler) throw failure('NOT_FOUND')
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes(handler.protocol)) throw failure('BAD_REQUEST')
     hold(socket, failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' }))
-    await handler.open({ session, visitor, port: remotePort, socket, head, key })
+    await handler.open({ session, visitor, peer, socket, head, key })
   }
 
   /** Whose the ticket is, if what let them in still does. */
@@ -163,8 +163,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     for (const socket of open) socket.destroy()
   }
 
-  /** Where the request comes from. Behind a trusted proxy the port is the proxy's: it says nothing of the client. */
-  function peerOf (request: IncomingMessage): { remoteAddress: string, remotePort: number | undefined } {
+  function peerOf (request: IncomingMessage): Peer {
     const remoteAddress = proxyAddr(request, isTrusted)
     const { remoteAddress: nearest, remotePort } = request.socket
     return { remoteAddress, remotePort: remoteAddress === nearest ? remotePort : undefined }

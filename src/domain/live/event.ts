@@ -6,7 +6,7 @@ import type { ExpiryCause } from './clocks.ts'
 /** What happens to a session, as its people and operators read it. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'pushed', 'reloaded', 'problem', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'pushed', 'reloaded', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -35,6 +35,9 @@ export interface SessionEvent {
   replaced?: string[]
   /** All that is wrong with the extension. */
   problems?: Problem[]
+  /** The user of the viewer that was thrown out, or the id of its link. */
+  user?: string
+  share?: string
   /** Which line of the supervisor's own file the event came from. */
   line?: number
 }

@@ -18,15 +18,29 @@ export class DisplayUnreachable extends Error {
   override readonly name = 'DisplayUnreachable'
 }
 
+/** The two ends of a viewer's connection, and what may pass. */
+export interface SpliceOptions {
+  /** The first bytes after the viewer's request. */
+  head: Buffer
+  /** The viewer's Sec-WebSocket-Key. */
+  key: string
+  /** The port of the display. */
+  port: number
+  filter: ViewerFilter
+  /** Closes the connection when it aborts; its reason, a `Farewell`, gives the close code and text. */
+  over: AbortSignal
+  /** Called when the viewer broke the protocol, before its connection is closed. */
+  thrownOut: (violation: ProtocolViolation) => void
+}
+
 /**
  * Opens a WebSocket to the display on `port`, and answers the viewer's handshake only when the display has accepted.
  * From then on, the display's bytes go to the viewer unchanged, and `filter` decides about each of the viewer's messages.
  * Both ends are pinged, and when one closes, the other is closed.
- * @param key the viewer's Sec-WebSocket-Key
- * @param over closes the connection when it aborts; its reason, a `Farewell`, gives the close code and text
  * @throws {DisplayUnreachable} before the first byte is sent to the viewer
  */
-export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, port: number, filter: ViewerFilter, over: AbortSignal): Promise<void> {
+export async function spliceDisplay (viewer: Duplex, options: SpliceOptions): Promise<void> {
+  const { head, key, port, over } = options
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
   if (viewer.destroyed || over.aborted) { // the viewer has gone or was thrown out in the meantime
@@ -36,7 +50,7 @@ export async function spliceDisplay (viewer: Duplex, head: Buffer, key: string, 
   }
   viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
-  splice(viewer, display, filter, over)
+  splice(viewer, display, options)
   if (first.length > 0) display.emit('data', first)
   if (head.length > 0) viewer.emit('data', head)
 }
@@ -70,7 +84,7 @@ async function handshake (display: Socket, key: string, port: number): Promise<B
   }
 }
 
-function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: AbortSignal): void {
+function splice (viewer: Duplex, display: Socket, { filter, over, thrownOut }: SpliceOptions): void {
   const frames = new ClientFrames(MAX_MESSAGE)
   const boundaries = new FrameBoundaries(filter.readAlong)
   let viewerHeard = performance.now()
@@ -98,6 +112,7 @@ function splice (viewer: Duplex, display: Socket, filter: ViewerFilter, over: Ab
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error
       throwOut(error)
+      thrownOut(error)
     } finally {
       display.uncork()
     }

@@ -4,6 +4,7 @@ import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { ErrorReply } from '#schemas/common.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
+import { pastEvents } from '#support/servers/events.ts'
 import { clientFrame } from '#support/inputs/frames.ts'
 import { HOSTILE_FRAMES, PING } from '#support/inputs/hostile-frames.ts'
 import { INSPECTED } from '#support/servers/inspector.ts'
@@ -53,6 +54,12 @@ t.test('what no viewer may send closes its connection, with a code, and never re
     await eventually('it reached the display', () => reached.length > 0)
     t.strictSame(reached, [PING], 'and nothing before it')
     t.ok(HOSTILE_FRAMES.length >= 100)
+    const told = (await pastEvents(server, session.id)).filter(({ type }) => type === 'viewer-thrown-out')
+    t.match(told[0], { user: 'local', message: /^A viewer broke the protocol, and was thrown out: / }, 'it is an event')
+    t.ok(told.length < 10, `though not each of them: ${told.length}`)
+    const logged = server.output().split('\n').filter(line => line.includes('viewer thrown out')).map(line => JSON.parse(line))
+    t.ok(logged.length >= HOSTILE_FRAMES.filter(({ code }) => code >= 1002).length, 'and each of them a line in the log')
+    t.match(logged[0], { level: 40, sessionId: session.id, user: 'local', remoteAddress: '127.0.0.1', remotePort: Number, closeCode: Number, reason: String })
     tally(t, 'malformed WebSocket frames', HOSTILE_FRAMES.length)
   })
 

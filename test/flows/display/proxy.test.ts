@@ -182,7 +182,7 @@ async function splicedTo (t: Test, port: number) {
   const near = connect((listener.address() as AddressInfo).port, '127.0.0.1')
   const [far] = await once(listener, 'connection')
   t.teardown(() => { near.destroy(); far.destroy() })
-  await spliceDisplay(far, Buffer.alloc(0), 'dGhlIHNhbXBsZSBub25jZQ==', port, { pass: frame => frame.raw }, new AbortController().signal)
+  await spliceDisplay(far, { head: Buffer.alloc(0), key: 'dGhlIHNhbXBsZSBub25jZQ==', port, filter: { pass: frame => frame.raw }, over: new AbortController().signal, thrownOut: () => {} })
   return { near, far }
 }
 
