@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { KEY_PREFIX } from '#domain/access/api-key.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { isPageLoad } from '#domain/http/page-load.ts'
-import { LOCAL, mayDo, type Principal, type Scope } from '#domain/principal.ts'
+import { LOCAL, mayDo, type Principal } from '#domain/principal.ts'
 import type { Credential } from '#domain/access/credential.ts'
 import { failure } from '#errors.ts'
 
@@ -15,10 +15,6 @@ declare module 'fastify' {
     credential: Credential
     /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
     isLoggedIn: boolean
-  }
-  interface FastifyContextConfig {
-    /** What a credential must be good for, to use the route; `view` unless given. `any` is good for something, `everybody` needs none. */
-    scope?: Scope | 'any' | 'everybody'
   }
 }
 
@@ -52,7 +48,7 @@ async function identity (app: FastifyInstance): Promise<void> {
   app.decorateRequest('credential')
   app.decorateRequest('isLoggedIn', false)
   app.addHook('onRequest', async (request, reply) => {
-    const { scope = 'view' } = request.routeOptions.config
+    const { scope } = request.routeOptions.config
     if (request.is404 || scope === 'everybody') return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const holder = await authenticate(request, reply)
@@ -60,7 +56,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (!holder && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
     if (!holder) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')
-    if (scope !== 'any' && !mayDo(holder.principal, scope)) throw failure('FORBIDDEN', { details: { scope } })
+    if (!scope || (scope !== 'any' && !mayDo(holder.principal, scope))) throw failure('FORBIDDEN', { details: { scope } })
     request.principal = holder.principal
     request.credential = holder.credential
   })
@@ -75,4 +71,4 @@ async function identity (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'oidc', 'origins', 'rate-limits'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'oidc', 'origins', 'rate-limits', 'route-rules'] })

@@ -3,7 +3,8 @@ import identity from './identity.ts'
 import keys from './keys.ts'
 import logins from './logins.ts'
 import oidc from './oidc.ts'
+import routeRules from './route-rules.ts'
 import shares from './shares.ts'
 
 /** Who may do what: keys, logins, links. Each plugin comes after those that it needs. */
-export default [keys, logins, oidc, shares, credentials, identity]
+export default [keys, logins, oidc, shares, credentials, routeRules, identity]

@@ -23,10 +23,9 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
     upstream: '',
     httpMethods: ['GET'],
     proxyPayloads: false, // a GET has none
+    config: { scope: 'view', session: 'ready' },
     preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const params = request.params as SessionParams & { '*'?: string }
-      app.rights.readySession(request.principal, params.id)
-      if (!params['*']) return reply.redirect(`/session/${params.id}/index.html`)
+      if (!(request.params as { '*'?: string })['*']) return reply.redirect(`/session/${request.session.id}/index.html`)
     },
     replyOptions: {
       getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,

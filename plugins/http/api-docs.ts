@@ -15,9 +15,6 @@ import { version } from '#version.ts'
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
   for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
-  app.addHook('onRoute', route => {
-    if (route.url.startsWith('/docs')) route.config = { ...route.config, scope: 'everybody' }
-  })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -29,7 +26,10 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
     transform: ({ schema, url }) => url.endsWith('/*') && schema.params ? { schema: { ...schema, params: namedPath(schema.params as Params) }, url: url.replace(/\*$/, ':path') } : { schema, url },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) }
   })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(async docs => {
+    docs.decorate('defaultScope', 'everybody')
+    await docs.register(swaggerUi, { routePrefix: '/docs' })
+  })
   app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
 }
 

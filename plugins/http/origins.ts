@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isKnownHost, mayChange } from '#domain/http/origins.ts'
+import { isChange, isKnownHost, mayChange } from '#domain/http/origins.ts'
 import { failure } from '#errors.ts'
 
 declare module 'fastify' {
@@ -40,16 +40,12 @@ async function origins (app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', async request => {
     checkHost(request.raw)
     const isPage = request.routeOptions.config.hasPageToken && request.headers.origin === 'null'
-    if (isChange(request) && !isPage) checkChange(request.headers)
+    if (app.origins.isChange(request) && !isPage) checkChange(request.headers)
     if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
   })
   await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['ETag', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'] })
 
-  app.decorate('origins', { checkHost, checkChange, isChange })
-}
-
-function isChange ({ method, routeOptions }: FastifyRequest): boolean {
-  return !['GET', 'HEAD', 'OPTIONS'].includes(method) || routeOptions.config.changesState === true
+  app.decorate('origins', { checkHost, checkChange, isChange: ({ method, routeOptions }) => isChange(method, routeOptions.config) } satisfies FastifyInstance['origins'])
 }
 
 function isPrefetch ({ headers }: FastifyRequest): boolean {

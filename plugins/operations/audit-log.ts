@@ -1,23 +1,26 @@
 import fp from 'fastify-plugin'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuditedAction, AuditedDeed } from '#domain/operations/audit-log.ts'
 import type { Principal } from '#domain/principal.ts'
-import type { SessionFacts } from '#domain/session.ts'
 import { openAuditLog, type AuditLogStore } from '#stores/sqlite/audit-log.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Who did what. */
-    auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'> & {
-      /** Notes what whoever sent the request has done. What cannot be noted is logged: nobody is kept from ending a session by a full disk. */
-      note (request: Asked, deed: Omit<AuditedDeed, 'user' | 'address'>): void
-      /** The same of what is done with a session, if it is somebody else's. */
-      noteForeign (request: Asked, action: AuditedAction, session: Pick<SessionFacts, 'id' | 'owner'>): void
-    }
+    auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'>
+  }
+  interface FastifyRequest {
+    /**
+     * Notes the deed that the route's config names, in the audit log and in the server's. `by` is who did it, on routes for everybody.
+     * A deed that cannot be noted is logged: a full disk keeps nobody from ending a session.
+     */
+    note (deed: Pick<AuditedDeed, 'target' | 'details'> & { by?: Pick<Principal, 'user'> }): void
+  }
+  interface FastifyContextConfig {
+    /** The deed that the audit log has of this route. Its handler notes it, unless `NOTED_OF_OTHERS` has it: that is noted before the handler. */
+    noted?: AuditedAction
   }
 }
-
-interface Asked { principal: Pick<Principal, 'user'>, ip: string }
 
 async function auditLog (app: FastifyInstance): Promise<void> {
   const store = openAuditLog(app.instance.folder.auditLog)
@@ -49,12 +52,14 @@ async function auditLog (app: FastifyInstance): Promise<void> {
   app.decorate('auditLog', {
     page: store.page,
     firstBroken: store.firstBroken,
-    head: store.head,
-    note: ({ principal, ip }, deed) => append({ user: principal.user, address: ip, ...deed }),
-    noteForeign (request, action, { id, owner }) {
-      if (owner !== request.principal.user) app.auditLog.note(request, { action, target: id, details: { owner } })
-    }
+    head: store.head
   } satisfies FastifyInstance['auditLog'])
+  app.decorateRequest('note', function (this: FastifyRequest, { by: { user } = this.principal, ...done }) {
+    const { config, url } = this.routeOptions
+    if (!config.noted) throw new Error(`${url} notes a deed, and does not say which: its config must`)
+    append({ user, address: this.ip, action: config.noted, ...done })
+    this.log.info({ by: user, action: config.noted, ...done }, 'deed noted')
+  })
 }
 
 export default fp(auditLog, { name: 'audit-log', dependencies: ['events', 'instance'] })

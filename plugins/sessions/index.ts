@@ -3,9 +3,10 @@ import channels from './channels.ts'
 import creations from './creations.ts'
 import reconciler from './reconciler.ts'
 import rights from './rights.ts'
+import routeSessions from './route-sessions.ts'
 import sessions from './sessions.ts'
 import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
 /** Sessions are made, found and ended. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, admission, creations, reconciler, shutdown, upgrades]
+export default [channels, sessions, rights, routeSessions, admission, creations, reconciler, shutdown, upgrades]

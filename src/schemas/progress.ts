@@ -48,5 +48,5 @@ export const creationResponses = {
     description: 'One ProgressLine as JSON a line; the last one has the status complete or error',
     content: { 'application/x-ndjson': { schema: Type.Ref('ProgressLine') } }
   },
-  ...errors(400, 401, 403, 421, 429, 503, 507)
+  ...errors(400, 429, 503, 507)
 }

@@ -27,6 +27,11 @@ function isAddress (host: string): boolean {
   return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }
 
+/** Whether a request with this method is to change something; `changesState` says so of a route whose method says that it does not. */
+export function isChange (method: string, { changesState = false }: { changesState?: boolean | undefined } = {}): boolean {
+  return changesState || !['GET', 'HEAD', 'OPTIONS'].includes(method)
+}
+
 /**
  * Tells whether the caller may change something: it is not a browser, or is a page of ours, or a page whose origin is on
  * the list, or the person typed the address.

@@ -6,6 +6,9 @@ export const AUDITED_ACTIONS = [
 ] as const
 export type AuditedAction = typeof AUDITED_ACTIONS[number]
 
+/** What is noted only if the session is somebody else's: that a user looks at their own session is their own business. */
+export const NOTED_OF_OTHERS: readonly AuditedAction[] = ['session.viewed', 'session.pushed']
+
 /** Who did what, to what. */
 export interface AuditedDeed {
   /** Who; `server` for what it does by itself, `terminal` for commands of root's. */

@@ -7,19 +7,18 @@ import { viewKey } from './key-view.ts'
 /** POST /admin/keys: the answer is the only place that shows the key. */
 const addKey: FastifyPluginAsyncTypebox = async app => {
   app.post('/admin/keys', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', noted: 'key.created', noStore: true },
     schema: {
       operationId: 'addKey',
       summary: 'Makes an API key for a user, and shows it, once',
       tags: ['access'],
       body: KeyRequest,
-      response: { 201: KeyCreated, ...errors(400, 401, 403, 421) }
+      response: { 201: KeyCreated, ...errors(400) }
     }
   }, async (request, reply) => {
     const { key, secret } = app.keys.create(readKeyRequest(request.body, new Date()))
-    app.auditLog.note(request, { action: 'key.created', target: key.id, details: { user: key.user, role: key.role } })
-    request.log.info({ keyId: key.id, keyUser: key.user, by: request.principal.user }, 'API key made')
-    return reply.code(201).header('cache-control', 'no-store').send({ ...viewKey(key), key: secret })
+    request.note({ target: key.id, details: { user: key.user, role: key.role } })
+    return reply.code(201).send({ ...viewKey(key), key: secret })
   })
 }
 

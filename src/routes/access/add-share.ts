@@ -5,7 +5,7 @@ import { A_DAY, ShareCreated, ShareRequest } from '#schemas/share.ts'
 /** POST /sessions/:id/shares: the answer is the only place that shows the link. */
 const addShare: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/shares', {
-    config: { scope: 'create' },
+    config: { scope: 'create', session: 'ready', counts: 'use', noted: 'share.created', noStore: true },
     onRequest: app.rateLimits.sharing,
     schema: {
       operationId: 'addShare',
@@ -13,20 +13,16 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
       tags: ['shares'],
       params: SessionParams,
       body: ShareRequest,
-      response: { 201: ShareCreated, ...errors(400, 401, 403, 404, 409, 421, 429) }
+      response: { 201: ShareCreated, ...errors(400, 429) }
     }
   }, async (request, reply) => {
     const { mode, expiresIn = A_DAY } = request.body
-    const session = app.rights.readySession(request.principal, request.params.id)
     const { opener, until } = request.credential
     const expiresAt = new Date(Math.min(Date.now() + expiresIn * 1000, until?.getTime() ?? Infinity))
-    const { share, token } = app.shares.create({ sessionId: session.id, mode, createdBy: request.principal.user, opener, expiresAt })
-    app.expiry.saw(session.id)
-    app.auditLog.note(request, { action: 'share.created', target: session.id, details: { shareId: share.id, mode } })
-    request.log.info({ sessionId: session.id, shareId: share.id, mode, by: share.createdBy }, 'session shared')
+    const { share, token } = app.shares.create({ sessionId: request.session.id, mode, createdBy: request.principal.user, opener, expiresAt })
+    request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`
-    return reply.code(201).header('cache-control', 'no-store')
-      .send({ id: share.id, mode, url: `${base}/share/${token}`, expiresAt: share.expiresAt.toISOString() })
+    return reply.code(201).send({ id: share.id, mode, url: `${base}/share/${token}`, expiresAt: share.expiresAt.toISOString() })
   })
 }
 

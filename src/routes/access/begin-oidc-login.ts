@@ -9,19 +9,16 @@ const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return
   app.get('/login/oidc', {
-    config: { scope: 'everybody' },
+    config: { scope: 'everybody', noStore: true },
     errorHandler: app.pages.showRefusal,
     schema: {
       operationId: 'beginOidcLogin',
       summary: 'Sends the browser to the provider, to log in there',
       tags: ['access'],
       querystring: Type.Object({ next: Type.Optional(LocalPath) }, { additionalProperties: false }),
-      response: { 302: Type.Null({ description: 'To the provider' }), ...errors(400, 421, 503) }
+      response: { 302: Type.Null({ description: 'To the provider' }), ...errors(400, 503) }
     }
-  }, async (request, reply) => {
-    reply.header('cache-control', 'no-store')
-    return reply.redirect(await oidc.begin(reply, request.query.next ?? '/'))
-  })
+  }, async (request, reply) => reply.redirect(await oidc.begin(reply, request.query.next ?? '/')))
 }
 
 export default beginOidcLogin

@@ -4,18 +4,18 @@ import { Done, errors } from '#schemas/common.ts'
 
 const endLogin: FastifyPluginAsyncTypebox = async app => {
   app.delete('/me/logins/:id', {
-    config: { scope: 'create' },
+    config: { scope: 'create', noted: 'logout' },
     schema: {
       operationId: 'endLogin',
       summary: 'Logs you out of one of your browsers',
       tags: ['access'],
       params: Type.Object({ id: Type.String() }),
-      response: { 200: Done, ...errors(401, 403, 404, 421) }
+      response: { 200: Done, ...errors(404) }
     }
   }, async request => {
     const { id } = request.params
     if (!app.logins.end(request.principal.user, id)) throw failure('LOGIN_NOT_FOUND')
-    app.auditLog.note(request, { action: 'logout', target: id })
+    request.note({ target: id })
     return { success: true as const, message: 'The login has ended' }
   })
 }

@@ -6,33 +6,33 @@ import { Ended } from '#schemas/login.ts'
 /** DELETE /me/logins and DELETE /admin/users/:user/logins. */
 const endLogins: FastifyPluginAsyncTypebox = async app => {
   app.delete('/me/logins', {
-    config: { scope: 'create' },
+    config: { scope: 'create', noted: 'user.end-logins' },
     schema: {
       operationId: 'endOtherLogins',
       summary: 'Logs you out of all browsers but this one',
       tags: ['access'],
-      response: { 200: Ended, ...errors(401, 403, 421) }
+      response: { 200: Ended }
     }
   }, async request => {
     const { user } = request.principal
     const ended = app.logins.endAll(user, request)
-    if (ended > 0) app.auditLog.note(request, { action: 'user.end-logins', target: user, details: { logins: ended } })
+    if (ended > 0) request.note({ target: user, details: { logins: ended } })
     return { ended }
   })
 
   app.delete('/admin/users/:user/logins', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', noted: 'user.end-logins' },
     schema: {
       operationId: 'endUserLogins',
       summary: 'Logs a user out of all browsers, and revokes the links that they made without an API key; keys stay in force',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
-      response: { 200: Ended, ...errors(400, 401, 403, 421) }
+      response: { 200: Ended, ...errors(400) }
     }
   }, async request => {
     const { user } = request.params
     const [ended, links] = [app.logins.endAll(user), app.shares.revokeBy(user)]
-    app.auditLog.note(request, { action: 'user.end-logins', target: user, details: { logins: ended, links } })
+    request.note({ target: user, details: { logins: ended, links } })
     return { ended }
   })
 }

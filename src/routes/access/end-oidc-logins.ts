@@ -12,24 +12,21 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: string | Buffer) => Object.fromEntries(new URLSearchParams(body.toString())))
   app.post('/login/oidc/backchannel', {
     bodyLimit: 65_536,
-    config: { scope: 'everybody' },
+    config: { scope: 'everybody', noted: 'logout', noStore: true },
     schema: {
       operationId: 'endOidcLogins',
       summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there, and the links made by them',
       tags: ['access'],
       consumes: ['application/x-www-form-urlencoded'],
       body: Type.Object({ logout_token: Type.String({ description: 'Signed by the provider' }) }),
-      response: { 200: Done, ...errors(400, 403, 413, 421, 429, 503) }
+      response: { 200: Done, ...errors(400, 413, 429, 503) }
     }
   }, async (request, reply) => {
-    reply.header('cache-control', 'no-store')
     const { users, links } = await oidc.takeLogout(request.body.logout_token, session => ({ users: app.logins.closeOf(session), links: app.shares.revokeOf(session) }))
       .catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
-    const ended = { logins: users.length, links }
     const [user] = users // it is one person's
-    app.auditLog.note({ principal: PROVIDER, ip: request.ip }, { action: 'logout', ...(user !== undefined && { target: user }), details: ended })
-    request.log.info({ user, ...ended }, 'logged out at the provider')
-    return { success: true as const, message: `${ended.logins} logins have ended` }
+    request.note({ by: PROVIDER, ...(user !== undefined && { target: user }), details: { logins: users.length, links } })
+    return { success: true as const, message: `${users.length} logins have ended` }
   })
 }
 

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '#schemas/common.ts'
 import { Me } from '#schemas/key.ts'
 
 /** GET /me: who the server takes the caller for. */
@@ -10,7 +9,7 @@ const getMe: FastifyPluginAsyncTypebox = async app => {
       operationId: 'getMe',
       summary: 'Tells who you are, and what your credential is good for',
       tags: ['access'],
-      response: { 200: Me, ...errors(401, 403, 421) }
+      response: { 200: Me }
     }
   }, async (request, reply) => {
     const { user, role, scopes } = request.principal

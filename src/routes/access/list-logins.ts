@@ -1,14 +1,14 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '#schemas/common.ts'
 import { LoginView } from '#schemas/login.ts'
 
 const listLogins: FastifyPluginAsyncTypebox = async app => {
   app.get('/me/logins', {
+    config: { scope: 'view' },
     schema: {
       operationId: 'listLogins',
       summary: 'Lists the browsers in which you are logged in, the one that was used last first',
       tags: ['access'],
-      response: { 200: Type.Object({ logins: Type.Array(LoginView) }), ...errors(401, 403, 421) }
+      response: { 200: Type.Object({ logins: Type.Array(LoginView) }) }
     }
   }, async request => ({
     logins: app.logins.list(request.principal.user, request).map(login => ({

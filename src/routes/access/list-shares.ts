@@ -1,18 +1,18 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '#schemas/common.ts'
+import { SessionParams } from '#schemas/common.ts'
 
 /** GET /sessions/:id/shares: what is kept of them, which is not the links. */
 const listShares: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/shares', {
+    config: { scope: 'view', session: 'known' },
     schema: {
       operationId: 'listShares',
       summary: 'Lists the links to the session that are in force, oldest first',
       tags: ['shares'],
       params: SessionParams,
-      response: { 200: Type.Object({ shares: Type.Array(Type.Ref('Share')) }), ...errors(401, 403, 404, 421) }
+      response: { 200: Type.Object({ shares: Type.Array(Type.Ref('Share')) }) }
     }
-  }, async request => {
-    const session = app.rights.session(request.principal, request.params.id)
+  }, async ({ session }) => {
     const shares = app.shares.list(session.id).map(({ id, mode, createdBy, createdAt, expiresAt }) => ({
       id, mode, createdBy, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString(), viewers: app.viewers.countBy(id, session.id)
     }))

@@ -5,13 +5,13 @@ import { Done, errors } from '#schemas/common.ts'
 /** POST /login: for browsers, which cannot send an API key with each page that they load. */
 const logIn: FastifyPluginAsyncTypebox = async app => {
   app.post('/login', {
-    config: { scope: 'everybody' },
+    config: { scope: 'everybody', noted: 'login' },
     schema: {
       operationId: 'logIn',
       summary: 'Takes an API key, and answers with a cookie that speaks for it from then on',
       tags: ['access'],
       body: Type.Object({ key: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
-      response: { 200: Done, ...errors(400, 401, 403, 421, 429) }
+      response: { 200: Done, ...errors(400, 401, 429) }
     }
   }, async (request, reply) => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
@@ -19,8 +19,7 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     if (!key) throw await app.rateLimits.unknownKey(request, reply)
     await app.rateLimits.login(request, reply, key.id)
     app.logins.open(request, reply, key, { keyId: key.id })
-    app.auditLog.note({ principal: key, ip: request.ip }, { action: 'login', details: { keyId: key.id } })
-    request.log.info({ user: key.user, keyId: key.id }, 'logged in')
+    request.note({ by: key, details: { keyId: key.id } })
     return { success: true as const, message: `You are logged in as ${key.user}` }
   })
 }

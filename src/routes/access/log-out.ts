@@ -1,21 +1,20 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Done, errors } from '#schemas/common.ts'
+import { Done } from '#schemas/common.ts'
 
 const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'Where the person can log out at the provider, too; it sends them back' })) })])
 
 const logOut: FastifyPluginAsyncTypebox = async app => {
   app.post('/logout', {
-    config: { scope: 'any' },
+    config: { scope: 'any', noted: 'logout' },
     schema: {
       operationId: 'logOut',
       summary: 'Ends the login of this browser; an API key stays in force',
       tags: ['access'],
-      response: { 200: LoggedOut, ...errors(401, 403, 421) }
+      response: { 200: LoggedOut }
     }
   }, async (request, reply) => {
     const login = request.isLoggedIn ? app.logins.close(request, reply) : undefined
-    if (login) app.auditLog.note(request, { action: 'logout' })
-    request.log.info({ user: request.principal.user }, 'logged out')
+    if (login) request.note({})
     const url = login && 'issuer' in login ? await app.oidc?.logoutUrl() : undefined
     return { success: true as const, message: 'You are logged out', ...(url !== undefined && { url }) }
   })

@@ -4,19 +4,18 @@ import { Done, errors } from '#schemas/common.ts'
 
 const revokeKey: FastifyPluginAsyncTypebox = async app => {
   app.delete('/admin/keys/:id', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', noted: 'key.revoked' },
     schema: {
       operationId: 'revokeKey',
       summary: 'Takes an API key out of force, for good',
       tags: ['access'],
       params: Type.Object({ id: Type.String() }),
-      response: { 200: Done, ...errors(401, 403, 404, 421) }
+      response: { 200: Done, ...errors(404) }
     }
   }, async request => {
     const key = app.keys.revoke(request.params.id)
     if (!key) throw failure('KEY_NOT_FOUND')
-    app.auditLog.note(request, { action: 'key.revoked', target: key.id, details: { user: key.user } })
-    request.log.info({ keyId: key.id, keyUser: key.user, by: request.principal.user }, 'API key revoked')
+    request.note({ target: key.id, details: { user: key.user } })
     return { success: true as const, message: 'The key is not in force any more' }
   })
 }

@@ -12,7 +12,7 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
       summary: 'The page that shows the session\'s browser, by a link',
       tags: ['shares'],
       params: Type.Object({ token: Type.String() }),
-      response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 421, 429) }
+      response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 429) }
     }
   }, async (request, reply) => {
     const share = app.shares.find(request.params.token)

@@ -6,7 +6,7 @@ import { conditionsOf, found } from './incoming.ts'
 
 const deleteFile: FastifyPluginAsyncTypebox = async app => {
   app.delete('/sessions/:id/files/*', {
-    config: { scope: 'push' },
+    config: { scope: 'push', session: 'ready', noted: 'session.pushed' },
     schema: {
       operationId: 'deleteFile',
       summary: 'Deletes one of the extension\'s source files, and the folders that this empties',
@@ -14,13 +14,12 @@ const deleteFile: FastifyPluginAsyncTypebox = async app => {
       params: FileParams,
       headers: ChangeConditions,
       querystring: DeleteQuery,
-      response: { 200: FileDeleted, ...errors(400, 401, 403, 404, 409, 412, 421, 502, 503, 507) }
+      response: { 200: FileDeleted, ...errors(400, 412, 502, 503, 507) }
     }
   }, async request => {
-    const session = app.rights.readySession(request.principal, request.params.id)
+    const { session } = request
     const path = checkFilePath(request.params['*'])
     const conditions = conditionsOf(request.headers)
-    app.auditLog.noteForeign(request, 'session.pushed', session)
     const { version } = await found(app.files.remove(session, path, { ...conditions, ifExists: request.query.ifExists === true }))
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'File deleted', version, ...outcome }

@@ -6,6 +6,7 @@ import { asDownload } from './download.ts'
 
 const exportFiles: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/export', {
+    config: { scope: 'view', session: 'ready', noted: 'session.viewed' },
     schema: {
       operationId: 'exportFiles',
       summary: 'Sends a zip of the extension as a store takes it: without hidden files, and a bundled one in its production build',
@@ -14,12 +15,11 @@ const exportFiles: FastifyPluginAsyncTypebox = async app => {
       querystring: ExportQuery,
       response: {
         200: { description: 'The zip; the same files make the same bytes', content: { 'application/octet-stream': { schema: Binary } } },
-        ...errors(401, 403, 404, 409, 413, 421, 429, 502, 507)
+        ...errors(413, 429, 502, 507)
       }
     }
   }, async (request, reply) => {
-    const session = app.rights.readySession(request.principal, request.params.id)
-    app.auditLog.noteForeign(request, 'session.viewed', session)
+    const { session } = request
     const { content, size } = await app.files.pack(session, request.query.sourceMaps === true, request.gone)
     asDownload(reply, 'extension.zip').header('content-length', size)
     if (request.method !== 'HEAD') return reply.send(content)

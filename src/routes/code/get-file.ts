@@ -9,6 +9,7 @@ import { found } from './incoming.ts'
 
 const getFile: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/files/*', {
+    config: { scope: 'view', session: 'ready', noted: 'session.viewed' },
     schema: {
       operationId: 'getFile',
       summary: 'Sends one of the extension\'s source files',
@@ -18,14 +19,13 @@ const getFile: FastifyPluginAsyncTypebox = async app => {
       response: {
         200: { description: 'The file; its ETag says which content it has', content: { 'application/octet-stream': { schema: Binary } } },
         304: { description: 'If-None-Match names what the file still is', type: 'null' },
-        ...errors(400, 401, 403, 404, 409, 413, 421, 429, 502)
+        ...errors(400, 413, 429, 502)
       }
     }
   }, async (request, reply) => {
-    const session = app.rights.readySession(request.principal, request.params.id)
+    const { session } = request
     const path = checkFilePath(request.params['*'])
     const known = hashesOf(request.headers['if-none-match'], true)
-    app.auditLog.noteForeign(request, 'session.viewed', session)
     const { content, size, hash, modified } = await found(app.files.read(session, path, request.gone))
     asDownload(reply, path).headers({ etag: tagOf(hash), 'last-modified': new Date(modified).toUTCString() })
     const isKnown = known === '*' || known?.includes(hash)

@@ -8,7 +8,7 @@ const importFiles: FastifyPluginAsyncTypebox = async app => {
   takesAnyBody(app)
   app.post('/sessions/:id/import', {
     bodyLimit: ARCHIVE_BYTES,
-    config: { scope: 'push', streamsBody: true },
+    config: { scope: 'push', session: 'ready', noted: 'session.pushed', streamsBody: true },
     schema: {
       operationId: 'importFiles',
       summary: 'Takes an archive\'s files (zip, tar.gz or CRX, by its content) for the extension\'s source files, all or none',
@@ -16,11 +16,10 @@ const importFiles: FastifyPluginAsyncTypebox = async app => {
       params: SessionParams,
       querystring: ImportQuery,
       body: { content: archiveContent },
-      response: { 200: Imported, ...errors(400, 401, 403, 404, 409, 413, 421, 429, 502, 503, 507) }
+      response: { 200: Imported, ...errors(400, 413, 429, 502, 503, 507) }
     }
   }, async request => {
-    const session = app.rights.readySession(request.principal, request.params.id)
-    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const { session } = request
     const { written, deleted, version } = await app.files.unpack(session, incoming(app, request, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE'), request.query.merge === true)
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'Archive imported', version, ...outcome, written, deleted }

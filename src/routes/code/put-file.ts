@@ -10,7 +10,7 @@ const putFile: FastifyPluginAsyncTypebox = async app => {
   takesAnyBody(app)
   app.put('/sessions/:id/files/*', {
     bodyLimit: FILE_BYTES,
-    config: { scope: 'push', streamsBody: true },
+    config: { scope: 'push', session: 'ready', noted: 'session.pushed', streamsBody: true },
     schema: {
       operationId: 'putFile',
       summary: 'Writes one of the extension\'s source files, of at most 100 MiB; with If-Match or If-None-Match, only if it is what they say',
@@ -19,13 +19,12 @@ const putFile: FastifyPluginAsyncTypebox = async app => {
       headers: ChangeConditions,
       querystring: FileQuery,
       body: { content: { 'application/octet-stream': { schema: Binary } } },
-      response: { 200: FileWritten, 201: FileWritten, ...errors(400, 401, 403, 404, 409, 412, 413, 421, 429, 502, 503, 507) }
+      response: { 200: FileWritten, 201: FileWritten, ...errors(400, 412, 413, 429, 502, 503, 507) }
     }
   }, async (request, reply) => {
-    const session = app.rights.readySession(request.principal, request.params.id)
+    const { session } = request
     const path = checkFilePath(request.params['*'])
     const conditions = conditionsOf(request.headers)
-    app.auditLog.noteForeign(request, 'session.pushed', session)
     const { made, version, size, hash } = await app.files.write(session, path, incoming(app, request, FILE_BYTES, 'FILE_TOO_LARGE'), conditions)
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     reply.code(made > 0 ? 201 : 200).header('etag', tagOf(hash))

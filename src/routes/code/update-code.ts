@@ -7,18 +7,17 @@ const REQUEST_BYTES = 20 * 1024 * 1024
 const updateCode: FastifyPluginAsyncTypebox = async app => {
   app.post('/updateCode', {
     bodyLimit: REQUEST_BYTES,
-    config: { scope: 'push' },
+    config: { scope: 'push', session: 'ready', noted: 'session.pushed' },
     schema: {
       operationId: 'updateCode',
       summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
       tags: ['code'],
       body: CodeUpdate,
       querystring: UpdateQuery,
-      response: { 200: CodeUpdated, ...errors(400, 401, 403, 404, 409, 413, 421, 502, 503, 507) }
+      response: { 200: CodeUpdated, ...errors(400, 413, 502, 503, 507) }
     }
   }, async request => {
-    const session = app.rights.readySession(request.principal, request.body.sessionId)
-    app.auditLog.noteForeign(request, 'session.pushed', session)
+    const { session } = request
     const isAll = 'files' in request.body && request.body.sync === true
     const version = await app.codeUpdates.push(session, toFiles(request.body), isAll)
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined

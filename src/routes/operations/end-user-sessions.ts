@@ -6,21 +6,21 @@ import { UserName } from '#schemas/key.ts'
 /** DELETE /admin/users/:user/sessions: all of a user's sessions, also those that are being made or wait for their turn. */
 const endUserSessions: FastifyPluginAsyncTypebox = async app => {
   app.delete('/admin/users/:user/sessions', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', noted: 'user.end-sessions' },
     schema: {
       operationId: 'endUserSessions',
       summary: 'Ends all sessions of a user, or says which it would end',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
       querystring: Type.Object({ dryRun: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('1'), Type.Literal('0')], { description: 'Only say which' })) }, { additionalProperties: false }),
-      response: { 200: EndedSessions, ...errors(400, 401, 403, 421) }
+      response: { 200: EndedSessions, ...errors(400) }
     }
   }, async request => {
     const { user } = request.params
     const dryRun = request.query.dryRun === true || request.query.dryRun === '1'
     const ids = app.rights.sessions(request.principal).filter(({ owner }) => owner === user).map(({ id }) => id)
     if (dryRun) return { dryRun, ended: ids, failed: [] }
-    app.auditLog.note(request, { action: 'user.end-sessions', target: user, details: { sessions: ids.length } })
+    request.note({ target: user, details: { sessions: ids.length } })
     app.creations.turnAway(user)
     await app.sessions.endAll(ids, 'deleted')
     const left = app.sessions.list().map(({ id }) => id)

@@ -13,7 +13,7 @@ const getAuditLog: FastifyPluginAsyncTypebox = async app => {
       summary: 'Shows who did what, newest first',
       tags: ['administration'],
       querystring: AuditLogQuery,
-      response: { 200: AuditLog, ...errors(400, 401, 403, 421) }
+      response: { 200: AuditLog, ...errors(400) }
     }
   }, async ({ query: { limit = 100, verify, ...query } }) => {
     const shown = { entries: app.auditLog.page({ ...query, limit }), head: app.auditLog.head() }

@@ -21,7 +21,7 @@ const getAudit: FastifyPluginAsyncTypebox = async app => {
       tags: ['operation'],
       response: {
         200: Type.Object({ leaked: Findings('There, and of no live session'), missing: Findings('Not there, although a live session must have it') }),
-        ...errors(401, 403, 421, 500)
+        ...errors(500)
       }
     }
   }, async () => {

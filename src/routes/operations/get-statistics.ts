@@ -14,7 +14,7 @@ const getStatistics: FastifyPluginAsyncTypebox = async app => {
       summary: 'Counts sessions: now, since the server was started, and by day',
       tags: ['administration'],
       querystring: StatisticsQuery,
-      response: { 200: Statistics, ...errors(400, 401, 403, 421) }
+      response: { 200: Statistics, ...errors(400) }
     }
   }, async ({ query: { days = 30 } }) => {
     const sessions = app.sessions.list()

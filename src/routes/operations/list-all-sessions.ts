@@ -14,7 +14,7 @@ const listAllSessions: FastifyPluginAsyncTypebox = async app => {
       summary: 'Lists everybody\'s sessions that have not ended, and the connections to them',
       tags: ['administration'],
       querystring: AdminSessionsQuery,
-      response: { 200: AdminSessions, ...errors(400, 401, 403, 421) }
+      response: { 200: AdminSessions, ...errors(400) }
     }
   }, async ({ principal, query: { user, state, olderThan = 0, limit = 100, after = '' } }) => {
     const latest = Date.now() - olderThan * 1000

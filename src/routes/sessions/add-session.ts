@@ -29,7 +29,7 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
 
   app.post('/sessions', {
     bodyLimit: JSON_BYTES,
-    config: { scope: 'create', streamsBody: ARCHIVE_TYPES },
+    config: { scope: 'create', streamsBody: ARCHIVE_TYPES, noStore: true },
     onRequest: app.rateLimits.creation,
     // no body asks for the defaults; null is one, and is refused
     preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },

@@ -7,7 +7,7 @@ import { streamCreation } from './creation-stream.ts'
 const createSession: FastifyPluginAsyncTypebox = async app => {
   app.get('/createSession', {
     exposeHeadRoute: false, // a link checker's HEAD would create a session
-    config: { changesState: true, scope: 'create' },
+    config: { scope: 'create', changesState: true, noStore: true },
     onRequest: app.rateLimits.creation,
     schema: {
       operationId: 'createSession',

@@ -16,7 +16,7 @@ const UNREAD_MS = 10_000
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply, own?: FirstFiles): Promise<FastifyReply> {
-  const requester = { user: request.principal.user, address: request.ip, isAuthenticated: app.config.auth !== 'none' }
+  const requester = { user: request.principal.user, address: request.ip, isAuthenticated: request.credential.kind !== 'none' }
   const admission = await app.creations.admit(requester, options, own)
   const lines = new PassThrough()
   const gone = AbortSignal.any([request.gone, watchCaller(request, reply)])
@@ -24,7 +24,7 @@ export async function streamCreation (app: FastifyInstance, options: CreateSessi
     request.log.warn({ err }, 'progress stream broke off')
     lines.destroy()
   })
-  return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
+  return reply.type('application/x-ndjson').send(lines)
 }
 
 async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Promise<void> {

@@ -14,19 +14,19 @@ const AdminQuery = Type.Object({ violation: Type.Optional(Type.Boolean({ default
 const deleteSession: FastifyPluginAsyncTypebox = async app => {
   for (const { url, operationId, scope, tag } of DELETES) {
     app.delete(url, {
-      config: { scope },
+      config: { scope, session: 'known', noted: 'session.end' },
       schema: {
         operationId,
         summary: 'Ends a session; answers when nothing of it is left on the machine',
         tags: [tag],
         params: SessionParams,
         ...(scope === 'admin' && { querystring: AdminQuery }),
-        response: { 200: Done, ...errors(401, 403, 404, 421, 500, 503, 507) }
+        response: { 200: Done, ...errors(500, 503, 507) }
       }
     }, async request => {
-      const { id, owner } = app.rights.session(request.principal, request.params.id)
+      const { id, owner } = request.session
       const isViolation = scope === 'admin' && (request.query as Static<typeof AdminQuery>).violation === true
-      app.auditLog.note(request, { action: 'session.end', target: id, details: { owner, ...(isViolation && { violation: true }) } })
+      request.note({ target: id, details: { owner, ...(isViolation && { violation: true }) } })
       await app.sessions.end(id, isViolation ? 'violation' : 'deleted')
       return { success: true as const, message: 'Session ended' }
     })

@@ -14,6 +14,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     method: 'GET',
     url: '/sessions/:id/events',
     exposeHeadRoute: false, // a stream that nobody reads
+    config: { scope: 'view', session: 'known', noStore: true },
     schema: {
       operationId: 'getEvents',
       summary: 'Streams what has happened to a session, and what happens to it until it ends',
@@ -23,18 +24,14 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       querystring: EventsQuery,
       response: {
         200: { description: 'One SessionEvent as JSON a line', content: { 'application/x-ndjson': { schema: Type.Ref('SessionEvent') } } },
-        ...errors(400, 401, 403, 404, 409, 421, 429)
+        ...errors(400, 409, 429)
       }
     },
-    async preHandler ({ ws, principal, params, query }) {
-      if (!ws) return
-      // what can be refused is refused before the handshake
-      const { id } = app.rights.session(principal, params.id)
-      if (query.follow !== false) app.events.follow(id, () => {})()
+    async preHandler ({ ws, session, query }) {
+      if (ws && query.follow !== false) app.events.follow(session.id, () => {})() // what can be refused is refused before the handshake
     },
     wsHandler (socket, request) {
-      const { id } = app.rights.session(request.principal, request.params.id)
-      const stop = feedEvents(app, id, request, {
+      const stop = feedEvents(app, request.session.id, request, {
         send: event => socket.send(event),
         unread: () => socket.bufferedAmount,
         end: isLoggedOut => isLoggedOut ? socket.close(LOGGED_OUT, 'you are not logged in any more') : socket.close(1000),
@@ -44,16 +41,15 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       socket.once('close', stop)
     },
     async handler (request, reply) {
-      const { id } = app.rights.session(request.principal, request.params.id)
       const lines = new PassThrough()
-      const stop = feedEvents(app, id, request, {
+      const stop = feedEvents(app, request.session.id, request, {
         send: event => lines.write(event + '\n'),
         unread: () => lines.writableLength + lines.readableLength,
         end: () => lines.end(),
         drop: () => lines.destroy()
       }, request.query.follow !== false)
       addAbortListener(request.gone, stop) // not before the last line has been sent
-      return reply.header('cache-control', 'no-store').type('application/x-ndjson').send(lines)
+      return reply.type('application/x-ndjson').send(lines)
     }
   })
 }

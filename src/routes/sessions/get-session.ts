@@ -1,17 +1,18 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '#schemas/common.ts'
+import { SessionParams } from '#schemas/common.ts'
 import { viewSession } from './session-view.ts'
 
 const getSession: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id', {
+    config: { scope: 'view', session: 'known' },
     schema: {
       operationId: 'getSession',
       summary: 'Shows a session',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Ref('Session'), ...errors(401, 403, 404, 421) }
+      response: { 200: Type.Ref('Session') }
     }
-  }, request => viewSession(app, app.rights.session(request.principal, request.params.id)))
+  }, ({ session }) => viewSession(app, session))
 }
 
 export default getSession

@@ -5,17 +5,15 @@ import { Validity } from '#schemas/expiry.ts'
 
 const getValidity: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/valid', {
+    config: { scope: 'view', noStore: true },
     schema: {
       operationId: 'getValidity',
       summary: 'Whether the session lives, and if not, why; always 200, and not a use of it',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Validity, ...errors(401, 403, 421, 503) }
+      response: { 200: Validity, ...errors(503) }
     }
-  }, async (request, reply) => {
-    reply.header('cache-control', 'no-store')
-    return validityOf(request.principal, await app.registry.find(request.params.id), new Date())
-  })
+  }, async ({ principal, params }) => validityOf(principal, await app.registry.find(params.id), new Date()))
 }
 
 export default getValidity

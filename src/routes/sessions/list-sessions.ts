@@ -1,14 +1,14 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors } from '#schemas/common.ts'
 import { viewSession } from './session-view.ts'
 
 const listSessions: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions', {
+    config: { scope: 'view' },
     schema: {
       operationId: 'listSessions',
       summary: 'Lists your sessions that have not ended, oldest first; an admin\'s are all',
       tags: ['sessions'],
-      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }), ...errors(401, 403, 421) }
+      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }) }
     }
   }, async ({ principal }) => ({ sessions: await Promise.all(app.rights.sessions(principal).map(session => viewSession(app, session))) }))
 }

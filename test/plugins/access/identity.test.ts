@@ -16,7 +16,7 @@ async function withIdentity (t: Test, settings: Partial<Config> = {}) {
     standIns: { registry: { live: () => [] }, audit: { own () {} } }
   })
   app.get('/everybody', { config: { scope: 'everybody' } }, async ({ principal }) => ({ user: principal?.user ?? null }))
-  app.get('/view', async ({ principal }) => ({ user: principal.user }))
+  app.get('/view', { config: { scope: 'view' } }, async ({ principal }) => ({ user: principal.user }))
   app.get('/any', { config: { scope: 'any' } }, async (request, reply) => ({ user: request.principal.user, csrfToken: request.isLoggedIn ? app.logins.csrfToken(request, reply) : undefined }))
   app.post('/push', { config: { scope: 'push' } }, async ({ principal }) => ({ user: principal.user }))
   app.get('/admin', { config: { scope: 'admin' } }, async () => ({}))
@@ -66,7 +66,7 @@ t.test('a key opens what its scopes name, and nothing once it is revoked', async
 t.test('a key that is revoked while a request is on its way opens nothing', async t => {
   const { app, ask, newKey, bearer } = await withIdentity(t)
   const { secret, key } = await newKey('anna')
-  app.post('/slow', { preValidation: async () => { await app.keys.revoke(key.id) } }, async () => ({}))
+  app.post('/slow', { config: { scope: 'view' }, preValidation: async () => { await app.keys.revoke(key.id) } }, async () => ({}))
   t.match(await ask('POST', '/slow', bearer(secret)), { status: 401, body: { code: 'EX10_UNAUTHENTICATED' } })
 })
 
