@@ -1,0 +1,29 @@
+import diagnostics from 'node:diagnostics_channel'
+import { rmSync } from 'node:fs'
+import type { FastifyContextConfig, FastifyInstance, RouteOptions } from 'fastify'
+import pino from 'pino'
+import { buildApp } from '#app.ts'
+import { readConfig } from '#config.ts'
+import { testEnv } from './server.ts'
+
+/** A route as the server registers it; what HEAD answers goes with GET. */
+export interface ListedRoute { method: string, url: string, config: FastifyContextConfig }
+
+/** Every route of a server with these settings: ours, and those of the libraries. The server is built, and closed without having listened. */
+export async function listRoutes (overrides: Record<string, string>): Promise<ListedRoute[]> {
+  const found = new Map<string, ListedRoute>()
+  const note = ({ method, url, config = {} }: RouteOptions) => {
+    for (const name of [method].flat()) if (name !== 'HEAD') found.set(`${name} ${url}`, { method: name, url, config })
+  }
+  const watch = (message: unknown) => { (message as { fastify: FastifyInstance }).fastify.addHook('onRoute', note) }
+  const env = testEnv(overrides)
+  diagnostics.subscribe('fastify.initialization', watch)
+  try {
+    const app = await buildApp(readConfig(env), pino({ level: 'silent' }))
+    await app.close()
+  } finally {
+    diagnostics.unsubscribe('fastify.initialization', watch)
+    rmSync(env.EX10_DATA_DIR!, { recursive: true, force: true })
+  }
+  return [...found.values()]
+}
