@@ -12,9 +12,11 @@ const WHY = {
   evicted: 'its user created another one, and this was the oldest',
   crashed: 'it crashed',
   shutdown: 'the server was stopped',
+  killed: 'an administrator ended it',
   violation: 'an administrator ended it',
   session_idle: 'nobody used it',
   session_expired: 'its time was up',
+  session_killed: 'an administrator ended it',
   security_violation: 'an administrator ended it'
 }
 

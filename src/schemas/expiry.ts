@@ -21,7 +21,7 @@ export const EndedBecause = Type.Union(END_REASONS.map(reason => Type.Literal(re
 export const Validity = Type.Object({
   valid: Type.Boolean(),
   reason: Type.Optional(Type.Union(INVALID_REASONS.map(reason => Type.Literal(reason)), {
-    description: 'Why the session is not valid. For an hour after the end, its owner gets the reason: it was idle, it expired, or an admin ended it for a violation'
+    description: 'Why the session is not valid. For an hour after the end, its owner gets the reason: it was idle, it expired, or an admin ended it, with or without a violation'
   }))
 })
 export type Validity = Static<typeof Validity>

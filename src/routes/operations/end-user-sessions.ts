@@ -22,7 +22,7 @@ const endUserSessions: FastifyPluginAsyncTypebox = async app => {
     if (dryRun) return { dryRun, ended: ids, failed: [] }
     request.note({ target: user, details: { sessions: ids.length } })
     app.creations.turnAway(user)
-    await app.sessions.endAll(ids, 'deleted')
+    await app.sessions.endAll(ids, 'killed')
     const left = app.sessions.list().map(({ id }) => id)
     return { dryRun, ended: ids.filter(id => !left.includes(id)), failed: ids.filter(id => left.includes(id)) }
   })

@@ -27,7 +27,8 @@ const deleteSession: FastifyPluginAsyncTypebox = async app => {
       const { id, owner } = request.session
       const isViolation = scope === 'admin' && (request.query as Static<typeof AdminQuery>).violation === true
       request.note({ target: id, details: { owner, ...(isViolation && { violation: true }) } })
-      await app.sessions.end(id, isViolation ? 'violation' : 'deleted')
+      const isKilled = scope === 'admin' || owner !== request.principal.user // only admins end what is not theirs
+      await app.sessions.end(id, isViolation ? 'violation' : isKilled ? 'killed' : 'deleted')
       return { success: true as const, message: 'Session ended' }
     })
   }

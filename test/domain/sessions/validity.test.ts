@@ -31,7 +31,7 @@ function record (state: SessionState, reason?: EndReason, endedAt?: Date): Sessi
 t.test('its owner hears that a session lives, or for an hour why it ended', async t => {
   t.strictSame(validityOf(OWNER, record('ready'), NOW), { valid: true })
   t.strictSame(validityOf(OWNER, record('creating'), NOW), { valid: true })
-  for (const [reason, told] of [['idle', 'session_idle'], ['never-used', 'session_idle'], ['expired', 'session_expired']] as const) {
+  for (const [reason, told] of [['idle', 'session_idle'], ['never-used', 'session_idle'], ['expired', 'session_expired'], ['killed', 'session_killed'], ['violation', 'security_violation']] as const) {
     t.strictSame(validityOf(OWNER, record('stopping', reason), NOW), { valid: false, reason: told }, `${reason}, while it ends`)
     for (const minutes of [0, 59, 60, -60]) t.strictSame(validityOf(OWNER, record('ended', reason, ago(minutes)), NOW), { valid: false, reason: told }, `${reason}, ${minutes} min ago`)
     t.strictSame(validityOf(OWNER, record('ended', reason, ago(61)), NOW), NOT_FOUND, `${reason}, an hour ago`)

@@ -61,5 +61,11 @@ t.test('a page that is only open does not keep its session, though it pings and 
   await hasNone(page)
   t.equal(await page.evaluate('document.activeElement.id'), 'pasteboard', 'what is typed goes to the session as before')
   await saysItsEnd(page)
+
+  const killed = await createSession(server)
+  const open = await openDisplay(viewer, killed.url)
+  t.equal((await fetch(`${server.url}/admin/sessions/${killed.id}`, { method: 'DELETE' })).status, 200)
+  await open.getByText('This session has ended: an administrator ended it.').waitFor({ timeout: 30_000 })
+  t.pass('of one that an admin ends, the page says so')
   await assertEndsClean(t, server)
 })
