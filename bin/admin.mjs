@@ -1,5 +1,5 @@
 // Administers the sessions of a running server, from a terminal of root. Reads the same EX10_* settings as the server.
-//   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
+//   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
 //   npm run admin -- kill ID [--violation]
 //   npm run admin -- kill --user NAME [--dry-run]
 //   npm run admin -- stats
@@ -12,7 +12,7 @@ import { SCOPES } from '#domain/principal.ts'
 import { openKeys } from '#stores/sqlite/keys.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 
-const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS]
+const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
        npm run admin -- log [--user NAME] [--before NUMBER] [--verify]`
@@ -39,7 +39,7 @@ function parse () {
   const string = { type: 'string' }
   const boolean = { type: 'boolean' }
   try {
-    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
+    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, idle: string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
   } catch (error) {
     throw new Refused(`${error.message}\n${USAGE}`)
   }
@@ -80,10 +80,10 @@ async function ask (url, headers, method, path, query = {}) {
   return answer
 }
 
-async function list (admin, { user, state, 'older-than': olderThan }) {
+async function list (admin, { user, state, 'older-than': olderThan, idle }) {
   let after
   do {
-    const page = await admin('GET', '/admin/sessions', { user, state, olderThan, after })
+    const page = await admin('GET', '/admin/sessions', { user, state, olderThan, idle, after })
     for (const session of page.sessions) console.log(lineOf(session))
     after = page.next
   } while (after)

@@ -12,6 +12,7 @@ export const AdminSessionsQuery = Type.Object({
   user: Type.Optional(UserName),
   state: Type.Optional(SessionView.properties.state),
   olderThan: Type.Optional(Type.Integer({ minimum: 0, description: 'Only sessions that are at least so many seconds old' })),
+  idle: Type.Optional(Type.Integer({ minimum: 0, description: 'Only ready sessions without use for at least so many seconds' })),
   limit: Limit,
   after: Type.Optional(Type.String({ pattern: '^\\d{1,15}-[0-9a-f]{32}$', description: 'The `next` of the page before' }))
 }, { additionalProperties: false })

@@ -16,10 +16,11 @@ const listAllSessions: FastifyPluginAsyncTypebox = async app => {
       querystring: AdminSessionsQuery,
       response: { 200: AdminSessions, ...errors(400) }
     }
-  }, async ({ principal, query: { user, state, olderThan = 0, limit = 100, after = '' } }) => {
+  }, async ({ principal, query: { user, state, olderThan = 0, idle, limit = 100, after = '' } }) => {
     const latest = Date.now() - olderThan * 1000
     const found = app.rights.sessions(principal).filter(session =>
-      (user === undefined || session.owner === user) && (state === undefined || session.state === state) && session.createdAt.getTime() <= latest)
+      (user === undefined || session.owner === user) && (state === undefined || session.state === state) && session.createdAt.getTime() <= latest &&
+      (idle === undefined || isIdle(app, session, idle * 1000)))
     const left = found.sort(byPlace).filter(session => after === '' || isAfter(session, after))
     const page = left.slice(0, limit)
     const sessions = await Promise.all(page.map(session => viewForAdmin(app, session)))
@@ -38,6 +39,12 @@ function byPlace (a: Session, b: Session): number {
 function isAfter ({ createdAt, id }: Session, place: string): boolean {
   const [time = '', lastId = ''] = place.split('-')
   return createdAt.getTime() > Number(time) || (createdAt.getTime() === Number(time) && id > lastId)
+}
+
+/** Only a ready session has clocks. */
+function isIdle (app: FastifyInstance, { id }: Session, ms: number): boolean {
+  const shown = app.expiry.show(id)
+  return shown !== undefined && shown.idleMs >= ms
 }
 
 async function viewForAdmin (app: FastifyInstance, session: Session): Promise<AdminSession> {

@@ -50,12 +50,17 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
   t.strictSame(idsOf(await list('?user=nobody')), [])
   t.strictSame(idsOf(await list('?olderThan=3600')), [], 'none is that old')
   t.strictSame(idsOf(await list('?olderThan=0')).length, 3)
+  t.strictSame(idsOf(await list('?idle=3600')), [], 'nor has one been idle for that long')
+  await eventually('all idle for two seconds', async () => (await list('?idle=2')).total === 3)
+  t.equal((await ask(anna, `/sessions/${third.id}/touch`, { method: 'POST' })).status, 200)
+  t.strictSame(idsOf(await list('?idle=2&user=anna')), [first.id], 'the one that was used is not idle')
+  t.strictSame(idsOf(await list('?idle=0')).length, 3, 'each has been for no time at all')
 
   const page = await list('?limit=2')
   t.strictSame([idsOf(page), page.total], [[first.id, second.id], 3])
   await endSession(anna, first.id)
   t.strictSame(idsOf(await list(`?limit=2&after=${page.next}`)), [third.id], 'the next page misses none, although one of the last has ended')
-  for (const wrong of ['limit=0', 'limit=501', 'state=lost', 'user=a%20b', 'after=x', 'olderThan=-1', 'other=1']) {
+  for (const wrong of ['limit=0', 'limit=501', 'state=lost', 'user=a%20b', 'after=x', 'olderThan=-1', 'idle=-1', 'idle=x', 'other=1']) {
     t.match(await ask(ada, `/admin/sessions?${wrong}`), { status: 400, body: { code: 'EX10_BAD_REQUEST' } }, wrong)
   }
 
@@ -227,6 +232,7 @@ t.test('a terminal lists, kills and counts on a running server, whether or not i
     t.match(listed, { code: 0, stderr: '' })
     t.strictSame(listed.stdout.trim().split('\n').map(line => line.split('  ').slice(0, 3)), [one, two, three].map(({ id }) => [id, 'ready', `${user}@127.0.0.1`]))
     t.match(await adminCommand(server, 'list', '--older-than', '3600'), { code: 0, stdout: '' })
+    t.match(await adminCommand(server, 'list', '--idle', '3600'), { code: 0, stdout: '' })
     t.match(await adminCommand(server, 'kill', one.id), { code: 0, stdout: `ended  ${one.id}\n` })
     t.match(await adminCommand(server, 'kill', one.id), { code: 1, stderr: 'ex10: No such session\n' })
     t.match(await adminCommand(server, 'kill', '--user', user, '--dry-run'), { code: 0, stdout: `would end  ${two.id}\nwould end  ${three.id}\n` })
