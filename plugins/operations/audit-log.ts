@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuditedAction, AuditedDeed } from '#domain/operations/audit-log.ts'
+import { peerOf } from '#domain/http/peer.ts'
 import type { Principal } from '#domain/principal.ts'
 import { openAuditLog, type AuditLogStore } from '#stores/sqlite/audit-log.ts'
 
@@ -33,8 +34,8 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     }
   }
 
-  app.events.observe(({ id, owner, address }, { type, reason }) => {
-    if (type === 'ready') append({ user: owner, address, action: 'session.created', target: id })
+  app.events.observe(({ id, owner, address, port }, { type, reason }) => {
+    if (type === 'ready') append({ user: owner, address, ...(port !== undefined && { port }), action: 'session.created', target: id })
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the service's own log goes elsewhere: there, the heads tell later whether the end of this one was cut off
@@ -57,7 +58,7 @@ async function auditLog (app: FastifyInstance): Promise<void> {
   app.decorateRequest('note', function (this: FastifyRequest, { by: { user } = this.principal, ...done }) {
     const { config, url } = this.routeOptions
     if (!config.noted) throw new Error(`${url} notes a deed, and does not say which: its config must`)
-    append({ user, address: this.ip, action: config.noted, ...done })
+    append({ user, ...peerOf(this), action: config.noted, ...done })
     this.log.info({ by: user, action: config.noted, ...done }, 'deed noted')
   })
 }

@@ -58,10 +58,10 @@ async function creations (app: FastifyInstance): Promise<void> {
   const orders = new Set<Order>()
   const shutdown = new AbortController()
 
-  async function admit ({ user: owner, address, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
+  async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, isAuthenticated, template: template.name, devServer: template.devServer, width, height }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height }
     const order: Order = { owner, turnedAway: new AbortController() }
     const undo = app.sessions.newUndo(wish.id)
     orders.add(order)

@@ -64,8 +64,9 @@ export interface Template {
 /** Who asked for a session. */
 export interface Requester {
   user: string
-  /** Where from. */
+  /** Where from; the port is not known where a proxy speaks for them. */
   address: string
+  port?: number
   /** Whether they showed who they are: nobody has to where all are the local user. */
   isAuthenticated: boolean
 }
@@ -86,8 +87,9 @@ export interface SessionFacts {
   createdAt: Date
   /** The user whose session it is. */
   owner: string
-  /** Where they asked for it from; empty when an earlier version made it. */
+  /** Where they asked for it from; empty when an earlier version made it. The port is absent then, too, and where a proxy spoke for them. */
   address: string
+  port?: number
   isAuthenticated: boolean
 }
 

@@ -6,6 +6,7 @@ import { SessionView } from './session.ts'
 
 const Time = (description: string) => Type.String({ format: 'date-time', description })
 const Count = (description: string) => Type.Integer({ description })
+const Port = Type.Optional(Type.Integer({ description: 'Port of the client; absent behind a trusted proxy' }))
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: 'The most entries in the answer' }))
 
 export const AdminSessionsQuery = Type.Object({
@@ -29,6 +30,7 @@ const ChannelView = Type.Object({
 
 export const AdminSession = Type.Intersect([SessionView, Type.Object({
   address: Type.String({ description: 'Address from which the owner requested the session' }),
+  port: Port,
   authenticated: Type.Boolean({ description: 'Whether the owner was authenticated' }),
   lastActivityAt: Type.Optional(Time('Time of the last use')),
   channels: Type.Array(ChannelView, { description: 'The open connections to the session' })
@@ -89,6 +91,7 @@ export const AuditLog = Type.Object({
     at: Time('Time of the action'),
     user: Type.String({ description: 'The user who acted; `server` for the server\'s own actions, `terminal` for commands of root' }),
     address: Type.Optional(Type.String({ description: 'Address of the client' })),
+    port: Port,
     action: Action,
     target: Type.Optional(Type.String({ description: 'The session, key, link or user that the action concerned' })),
     details: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),

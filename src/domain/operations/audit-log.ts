@@ -15,6 +15,8 @@ export interface AuditedDeed {
   user: string
   /** Where they asked from, if they did. */
   address?: string
+  /** Unless a proxy spoke for them, or an earlier version wrote the entry. */
+  port?: number
   action: AuditedAction
   /** The id of the session or of the key, or the user, that it was done to. */
   target?: string

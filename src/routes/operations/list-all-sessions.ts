@@ -52,6 +52,7 @@ async function viewForAdmin (app: FastifyInstance, session: Session): Promise<Ad
   return {
     ...view,
     address: session.address,
+    ...(session.port !== undefined && { port: session.port }),
     authenticated: session.isAuthenticated,
     ...(view.idleMs !== undefined && { lastActivityAt: new Date(Date.now() - view.idleMs).toISOString() }),
     channels: app.channels.of(session.id).map(channel => ({ ...channel, openedAt: channel.openedAt.toISOString() }))

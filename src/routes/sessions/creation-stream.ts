@@ -1,6 +1,7 @@
 import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
+import { peerOf } from '#domain/http/peer.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { failure } from '#errors.ts'
 import type { ProgressLine } from '#schemas/progress.ts'
@@ -16,7 +17,7 @@ const UNREAD_MS = 10_000
  * @throws {Ex10Error} what can be refused, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply, own?: FirstFiles): Promise<FastifyReply> {
-  const requester = { user: request.principal.user, address: request.ip, isAuthenticated: request.credential.kind !== 'none' }
+  const requester = { user: request.principal.user, ...peerOf(request), isAuthenticated: request.credential.kind !== 'none' }
   const admission = await app.creations.admit(requester, options, own)
   const lines = new PassThrough()
   const gone = AbortSignal.any([request.gone, watchCaller(request, reply)])

@@ -43,7 +43,7 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
 
   const all = await list()
   t.strictSame([idsOf(all), all.total, all.next], [[first.id, second.id, third.id], 3, undefined], 'all, oldest first')
-  t.match(all.sessions[0], { owner: 'anna', state: 'ready', address: '127.0.0.1', authenticated: true, lastActivityAt: /^20/ })
+  t.match(all.sessions[0], { owner: 'anna', state: 'ready', address: '127.0.0.1', port: Number, authenticated: true, lastActivityAt: /^20/ })
   t.strictSame(all.sessions[0].channels, [])
   t.strictSame(idsOf(await list('?user=anna')), [first.id, third.id])
   t.strictSame(idsOf(await list('?user=anna&state=stopping')), [])
@@ -177,10 +177,10 @@ t.test('the audit log says who did what, and tells when one of its entries was c
     { user: 'ada', action: 'key.revoked', target: made.body.id, details: { user: 'eve' } },
     { user: 'ada', action: 'key.created', target: made.body.id, details: { user: 'eve', role: 'user' } },
     { user: 'server', action: 'session.ended', target: id, details: { owner: 'anna', reason: 'deleted' } },
-    { user: 'anna', address: '127.0.0.1', action: 'session.end', target: id },
+    { user: 'anna', address: '127.0.0.1', port: Number, action: 'session.end', target: id },
     { user: 'ada', address: '127.0.0.1', action: 'session.pushed', target: id, details: { owner: 'anna' } },
     { user: 'ada', address: '127.0.0.1', action: 'session.viewed', target: id, details: { owner: 'anna' } },
-    { user: 'anna', address: '127.0.0.1', action: 'session.created', target: id },
+    { user: 'anna', address: '127.0.0.1', port: Number, action: 'session.created', target: id },
     ...['ben', 'anna', 'ada'].map(user => ({ user: 'terminal', action: 'key.created', details: { user } }))
   ], 'newest first; that an admin looked at somebody else\'s session and pushed to it is told, not that its owner did')
   t.equal(entries.length, 10)
