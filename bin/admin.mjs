@@ -6,11 +6,11 @@
 //   npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
 // --url is the server's address, if the settings do not give it. Where users log in, the command makes an API key and removes
 // it at its end: a user who can read the data folder can make keys anyway.
-import { parseArgs } from 'node:util'
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
-import { openKeys } from '#stores/sqlite/keys.ts'
+import { storesOf } from '#stores/index.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
+import { Refused, runCommand } from './root-command.mjs'
 
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
@@ -19,31 +19,18 @@ const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|read
 const TIMEOUT_MS = 600_000 // the ends of many sessions take long
 const KEY_SECONDS = 660
 
-class Refused extends Error {}
+const string = { type: 'string' }
+const boolean = { type: 'boolean' }
 
-const COMMANDS = { list, kill, stats, log }
-
-try {
-  if (process.getuid() !== 0) throw new Refused('root is needed: only root can read the server\'s keys')
-  const { positionals: [name, ...words], values } = parse()
-  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined
-  if (!command) throw new Refused(USAGE)
+await runCommand({
+  commands: { list, kill, stats, log },
+  options: { user: string, state: string, 'older-than': string, idle: string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean },
+  usage: USAGE,
+  whyRoot: 'only root can read the server\'s keys'
+}, async (command, values, words) => {
   const config = readConfig(process.env)
   await withAccess(config, headers => command((method, path, query) => ask(values.url ?? urlOf(config), headers, method, path, query), values, words))
-} catch (error) {
-  console.error(error instanceof Refused ? error.message : `ex10: ${error.message}`)
-  process.exitCode = 1
-}
-
-function parse () {
-  const string = { type: 'string' }
-  const boolean = { type: 'boolean' }
-  try {
-    return parseArgs({ allowPositionals: true, options: { user: string, state: string, 'older-than': string, idle: string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean } })
-  } catch (error) {
-    throw new Refused(`${error.message}\n${USAGE}`)
-  }
-}
+})
 
 function urlOf ({ host, port }) {
   const address = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (host.includes(':') ? `[${host}]` : host)
@@ -51,17 +38,17 @@ function urlOf ({ host, port }) {
 }
 
 /** Calls `work` with the headers of an admin's request. */
-async function withAccess ({ auth, dataDir }, work) {
-  if (auth === 'none') return await work({})
-  const keys = openKeys(dataFolderAt(dataDir).keys)
-  for (const { id, user, expiresAt } of keys.list()) if (user === 'terminal' && expiresAt < new Date()) keys.remove(id) // keys of aborted commands
+async function withAccess (config, work) {
+  if (config.auth === 'none') return await work({})
+  const keys = await storesOf(config, dataFolderAt(config.dataDir)).openKeys()
+  for (const { id, user, expiresAt } of await keys.list()) if (user === 'terminal' && expiresAt < new Date()) await keys.remove(id) // keys of aborted commands
   const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
-  const { key, secret } = keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
+  const { key, secret } = await keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
   try {
     await work({ authorization: `Bearer ${secret}` })
   } finally {
-    keys.remove(key.id)
-    keys.close()
+    await keys.remove(key.id)
+    await keys.close()
   }
 }
 

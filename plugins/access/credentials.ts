@@ -13,11 +13,11 @@ declare module 'fastify' {
 
 async function credentials (app: FastifyInstance): Promise<void> {
   const kinds: Record<CredentialKind, (id: string) => Omit<Credential, 'kind' | 'id'>> = {
-    none: () => ({ holds: () => app.config.auth === 'none' }),
-    key: id => ({ opener: { keyId: id }, holds: () => app.keys.isInForce(id) }),
+    none: () => ({ opener: async () => undefined, holds: async () => app.config.auth === 'none' }),
+    key: id => ({ opener: async () => ({ keyId: id }), holds: () => app.keys.isInForce(id) }),
     login: id => app.logins.hold(id),
-    token: until => ({ opener: { issuer: app.config.oidcIssuer }, until: new Date(until), holds: () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
-    share: id => ({ holds: () => app.shares.isInForce(id) })
+    token: until => ({ opener: async () => ({ issuer: app.config.oidcIssuer }), until: new Date(until), holds: async () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
+    share: id => ({ opener: async () => undefined, holds: () => app.shares.isInForce(id) })
   }
   app.decorate('credentials', { find: (kind, id = '') => ({ kind, id, ...kinds[kind](id) }) } satisfies FastifyInstance['credentials'])
 }

@@ -29,15 +29,15 @@ async function identity (app: FastifyInstance): Promise<void> {
     if (auth === 'none') return { principal: LOCAL, credential: app.credentials.find('none') }
     const { authorization } = request.headers
     if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
-    const principal = app.logins.find(request, reply)
-    request.isLoggedIn = principal !== null
-    return principal && { principal, credential: app.credentials.find('login', app.logins.idOf(request)) }
+    const login = await app.logins.find(request, reply)
+    request.isLoggedIn = login !== null
+    return login && { principal: login.principal, credential: app.credentials.find('login', login.id) }
   }
 
   async function holderOf (authorization: string): Promise<Holder | undefined> {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
     if (secret?.startsWith(KEY_PREFIX)) {
-      const key = app.keys.find(secret)
+      const key = await app.keys.find(secret)
       return key && { principal: key, credential: app.credentials.find('key', key.id) }
     }
     const holder = secret === undefined ? undefined : await app.oidc?.holderOf(secret)
@@ -63,7 +63,7 @@ async function identity (app: FastifyInstance): Promise<void> {
   // the body may have been two minutes on its way: whoever was let in meanwhile may have been sent away
   app.addHook('preHandler', async ({ is404, routeOptions, credential, headers, ip }) => {
     if (is404 || routeOptions.config.scope === 'everybody') return
-    if (!credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')
+    if (!await credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { openKeys, type KeyStore } from '#stores/sqlite/keys.ts'
+import type { KeyStore } from '#domain/access/key-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -10,8 +10,8 @@ declare module 'fastify' {
 }
 
 async function keys (app: FastifyInstance): Promise<void> {
-  const store = openKeys(app.instance.folder.keys, err => app.log.error({ err }, 'key use not recorded'))
-  app.addHook('onClose', async () => store.close())
+  const store = await app.instance.stores.openKeys(err => app.log.error({ err }, 'key use not recorded'))
+  app.addHook('onClose', () => store.close())
   app.decorate('keys', store)
 }
 

@@ -28,7 +28,7 @@ interface Oidc {
    * Does what is to be done when the session at the provider has ended that this logout token names. A token is good again if that fails.
    * @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also when it was used before, EX10_PROVIDER_UNAVAILABLE
    */
-  takeLogout<Result> (logoutToken: string, end: (session: ProviderSession) => Result): Promise<Result>
+  takeLogout<Result> (logoutToken: string, end: (session: ProviderSession) => Promise<Result>): Promise<Result>
   /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
   logoutUrl (): Promise<string | undefined>
 }
@@ -85,7 +85,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
       await app.rateLimits.callback(request, reply) // no other request makes the server ask the provider
       const claims = await redeem(await discover(), new URL(request.url, publicUrl), attempt)
       const principal = principalOf(claims, rules)
-      app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
+      await app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
       return { principal, next }
     },
     async holderOf (token) {
@@ -97,7 +97,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
       const logout = claims && readLogoutToken(claims)
       if (!logout || !logoutTokens.use(logout.jti, new Date(Date.now() + REMEMBERED_MS))) throw failure('BAD_LOGOUT_TOKEN')
       try {
-        return end({ ...logout, issuer })
+        return await end({ ...logout, issuer })
       } catch (error) {
         logoutTokens.forget(logout.jti)
         throw error

@@ -3,71 +3,77 @@ import type { FastifyInstance } from 'fastify'
 import { Listeners } from '#domain/concurrency/listeners.ts'
 import type { ProviderSession } from '#domain/access/login.ts'
 import { MAX_SHARES, type NewShare, type Share } from '#domain/access/share.ts'
+import { newQueue } from '#domain/concurrency/queue.ts'
 import { failure } from '#errors.ts'
-import { openShares } from '#stores/sqlite/shares.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Links to sessions, for people who do not log in. One that is not in force does not exist. */
     shares: {
       /** Makes a link; its token is told here only. @throws {Ex10Error} EX10_TOO_MANY_SHARES */
-      create (share: NewShare): { share: Share, token: string }
+      create (share: NewShare): Promise<{ share: Share, token: string }>
       /** The link that holds this token, if there is one. */
-      find (token: string): Share | undefined
-      isInForce (id: string): boolean
+      find (token: string): Promise<Share | undefined>
+      isInForce (id: string): Promise<boolean>
       /** A session's links, oldest first. */
-      list (sessionId: string): Share[]
+      list (sessionId: string): Promise<Share[]>
       /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
-      revoke (sessionId: string, id: string): void
+      revoke (sessionId: string, id: string): Promise<void>
       /** Revokes all links made by logins of this provider session. Returns how many. */
-      revokeOf (session: ProviderSession): number
+      revokeOf (session: ProviderSession): Promise<number>
       /** Revokes all links that the user made, except those made with an API key, which end with the key. Returns how many. */
-      revokeBy (user: string): number
+      revokeBy (user: string): Promise<number>
       /** Calls `hear` with the id of every link that is revoked. */
       onRevoked (hear: (id: string) => void): void
-      /** The session has ended, and its links with it. */
-      forget (sessionId: string): void
+      /** The session has ended, and its links with it; one whose making had begun is forgotten, too. */
+      forget (sessionId: string): Promise<void>
     }
   }
 }
 
 async function shares (app: FastifyInstance): Promise<void> {
-  const store = openShares(app.instance.folder.shares)
+  const store = await app.instance.stores.openShares()
+  app.addHook('onClose', () => store.close())
   const live = new Set(app.registry.live().map(({ id }) => id))
-  for (const id of store.sessionIds()) if (!live.has(id)) store.forget(id)
+  for (const id of await store.sessionIds()) if (!live.has(id)) await store.forget(id)
   const hearers = new Listeners<[string]>()
   /** Where people have to say who they are, a link is not good that nobody vouches for. */
-  const isGood = (share: Share | undefined) => share !== undefined && (share.opener ? app.logins.vouches(share.opener) : app.config.auth === 'none')
+  const isGood = async (share: Share | undefined) => share !== undefined && (share.opener ? await app.logins.vouches(share.opener) : app.config.auth === 'none')
+  const inTurn = newQueue()
+
+  async function listed (sessionId: string): Promise<{ share: Share, isGood: boolean }[]> {
+    return await Promise.all((await store.list(sessionId)).map(async share => ({ share, isGood: await isGood(share) })))
+  }
 
   function revoked (ids: string[]): number {
     for (const id of ids) hearers.tell(id)
     return ids.length
   }
 
-  app.addHook('onClose', async () => store.close())
-
   app.audit.own('share', () => store.sessionIds())
   app.decorate('shares', {
-    create (share) {
-      if (app.shares.list(share.sessionId).length >= MAX_SHARES) throw failure('TOO_MANY_SHARES')
-      return store.create(share)
+    create: share => inTurn(async () => {
+      const uncounted = (await listed(share.sessionId)).filter(({ isGood }) => !isGood).map(({ share }) => share.id)
+      const made = await store.create(share, { most: MAX_SHARES, uncounted })
+      if (!made) throw failure('TOO_MANY_SHARES')
+      return made
+    }),
+    async find (token) {
+      const share = await store.find(token)
+      return await isGood(share) ? share : undefined
     },
-    find (token) {
-      const share = store.find(token)
-      return isGood(share) ? share : undefined
-    },
-    isInForce: id => isGood(store.get(id)),
-    list: sessionId => store.list(sessionId).filter(isGood),
-    revoke (sessionId, id) {
-      if (!store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')
+    isInForce: async id => await isGood(await store.get(id)),
+    list: async sessionId => (await listed(sessionId)).filter(({ isGood }) => isGood).map(({ share }) => share),
+    async revoke (sessionId, id) {
+      if (!await store.remove(sessionId, id)) throw failure('SHARE_NOT_FOUND')
       revoked([id])
     },
-    revokeOf: session => revoked(store.removeOf(session)),
-    revokeBy: user => revoked(store.removeBy(user)),
+    revokeOf: async session => revoked(await store.removeOf(session)),
+    revokeBy: async user => revoked(await store.removeBy(user)),
     onRevoked (hear) {
       hearers.add(hear)
     },
-    forget: sessionId => store.forget(sessionId)
+    forget: sessionId => inTurn(() => store.forget(sessionId))
   } satisfies FastifyInstance['shares'])
 }
 

@@ -22,7 +22,7 @@ declare module 'fastify' {
       list (facts: SessionFacts, signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }>
       /** @throws {Ex10Error} EX10_FILE_TOO_LARGE */
       read (facts: SessionFacts, path: string, signal: AbortSignal): Promise<SentFile>
-      /** `mayGoOn` is asked, by throwing, when the content is here. @throws {Ex10Error} EX10_PRECONDITION_FAILED; what the content throws */
+      /** `mayGoOn` is asked, by rejecting, when the content is here. @throws {Ex10Error} EX10_PRECONDITION_FAILED; what the content throws */
       write (facts: SessionFacts, path: string, content: Incoming, conditions: Conditions): Promise<Written & { size: number, hash: string }>
       /** @throws {Ex10Error} EX10_PRECONDITION_FAILED */
       remove (facts: SessionFacts, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
@@ -34,8 +34,8 @@ declare module 'fastify' {
   }
 }
 
-/** Content on its way in; `mayGoOn` throws when whoever sent it may not do so any more, by the time that it is here. */
-export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => void }
+/** Content on its way in; `mayGoOn` rejects when whoever sent it may not do so any more, by the time that it is here. */
+export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => Promise<void> }
 
 /** The session's version with the change, and how many files that was. */
 type Written = Pushed & { version: number }
@@ -70,9 +70,9 @@ async function files (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function take (facts: SessionFacts, { transfer, changes }: Received, mayGoOn: () => void, allBut?: readonly string[]): Promise<Written> {
+  async function take (facts: SessionFacts, { transfer, changes }: Received, mayGoOn: () => Promise<void>, allBut?: readonly string[]): Promise<Written> {
     let pushed: Pushed | undefined
-    mayGoOn()
+    await mayGoOn()
     const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => {
       pushed = await writer.push(sourceDir, changes, { transfer, ...(allBut && { allBut }) })
     })

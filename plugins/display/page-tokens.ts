@@ -16,7 +16,7 @@ declare module 'fastify' {
        * The page that shows this token. That of a session that has ended is good for whoever may still know of it.
        * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
        */
-      check (token: string, sessionId: string, from: Client): Page
+      check (token: string, sessionId: string, from: Client): Promise<Page>
     }
   }
 }
@@ -44,10 +44,10 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
 
   app.decorate('pageTokens', {
     issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
-    check (token, sessionId, from) {
+    async check (token, sessionId, from) {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
-      if (page.credential.holds(from)) return page
+      if (await page.credential.holds(from)) return page
       app.sessions.get(sessionId) // throws SESSION_NOT_FOUND when the session has ended: that is the reason, not its revoked link
       throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
     }

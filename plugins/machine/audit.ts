@@ -11,7 +11,7 @@ declare module 'fastify' {
     /** Compares what there is, on the machine and in this server, with what the live sessions imply. */
     audit: {
       /** Has what a plugin holds for sessions audited, too: `held` gives ids or other `ownerKeys`, `implied` those that a ready session must have. */
-      own (kind: string, held: () => Iterable<string>, implied?: (session: Session) => string[]): void
+      own (kind: string, held: () => Iterable<string> | Promise<Iterable<string>>, implied?: (session: Session) => string[]): void
       /** Takes some 100 ms when all is well, and some 2 s to be sure when it is not; `isQuiet`, while nobody is served, it is sure at once. */
       run (signal: AbortSignal, isQuiet?: boolean): Promise<Audit>
     }
@@ -27,7 +27,7 @@ async function auditPlugin (app: FastifyInstance): Promise<void> {
     own (kind, keys, implied = () => []) {
       held.push({
         noun: kind,
-        observe: () => [...keys()].map(key => ({ kind, name: key, owner: key })),
+        observe: async () => [...await keys()].map(key => ({ kind, name: key, owner: key })),
         implied: session => implied(session).map(key => ({ kind, name: key }))
       })
     },

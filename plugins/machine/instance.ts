@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { portRanges } from '#domain/machine/slots.ts'
+import type { Backend } from '#stores/backend.ts'
+import { storesOf } from '#stores/index.ts'
 import { claimInstance } from '#system/instance/claims.ts'
 import { dataFolderAt, prepareDataFolder, type DataFolder } from '#system/instance/data-folder.ts'
 
@@ -10,6 +12,8 @@ declare module 'fastify' {
     instance: {
       /** Names every path of the data folder. */
       folder: DataFolder
+      /** Opens what is kept for longer than a server runs, but for the registry. */
+      stores: Backend
       /**
        * Says that nothing of the instance is left on the machine: the claim ends with the server. Without this, the
        * claim stands for the next start, so that no other instance takes uids and ports that sessions still have.
@@ -28,6 +32,7 @@ async function instance (app: FastifyInstance): Promise<void> {
 
   app.decorate('instance', {
     folder,
+    stores: storesOf(app.config, folder),
     vacate () { isVacated = true }
   } satisfies FastifyInstance['instance'])
   app.addHook('onClose', async () => isVacated ? claim.release() : claim.keep())

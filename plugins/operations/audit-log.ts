@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuditedAction, AuditedDeed } from '#domain/operations/audit-log.ts'
 import { peerOf } from '#domain/http/peer.ts'
 import type { Principal } from '#domain/principal.ts'
-import { openAuditLog, type AuditLogStore } from '#stores/sqlite/audit-log.ts'
+import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -15,7 +15,7 @@ declare module 'fastify' {
      * Notes the deed that the route's config names, in the audit log and in the server's. `by` is who did it, on routes for everybody.
      * A deed that cannot be noted is logged: a full disk keeps nobody from ending a session.
      */
-    note (deed: Pick<AuditedDeed, 'target' | 'details'> & { by?: Pick<Principal, 'user'> }): void
+    note (deed: Pick<AuditedDeed, 'target' | 'details'> & { by?: Pick<Principal, 'user'> }): Promise<void>
   }
   interface FastifyContextConfig {
     /** The deed that the audit log has of this route. Its handler notes it, unless `NOTED_OF_OTHERS` has it: that is noted before the handler. */
@@ -24,11 +24,11 @@ declare module 'fastify' {
 }
 
 async function auditLog (app: FastifyInstance): Promise<void> {
-  const store = openAuditLog(app.instance.folder.auditLog)
+  const store = await app.instance.stores.openAuditLog()
 
-  function append (deed: AuditedDeed): void {
+  async function append (deed: AuditedDeed): Promise<void> {
     try {
-      store.append(deed)
+      await store.append(deed)
     } catch (err) {
       app.log.error({ err, deed }, 'audit log write failed')
     }
@@ -39,15 +39,15 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the service's own log goes elsewhere: there, the heads tell later whether the end of this one was cut off
-  const tellHead = () => app.log.info({ plugin: 'audit-log', head: store.head() }, 'audit log head')
+  const tellHead = async () => app.log.info({ plugin: 'audit-log', head: await store.head() }, 'audit log head')
   let hasListened = false
   app.addHook('onListen', async () => {
     hasListened = true
-    tellHead()
+    await tellHead()
   })
   app.addHook('onClose', async () => {
-    if (hasListened) tellHead()
-    store.close()
+    if (hasListened) await tellHead()
+    await store.close()
   })
 
   app.decorate('auditLog', {
@@ -55,10 +55,10 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     firstBroken: store.firstBroken,
     head: store.head
   } satisfies FastifyInstance['auditLog'])
-  app.decorateRequest('note', function (this: FastifyRequest, { by: { user } = this.principal, ...done }) {
+  app.decorateRequest('note', async function (this: FastifyRequest, { by: { user } = this.principal, ...done }) {
     const { config, url } = this.routeOptions
     if (!config.noted) throw new Error(`${url} notes a deed, and does not say which: its config must`)
-    append({ user, ...peerOf(this), action: config.noted, ...done })
+    await append({ user, ...peerOf(this), action: config.noted, ...done })
     this.log.info({ by: user, action: config.noted, ...done }, 'deed noted')
   })
 }

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { openStatistics, type Counted, type Day } from '#stores/sqlite/statistics.ts'
+import type { Counted, Day } from '#domain/operations/statistics-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -9,13 +9,13 @@ declare module 'fastify' {
       /** Since this server was started. */
       sinceStart (): Omit<Day, 'day'> & { startedAt: Date }
       /** By day, the newest first, also of earlier servers. */
-      days (limit: number): Day[]
+      days (limit: number): Promise<Day[]>
     }
   }
 }
 
 async function statistics (app: FastifyInstance): Promise<void> {
-  const store = openStatistics(app.instance.folder.statistics)
+  const store = await app.instance.stores.openStatistics()
   const startedAt = new Date()
   const counts: Record<Counted, number> = { created: 0, failed: 0, ended: 0 }
   const users = new Set<string>()
@@ -24,11 +24,8 @@ async function statistics (app: FastifyInstance): Promise<void> {
   function count (what: Counted, user: string): void {
     counts[what]++
     if (what === 'created') users.add(user)
-    try {
-      store.count(what, user, app.places.held.length)
-    } catch (err) {
-      app.log.warn({ err }, 'statistics write failed') // sessions are made and ended even when the disk is full
-    }
+    // sessions are made and ended even when the disk is full
+    store.count(what, user, app.places.held.length).catch(err => app.log.warn({ err }, 'statistics write failed'))
   }
 
   app.events.observe(({ owner }, { type }) => {
@@ -36,7 +33,7 @@ async function statistics (app: FastifyInstance): Promise<void> {
     if (type === 'ready') count('created', owner)
     if (type === 'ended' || type === 'failed') count(type, owner)
   })
-  app.addHook('onClose', async () => store.close())
+  app.addHook('onClose', () => store.close())
 
   app.decorate('statistics', {
     sinceStart: () => ({ startedAt, ...counts, users: users.size, peak }),

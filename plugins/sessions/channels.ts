@@ -22,7 +22,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Who is connected to which session, for operators to see. */
     channels: {
-      /** Knows of a channel until the returned function is called. When the credential does not hold any more, calls `close`, soon. */
+      /** Knows of a channel until the returned function is called. Calls `close` when the credential does not hold: checks at once, and then every 2 s. */
       open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
       /** Those of a session, oldest first. */
       of (sessionId: string): Channel[]
@@ -32,17 +32,25 @@ declare module 'fastify' {
   }
 }
 
+export interface ChannelsOptions {
+  /** From the end of one check of all credentials to the next. */
+  everyMs?: number
+}
+
 const CHECK_MS = 2000
 
-async function channels (app: FastifyInstance): Promise<void> {
+async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsOptions): Promise<void> {
   const open = new Map<string, Set<Channel>>()
   const credentials = new Map<Channel, { credential: Credential, close: () => void }>()
   const closing = new AbortController()
   const closings = new EventEmitter()
 
-  function check (): void {
+  async function check (channels: Iterable<Channel>): Promise<void> {
     try {
-      for (const { credential, close } of credentials.values()) if (!credential.holds()) close()
+      for (const channel of channels) {
+        const holds = await credentials.get(channel)?.credential.holds()
+        if (holds === false) credentials.get(channel)?.close() // unless it was closed meanwhile
+      }
     } catch (err) {
       app.log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
@@ -55,6 +63,7 @@ async function channels (app: FastifyInstance): Promise<void> {
       const opened = { ...channel, id: randomBytes(8).toString('hex'), openedAt: new Date() }
       open.set(sessionId, all.add(opened))
       credentials.set(opened, { credential, close })
+      check([opened]) // the credential may have ended while the channel was opened
       return () => {
         all.delete(opened)
         credentials.delete(opened)
@@ -67,7 +76,7 @@ async function channels (app: FastifyInstance): Promise<void> {
       while (!signal.aborted && [...open.keys()].some(isMeant)) await once(closings, 'close', { signal }).catch(() => {})
     }
   } satisfies FastifyInstance['channels'])
-  const checking = every(CHECK_MS, check, closing.signal)
+  const checking = every(everyMs, () => check(credentials.keys()), closing.signal)
   app.addHook('onClose', async () => {
     closing.abort()
     await checking

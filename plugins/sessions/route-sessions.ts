@@ -35,7 +35,7 @@ async function routeSessions (app: FastifyInstance): Promise<void> {
     if (!session) return
     request.session = session === 'ready' ? app.rights.readySession(request.principal, idOf(request)) : app.rights.session(request.principal, idOf(request))
     const { id, owner } = request.session
-    if (noted && NOTED_OF_OTHERS.includes(noted) && owner !== request.principal.user) request.note({ target: id, details: { owner } })
+    if (noted && NOTED_OF_OTHERS.includes(noted) && owner !== request.principal.user) await request.note({ target: id, details: { owner } })
     if (counts) app.expiry.saw(id)
   })
 }

@@ -132,7 +132,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   /** Nothing of the session is left on the machine. Its slot is given back only when that is written: the next server must not find two that have it. */
   async function conclude ({ facts, wasReady, reason }: Live, signal: AbortSignal): Promise<void> {
-    app.shares.forget(facts.id)
+    await app.shares.forget(facts.id)
     await failpoint('ended', 'before', signal)
     const state = wasReady ? 'ended' : 'failed'
     await registry.ended(facts.id, state)

@@ -109,7 +109,8 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   async function openBelow (id: string, path: string, ticket: string, { request, socket, head }: { request: IncomingMessage, socket: Duplex, head: Buffer }): Promise<void> {
     const peer = peerOf(request)
     // first: whether there is such a session is only for visitors who may look at it
-    const visitor = redeem(ticket, id, request, peer.remoteAddress)
+    const visitor = await redeem(ticket, id, request, peer.remoteAddress)
+    if (socket.destroyed) return // its client has gone meanwhile
     const session = app.sessions.ready(id)
     const handler = handlerOf(path)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
@@ -120,9 +121,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   }
 
   /** Whose the ticket is, if what let them in still does. */
-  function redeem (ticket: string, sessionId: string, { headers }: IncomingMessage, address: string): Visitor {
+  async function redeem (ticket: string, sessionId: string, { headers }: IncomingMessage, address: string): Promise<Visitor> {
     const visitor = tickets.redeem(ticket, sessionId)
-    if (!visitor?.credential.holds(clientOf(headers, address))) throw failure('BAD_TICKET')
+    if (!visitor || !await visitor.credential.holds(clientOf(headers, address))) throw failure('BAD_TICKET')
     return visitor
   }
 

@@ -11,7 +11,7 @@ export const machine = {
     pattern: '^/[^\\0\\n,]+$',
     description: 'Root-owned folder for the registry, homes, logs and template stores'
   }),
-  store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where the registry is kept' }),
+  store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where keys, logins, links, the audit log and statistics are kept' }),
   instance: Type.String({
     default: 'ex10',
     pattern: '^ex10[a-z0-9_]{0,12}$',

@@ -4,6 +4,9 @@ import { RESERVED_USERS, SCOPES, type Principal, type Role, type Scope } from '#
 /** What makes a key easy to find where it does not belong, in a log or a repository, and tells it from other tokens. */
 export const KEY_PREFIX = 'ex10_'
 
+/** A use of a key is noted when the last noted one is older. */
+export const USE_NOTED_MS = 60_000
+
 /** What a new API key is to be. */
 export interface NewKey extends Principal {
   expiresAt?: Date

@@ -11,14 +11,14 @@ export interface Credential {
   /** Finds it again, among those of its kind. Not what is secret of it. */
   id: string
   /** The key or login that this credential depends on. When that ends, the credential and all links made with it end too. */
-  opener?: Opener | undefined
+  opener (): Promise<Opener | undefined>
   /** It ends then in any case, and so does what is given away by it. */
   until?: Date
   /**
    * Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. With
    * `from`, whether it may be shown by this client: a login may be bound to its own.
    */
-  holds (from?: Client): boolean
+  holds (from?: Client): Promise<boolean>
   /** They do something: a login is not idle. */
   used? (): void
 }

@@ -8,6 +8,16 @@ export type Opener = { keyId: string } | ProviderSession
 /** By a provider's `iss`, and its `sub`, `sid` or both: a login always has the first, not every provider tells the second. */
 export interface ProviderSession { issuer: string, subject?: string, sid?: string }
 
+/**
+ * Whether this opener came of the session at the provider. Without a `sid`, every session of the person counts; an opener
+ * whose `sid` is not known may be of any of them.
+ */
+export function isOfSession (opener: Opener, { issuer, subject, sid }: ProviderSession): boolean {
+  if ('keyId' in opener || opener.issuer !== issuer) return false
+  if (subject !== undefined && opener.subject !== subject) return false
+  return sid === undefined || opener.sid === sid || (subject !== undefined && opener.sid === undefined)
+}
+
 /** A person who has logged in with a browser. */
 export type Login = Opener & {
   principal: Principal
@@ -17,6 +27,18 @@ export type Login = Opener & {
   /** What the browser said of itself, hashed, and its address. */
   fingerprint: string
   address: string
+}
+
+const LOGIN_ID_LENGTH = 16
+
+/** What a login is called by: the beginning of its token's hash, which tells nothing of the token. */
+export function loginIdOf (tokenHash: string): string {
+  return tokenHash.slice(0, LOGIN_ID_LENGTH)
+}
+
+/** Whether a login can be called so. */
+export function isLoginId (id: string): boolean {
+  return id.length === LOGIN_ID_LENGTH
 }
 
 /** What opened this login. */

@@ -16,8 +16,8 @@ const addKey: FastifyPluginAsyncTypebox = async app => {
       response: { 201: KeyCreated, ...errors(400) }
     }
   }, async (request, reply) => {
-    const { key, secret } = app.keys.create(readKeyRequest(request.body, new Date()))
-    request.note({ target: key.id, details: { user: key.user, role: key.role } })
+    const { key, secret } = await app.keys.create(readKeyRequest(request.body, new Date()))
+    await request.note({ target: key.id, details: { user: key.user, role: key.role } })
     return reply.code(201).send({ ...viewKey(key), key: secret })
   })
 }

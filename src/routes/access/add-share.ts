@@ -17,10 +17,12 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const { mode, expiresIn = A_DAY } = request.body
-    const { opener, until } = request.credential
+    const { until } = request.credential
+    const opener = await request.credential.opener()
     const expiresAt = new Date(Math.min(Date.now() + expiresIn * 1000, until?.getTime() ?? Infinity))
-    const { share, token } = app.shares.create({ sessionId: request.session.id, mode, createdBy: request.principal.user, opener, expiresAt })
-    request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
+    const { id } = app.rights.readySession(request.principal, request.session.id) // again: a link whose making begins now ends with the session
+    const { share, token } = await app.shares.create({ sessionId: id, mode, createdBy: request.principal.user, opener, expiresAt })
+    await request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`
     return reply.code(201).send({ id: share.id, mode, url: `${base}/share/${token}`, expiresAt: share.expiresAt.toISOString() })
   })

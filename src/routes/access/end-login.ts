@@ -14,8 +14,8 @@ const endLogin: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { id } = request.params
-    if (!app.logins.end(request.principal.user, id)) throw failure('LOGIN_NOT_FOUND')
-    request.note({ target: id })
+    if (!await app.logins.end(request.principal.user, id)) throw failure('LOGIN_NOT_FOUND')
+    await request.note({ target: id })
     return { success: true as const, message: 'The login has ended' }
   })
 }

@@ -15,8 +15,8 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { user } = request.principal
-    const ended = app.logins.endAll(user, request)
-    if (ended > 0) request.note({ target: user, details: { logins: ended } })
+    const ended = await app.logins.endAll(user, request)
+    if (ended > 0) await request.note({ target: user, details: { logins: ended } })
     return { ended }
   })
 
@@ -31,8 +31,8 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { user } = request.params
-    const [ended, links] = [app.logins.endAll(user), app.shares.revokeBy(user)]
-    request.note({ target: user, details: { logins: ended, links } })
+    const [ended, links] = [await app.logins.endAll(user), await app.shares.revokeBy(user)]
+    await request.note({ target: user, details: { logins: ended, links } })
     return { ended }
   })
 }

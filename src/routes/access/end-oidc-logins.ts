@@ -22,10 +22,10 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Done, ...errors(400, 413, 429, 503) }
     }
   }, async (request, reply) => {
-    const { users, links } = await oidc.takeLogout(request.body.logout_token, session => ({ users: app.logins.closeOf(session), links: app.shares.revokeOf(session) }))
+    const { users, links } = await oidc.takeLogout(request.body.logout_token, async session => ({ users: await app.logins.closeOf(session), links: await app.shares.revokeOf(session) }))
       .catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
     const [user] = users // it is one person's
-    request.note({ by: PROVIDER, ...(user !== undefined && { target: user }), details: { logins: users.length, links } })
+    await request.note({ by: PROVIDER, ...(user !== undefined && { target: user }), details: { logins: users.length, links } })
     return { success: true as const, message: `${users.length} logins have ended` }
   })
 }

@@ -24,7 +24,7 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
       // whoever comes back with a good answer is let in, however many at the same address do not
       throw err instanceof Ex10Error && err.statusCode < 500 ? await app.rateLimits.refused(request, reply, err) : err
     })
-    request.note({ by: principal, details: { provider: app.config.oidcIssuer } })
+    await request.note({ by: principal, details: { provider: app.config.oidcIssuer } })
     return reply.redirect(next)
   })
 }

@@ -11,7 +11,7 @@ const listKeys: FastifyPluginAsyncTypebox = async app => {
       tags: ['access'],
       response: { 200: Type.Object({ keys: Type.Array(Type.Ref('ApiKey')) }) }
     }
-  }, async () => ({ keys: app.keys.list().map(viewKey) }))
+  }, async () => ({ keys: (await app.keys.list()).map(viewKey) }))
 }
 
 export default listKeys

@@ -11,7 +11,7 @@ const listLogins: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Object({ logins: Type.Array(LoginView) }) }
     }
   }, async request => ({
-    logins: app.logins.list(request.principal.user, request).map(login => ({
+    logins: (await app.logins.list(request.principal.user, request)).map(login => ({
       id: login.id,
       current: login.isOwn,
       address: login.address,

@@ -13,7 +13,7 @@ const listShares: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Object({ shares: Type.Array(Type.Ref('Share')) }) }
     }
   }, async ({ session }) => {
-    const shares = app.shares.list(session.id).map(({ id, mode, createdBy, createdAt, expiresAt }) => ({
+    const shares = (await app.shares.list(session.id)).map(({ id, mode, createdBy, createdAt, expiresAt }) => ({
       id, mode, createdBy, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString(), viewers: app.viewers.countBy(id, session.id)
     }))
     return { shares }

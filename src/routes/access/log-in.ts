@@ -15,11 +15,11 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
-    const key = app.keys.find(request.body.key)
+    const key = await app.keys.find(request.body.key)
     if (!key) throw await app.rateLimits.unknownKey(request, reply)
     await app.rateLimits.login(request, reply, key.id)
-    app.logins.open(request, reply, key, { keyId: key.id })
-    request.note({ by: key, details: { keyId: key.id } })
+    await app.logins.open(request, reply, key, { keyId: key.id })
+    await request.note({ by: key, details: { keyId: key.id } })
     return { success: true as const, message: `You are logged in as ${key.user}` }
   })
 }

@@ -13,8 +13,8 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
       response: { 200: LoggedOut }
     }
   }, async (request, reply) => {
-    const login = request.isLoggedIn ? app.logins.close(request, reply) : undefined
-    if (login) request.note({})
+    const login = request.isLoggedIn ? await app.logins.close(request, reply) : undefined
+    if (login) await request.note({})
     const url = login && 'issuer' in login ? await app.oidc?.logoutUrl() : undefined
     return { success: true as const, message: 'You are logged out', ...(url !== undefined && { url }) }
   })

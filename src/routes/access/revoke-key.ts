@@ -13,9 +13,9 @@ const revokeKey: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Done, ...errors(404) }
     }
   }, async request => {
-    const key = app.keys.revoke(request.params.id)
+    const key = await app.keys.revoke(request.params.id)
     if (!key) throw failure('KEY_NOT_FOUND')
-    request.note({ target: key.id, details: { user: key.user } })
+    await request.note({ target: key.id, details: { user: key.user } })
     return { success: true as const, message: 'The key is not in force any more' }
   })
 }

@@ -14,8 +14,8 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
     }
   }, async request => {
     const { session: { id }, params: { shareId } } = request
-    app.shares.revoke(id, shareId)
-    request.note({ target: id, details: { shareId } })
+    await app.shares.revoke(id, shareId)
+    await request.note({ target: id, details: { shareId } })
     return { success: true as const, message: 'The link is not in force any more' }
   })
 }

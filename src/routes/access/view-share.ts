@@ -15,7 +15,7 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
       response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 429) }
     }
   }, async (request, reply) => {
-    const share = app.shares.find(request.params.token)
+    const share = await app.shares.find(request.params.token)
     if (!share) throw await app.rateLimits.refused(request, reply, failure('SHARE_NOT_FOUND'))
     const { id } = app.sessions.ready(share.sessionId)
     const { html, headers } = app.pages.renderDisplay(id, request.headers.host ?? '', { address: request.ip, share, credential: app.credentials.find('share', share.id) })

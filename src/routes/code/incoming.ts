@@ -20,8 +20,8 @@ export function incoming (app: FastifyInstance, request: FastifyRequest, most: n
   return {
     content: piecesOf(request, most, tooLarge),
     signal: request.gone,
-    mayGoOn () {
-      if (!request.credential.holds(clientOf(request.headers, request.ip))) throw failure('UNAUTHENTICATED')
+    async mayGoOn () {
+      if (!await request.credential.holds(clientOf(request.headers, request.ip))) throw failure('UNAUTHENTICATED')
       const { id } = request.params as { id?: string }
       if (id !== undefined) app.rights.readySession(request.principal, id)
     }

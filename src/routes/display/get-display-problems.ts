@@ -31,13 +31,13 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
     // before anything can be refused: the page in its opaque origin must be able to read that, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
-    const session = sessionOf(request)
+    const session = await sessionOf(request)
     await app.problemNews.next(session, request.query.known ?? '', request.gone)
-    return app.problemNews.now(sessionOf(request)) // it may have ended meanwhile, and so may what let the page's visitor in
+    return app.problemNews.now(await sessionOf(request)) // it may have ended meanwhile, and so may what let the page's visitor in
   })
 
-  function sessionOf ({ params: { id }, query: { token = '' }, headers, ip }: Asking): Session {
-    const { mode } = app.pageTokens.check(token, id, clientOf(headers, ip))
+  async function sessionOf ({ params: { id }, query: { token = '' }, headers, ip }: Asking): Promise<Session> {
+    const { mode } = await app.pageTokens.check(token, id, clientOf(headers, ip))
     // they name files, and quote code: whoever only looks at the browser was not given that
     if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session is not told what is wrong with its code' })
     return app.sessions.get(id)

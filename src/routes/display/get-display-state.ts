@@ -25,7 +25,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     // before anything can be refused: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
-    app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
+    await app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
     const record = await app.registry.find(request.params.id)
     const reason = record?.endedAt && endToTell(record, new Date())
     if (reason) return { state: record.state, display: false, reason }

@@ -18,7 +18,7 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
     },
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async ({ params, body, headers, ip }) => {
-    const { mode, credential } = app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
+    const { mode, credential } = await app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
     if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session does not keep it' })
     const { id } = app.sessions.ready(params.id)
     app.expiry.saw(id)

@@ -20,8 +20,8 @@ const endUserSessions: FastifyPluginAsyncTypebox = async app => {
     const dryRun = request.query.dryRun === true || request.query.dryRun === '1'
     const ids = app.rights.sessions(request.principal).filter(({ owner }) => owner === user).map(({ id }) => id)
     if (dryRun) return { dryRun, ended: ids, failed: [] }
-    request.note({ target: user, details: { sessions: ids.length } })
     app.creations.turnAway(user)
+    await request.note({ target: user, details: { sessions: ids.length } })
     await app.sessions.endAll(ids, 'killed')
     const left = app.sessions.list().map(({ id }) => id)
     return { dryRun, ended: ids.filter(id => !left.includes(id)), failed: ids.filter(id => left.includes(id)) }

@@ -16,7 +16,7 @@ const getAuditLog: FastifyPluginAsyncTypebox = async app => {
       response: { 200: AuditLog, ...errors(400) }
     }
   }, async ({ query: { limit = 100, verify, ...query } }) => {
-    const shown = { entries: app.auditLog.page({ ...query, limit }), head: app.auditLog.head() }
+    const shown = { entries: await app.auditLog.page({ ...query, limit }), head: await app.auditLog.head() }
     if (!verify) return shown
     const firstBroken = await app.auditLog.firstBroken(AbortSignal.timeout(VERIFY_MS))
     return { ...shown, intact: firstBroken === undefined, ...(firstBroken !== undefined && { firstBroken }) }

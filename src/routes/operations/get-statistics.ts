@@ -30,7 +30,7 @@ const getStatistics: FastifyPluginAsyncTypebox = async app => {
         byState: { creating: inState('creating').length, ready: inState('ready').length, stopping: inState('stopping').length }
       },
       sinceStart: { startedAt: startedAt.toISOString(), ...sinceStart },
-      days: app.statistics.days(days)
+      days: await app.statistics.days(days)
     }
   })
 }

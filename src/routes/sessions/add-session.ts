@@ -23,7 +23,7 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
     const length = request.headers['content-length']
     const { archive, release } = await app.uploads.keep(request.principal.user, content, length === undefined ? undefined : Number(length))
     finished(reply.raw, release)
-    mayGoOn()
+    await mayGoOn()
     return await streamCreation(app, request.query as CreateSessionOptions, request, reply, { archive })
   }
 

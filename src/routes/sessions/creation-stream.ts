@@ -41,11 +41,11 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply):
   const gone = new AbortController()
   let takenAt = performance.now()
   const over = new AbortController()
-  every(1000, () => {
+  every(1000, async () => {
     if (reply.raw.writableLength === 0) takenAt = performance.now()
     else if (performance.now() - takenAt > UNREAD_MS) gone.abort(failure('CLIENT_GONE'))
     try {
-      if (!credential.holds()) gone.abort(failure('UNAUTHENTICATED'))
+      if (!await credential.holds()) gone.abort(failure('UNAUTHENTICATED'))
     } catch (err) {
       log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }

@@ -26,7 +26,7 @@ const deleteSession: FastifyPluginAsyncTypebox = async app => {
     }, async request => {
       const { id, owner } = request.session
       const isViolation = scope === 'admin' && (request.query as Static<typeof AdminQuery>).violation === true
-      request.note({ target: id, details: { owner, ...(isViolation && { violation: true }) } })
+      await request.note({ target: id, details: { owner, ...(isViolation && { violation: true }) } })
       const isKilled = scope === 'admin' || owner !== request.principal.user // only admins end what is not theirs
       await app.sessions.end(id, isViolation ? 'violation' : isKilled ? 'killed' : 'deleted')
       return { success: true as const, message: 'Session ended' }

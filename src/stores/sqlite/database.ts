@@ -37,3 +37,16 @@ export function openOrRefuse (file: string, schema: string, upgrade?: (database:
     throw new StartRefused(`${file} cannot be used: ${(cause as Error).message}; put a good copy in its place, or move it away to begin without what it held`, { cause })
   }
 }
+
+/** Does the work as one transaction: all of it is written, or nothing where it throws. */
+export function atomically<Result> (database: DatabaseSync, work: () => Result): Result {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK') // a full disk has done so
+    throw error
+  }
+}

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
-import { isInForce, KEY_PREFIX, type ApiKey, type NewKey } from '#domain/access/api-key.ts'
+import { isInForce, KEY_PREFIX, USE_NOTED_MS, type ApiKey } from '#domain/access/api-key.ts'
+import type { KeyStore } from '#domain/access/key-store.ts'
 import type { Role, Scope } from '#domain/principal.ts'
-import { openOrRefuse } from './database.ts'
 import { hashToken, newToken } from '#domain/access/token.ts'
+import { openOrRefuse } from './database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -21,22 +22,16 @@ const SCHEMA = `
   ) STRICT;
 `
 
-const USED_MS = 60_000
-
-/** The API keys of an instance. */
-export type KeyStore = ReturnType<typeof openKeys>
-
 /**
- * Opens the keys in `file`, which only root can read, and makes it if it is missing. The server and a terminal may have
- * it open at the same time: what one writes, the other reads at once. `onUnnoted` hears why it is not noted that a key was
- * used; the key is good all the same.
- * @throws {StartRefused} when it is damaged
+ * Opens the keys in `file`, which only root can read, and makes it if it is missing. `onUnnoted` is told why a use of a key
+ * could not be noted.
+ * @throws {StartRefused} when the file is damaged
  */
-export function openKeys (file: string, onUnnoted: (error: unknown) => void = () => {}) {
+export async function openKeys (file: string, onUnnoted: (error: unknown) => void = () => {}): Promise<KeyStore> {
   const database = openOrRefuse(file, SCHEMA)
   const statements = {
     insert: database.prepare('INSERT INTO keys (id, hash, user, role, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
-    list: database.prepare('SELECT * FROM keys ORDER BY created_at, id'),
+    list: database.prepare('SELECT * FROM keys ORDER BY created_at, rowid'),
     find: database.prepare('SELECT * FROM keys WHERE hash = ?'),
     get: database.prepare('SELECT * FROM keys WHERE id = ?'),
     revoke: database.prepare('UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING *'),
@@ -53,38 +48,32 @@ export function openKeys (file: string, onUnnoted: (error: unknown) => void = ()
   }
 
   return {
-    /** Makes a key. Its `secret` is what the user sends, and is told here only. */
-    create ({ user, role, scopes, expiresAt }: NewKey, now = new Date()): { key: ApiKey, secret: string } {
+    async create ({ user, role, scopes, expiresAt }, now = new Date()) {
       const id = randomBytes(6).toString('hex')
       const secret = KEY_PREFIX + newToken()
       statements.insert.run(id, hashToken(secret), user, role, JSON.stringify(scopes), now.toISOString(), expiresAt?.toISOString() ?? null)
       return { key: { id, user, role, scopes, createdAt: now, ...(expiresAt && { expiresAt }) }, secret }
     },
-    /** All keys, oldest first, also those that open nothing any more. */
-    list: (): ApiKey[] => statements.list.all().map(toKey),
-    /** Takes the key out of force, for good; undefined when there is none with this id. */
-    revoke (id: string, now = new Date()): ApiKey | undefined {
+    list: async () => statements.list.all().map(toKey),
+    async revoke (id, now = new Date()) {
       const row = statements.revoke.get(now.toISOString(), id)
       return row && toKey(row)
     },
-    /** Forgets the key, as if it had never been. */
-    remove (id: string): void {
+    async remove (id) {
       statements.remove.run(id)
     },
-    /** The key whose secret this is, if it is in force; notes that it was used. */
-    find (secret: string, now = new Date()): ApiKey | undefined {
+    async find (secret, now = new Date()) {
       const row = statements.find.get(hashToken(secret))
       const key = row && toKey(row)
       if (!key || !isInForce(key, now)) return undefined
-      if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USED_MS) noteUse(key.id, now)
+      if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_MS) noteUse(key.id, now)
       return key
     },
-    /** Whether the key with this id opens anything. */
-    isInForce (id: string, now = new Date()): boolean {
+    async isInForce (id, now = new Date()) {
       const row = statements.get.get(id)
       return row !== undefined && isInForce(toKey(row), now)
     },
-    close (): void {
+    async close () {
       database.close()
     }
   }

@@ -1,4 +1,5 @@
-import { openOrRefuse } from './database.ts'
+import { KEPT_DAYS, type Counted, type StatisticsStore } from '#domain/operations/statistics-store.ts'
+import { atomically, openOrRefuse } from './database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -14,16 +15,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS day_users (day TEXT, user TEXT, PRIMARY KEY (day, user)) STRICT, WITHOUT ROWID;
 `
 
-/** What can happen to a session that is counted. */
-export type Counted = 'created' | 'failed' | 'ended'
-
-/** What a day (UTC) brought: how many sessions, of how many users, and how many there were at once. */
-export interface Day extends Record<Counted, number> { day: string, users: number, peak: number }
-
-const KEPT_DAYS = 400
-
 /** Opens the statistics in `file`, which only root can read, and makes them if they are missing. @throws {StartRefused} when they are damaged */
-export function openStatistics (file: string) {
+export async function openStatistics (file: string): Promise<StatisticsStore> {
   const database = openOrRefuse(file, SCHEMA)
   const add = 'INSERT INTO days (day, WHAT, peak) VALUES (:day, 1, :peak) ON CONFLICT (day) DO UPDATE SET WHAT = WHAT + 1, peak = max(peak, :peak)'
   const count = (what: Counted) => database.prepare(add.replaceAll('WHAT', what))
@@ -38,20 +31,20 @@ export function openStatistics (file: string) {
   for (const table of ['days', 'day_users']) database.prepare(`DELETE FROM ${table} WHERE day < ?`).run(oldest)
 
   return {
-    /** Counts what happened now, while there were `atOnce` sessions. */
-    count (what: Counted, user: string, atOnce: number): void {
-      const day = new Date().toISOString().slice(0, 10)
-      statements[what].run({ day, peak: atOnce })
-      if (what === 'created') statements.user.run(day, user)
+    async count (what, user, atOnce, now = new Date()) {
+      const day = now.toISOString().slice(0, 10)
+      atomically(database, () => {
+        statements[what].run({ day, peak: atOnce })
+        if (what === 'created') statements.user.run(day, user)
+      })
     },
-    /** The last days on which something happened, the newest first. */
-    days (limit: number): Day[] {
+    async days (limit) {
       const number = (value: unknown) => Number(value)
       return statements.days.all(limit).map(({ day, created, failed, ended, users, peak }) => ({
         day: String(day), created: number(created), failed: number(failed), ended: number(ended), users: number(users), peak: number(peak)
       }))
     },
-    close (): void {
+    async close () {
       database.close()
     }
   }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Tickets } from '#domain/access/tickets.ts'
 import type { Visitor } from '#domain/access/credential.ts'
 
-const by = (id: string): Visitor => ({ address: '192.0.2.1', credential: { kind: 'share', id, holds: () => true } })
+const by = (id: string): Visitor => ({ address: '192.0.2.1', credential: { kind: 'share', id, opener: async () => undefined, holds: async () => true } })
 const [LINK, OTHER] = [by('link'), by('other')]
 
 t.test('a ticket is good once, for its session, for a minute', async t => {

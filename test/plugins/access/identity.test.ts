@@ -4,16 +4,18 @@ import { SCOPES, type Role, type Scope } from '#domain/principal.ts'
 import access from '#plugins/access/index.ts'
 import origins from '#plugins/http/origins.ts'
 import rateLimits from '#plugins/http/rate-limits.ts'
+import { dataFolderAt } from '#system/instance/data-folder.ts'
+import { memoryStores } from '#stores/memory/backend.ts'
 import { bareApp } from '#support/bare-app.ts'
 
 const LISTED = 'https://editor.example'
 const WRONG_KEY = `ex10_${'A'.repeat(43)}`
 
-/** All of `access` on a data folder of its own; functions stand in for `registry`, which has no sessions, and for `audit`. */
+/** All of `access` on a data folder of its own; functions stand in for `instance`, `registry`, which has no sessions, and `audit`. */
 async function withIdentity (t: Test, settings: Partial<Config> = {}) {
   const app = await bareApp(t, [origins, rateLimits, ...access], {
-    settings: { auth: 'keys', origins: [LISTED], dataDir: t.testdir(), ...settings },
-    standIns: { registry: { live: () => [] }, audit: { own () {} } }
+    settings: { auth: 'keys', origins: [LISTED], ...settings },
+    standIns: { instance: { folder: dataFolderAt(t.testdir()), stores: memoryStores() }, registry: { live: () => [] }, audit: { own () {} } }
   })
   app.get('/everybody', { config: { scope: 'everybody' } }, async ({ principal }) => ({ user: principal?.user ?? null }))
   app.get('/view', { config: { scope: 'view' } }, async ({ principal }) => ({ user: principal.user }))
@@ -21,7 +23,7 @@ async function withIdentity (t: Test, settings: Partial<Config> = {}) {
   app.post('/push', { config: { scope: 'push' } }, async ({ principal }) => ({ user: principal.user }))
   app.get('/admin', { config: { scope: 'admin' } }, async () => ({}))
   app.post('/log-in', { config: { scope: 'any' } }, async ({ principal, credential }, reply) => {
-    app.logins.open(reply.request, reply, principal, credential.opener!)
+    await app.logins.open(reply.request, reply, principal, (await credential.opener())!)
     return {}
   })
   const ask = async (method: 'GET' | 'POST', url: string, headers: Record<string, string> = {}) => {

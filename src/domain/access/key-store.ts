@@ -1,0 +1,29 @@
+import type { ApiKey, NewKey } from './api-key.ts'
+
+/**
+ * Keeps the API keys of an instance. The server and a terminal command may have it open at the same time: each finds
+ * what the other was answered. Methods may be called until `close` and take effect in the order of the calls. They
+ * reject when the backend cannot read or write; then nothing has changed.
+ */
+export interface KeyStore {
+  /** Makes a key that is in force at once. `secret` is what the user sends: it is told here only, and its hash is kept. */
+  create (key: NewKey, now?: Date): Promise<{ key: ApiKey, secret: string }>
+  /** All keys, oldest first, those too that are revoked or over. */
+  list (): Promise<ApiKey[]>
+  /**
+   * Revokes a key for good: once this resolves, no reader finds it in force. Revoking it again changes nothing. Resolves
+   * with the key, or with undefined where no key has this id.
+   */
+  revoke (id: string, now?: Date): Promise<ApiKey | undefined>
+  /** Forgets the key as if it had never been made. Does nothing where no key has this id. */
+  remove (id: string): Promise<void>
+  /**
+   * The key with this secret if it is in force at `now`, else undefined. Notes the use, to the minute; a note that cannot
+   * be written is told to the function that the store was opened with, and the key is found all the same.
+   */
+  find (secret: string, now?: Date): Promise<ApiKey | undefined>
+  /** Whether the key with this id is in force at `now`; false where there is none. Asked at every request: one cheap read. */
+  isInForce (id: string, now?: Date): Promise<boolean>
+  /** Gives back what the store holds. Call it once, last. */
+  close (): Promise<void>
+}
