@@ -133,6 +133,15 @@ t.test('only src/system and src/stores touch the operating system, and only src/
   }
 })
 
+/** What this machine owes to its sessions is in SQLite, whatever EX10_STORE says. */
+const OWN_RECORDS = ['plugins/machine/registry.ts', 'src/system/audit/records.ts', 'src/system/instance/claims.ts']
+
+t.test('stores are opened by src/stores/index.ts, in the backend that EX10_STORE names', async t => {
+  for (const file of files.filter(file => !file.startsWith('src/stores/') && !OWN_RECORDS.includes(file))) {
+    t.strictSame(importsOf(file).filter(name => name === 'node:sqlite' || /^#stores\/(?!index\.ts|backend\.ts)/.test(name)), [], file)
+  }
+})
+
 t.test('only src/system/instance/data-folder.ts names what is in the data folder', async t => {
   for (const file of [...files, 'bin/admin.mjs', 'bin/audit.mjs', 'bin/keys.mjs'].filter(file => !file.endsWith('instance/data-folder.ts'))) {
     t.notMatch(textOf(file), /join\([^)]*dataDir|\bdataDir\}?\/|'[a-z-]+\.db'/, file)
