@@ -28,6 +28,7 @@ t.test('without any variable the server is private, on 127.0.0.1:3001, with room
     idleTimeout: 3600,
     sessionTimeout: 0,
     connectTimeout: 600,
+    givenUpTimeout: 600,
     expiryWarning: 60,
     checkInterval: 60,
     viewerCounts: false,
@@ -76,7 +77,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_ALLOW_NETS', 'intranet'], ['EX10_ALLOW_NETS', '10.0.0.0/8,10.0.0.0/33'], ['EX10_ALLOW_NETS', '0.0.0.0/0'], ['EX10_ALLOW_NETS', '127.0.0.1'], ['EX10_ALLOW_NETS', '::ffff:10.0.0.0/104'],
     ['EX10_PUBLIC_URL', 'ex10.example'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
-    ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
+    ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_GIVEN_UP_TIMEOUT', '-1'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
     ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
     ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
   ]

@@ -22,6 +22,8 @@ declare module 'fastify' {
       during<Result> (id: string, work: () => Promise<Result>): Promise<Result>
       /** Somebody looks at the session, until `closed`: no use of it by itself, unless EX10_VIEWER_COUNTS. */
       viewed (id: string, closed: Promise<void>): void
+      /** A program without which the session is no use was given up; or, with false, is back. */
+      givenUp (id: string, isGivenUp: boolean): void
       show (id: string): Shown | undefined
     }
   }
@@ -45,8 +47,14 @@ const SAVE_MS = 10_000
 const AT_ONCE = 20
 
 async function expiry (app: FastifyInstance): Promise<void> {
-  const { idleTimeout, sessionTimeout, connectTimeout, expiryWarning, checkInterval, viewerCounts } = app.config
-  const limits = { idleMs: idleTimeout * 1000, sessionMs: sessionTimeout * 1000, connectMs: connectTimeout * 1000, warningMs: expiryWarning * 1000 }
+  const { idleTimeout, sessionTimeout, connectTimeout, givenUpTimeout, expiryWarning, checkInterval, viewerCounts } = app.config
+  const limits = {
+    idleMs: idleTimeout * 1000,
+    sessionMs: sessionTimeout * 1000,
+    connectMs: connectTimeout * 1000,
+    givenUpMs: givenUpTimeout * 1000,
+    warningMs: expiryWarning * 1000
+  }
   const watched = new Map<string, Watched>()
   const unsaved = new Map<string, Watched>()
   let saveAt = Infinity
@@ -203,6 +211,15 @@ async function expiry (app: FastifyInstance): Promise<void> {
       usedFirst(session)
       changed(session)
       if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer count failed'))
+    },
+    givenUp (id, isGivenUp) {
+      const session = watched.get(id)
+      if (!session) return
+      const now = performance.now()
+      session.clocks.givenUpAt = isGivenUp ? now : undefined
+      if (session.warned) takeBack(session, session.warned, now)
+      session.dueAt = 0
+      lookBy(now)
     },
     show (id) {
       const session = watched.get(id)

@@ -51,6 +51,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
           app.events.publish(facts, event)
         },
         warn: (err, message) => log.warn({ err }, message),
+        givenUp: isGivenUp => app.expiry.givenUp(facts.id, isGivenUp),
         died
       })
       supervisors.set(facts.id, supervisor)
@@ -65,4 +66,4 @@ async function supervision (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'programs'] })
+export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'expiry', 'programs'] })

@@ -1,16 +1,16 @@
 import type { EndReason } from '#domain/session.ts'
 
 /**
- * When a session ends by itself: three clocks run, and the first one that is over ends it. Times are milliseconds of one
+ * When a session ends by itself: four clocks run, and the first one that is over ends it. Times are milliseconds of one
  * clock that only goes forward; nothing here reads it.
  */
 
 /** Which clock is over first. */
-export const EXPIRY_CAUSES = ['idle', 'session-timeout', 'never-used'] as const
+export const EXPIRY_CAUSES = ['idle', 'session-timeout', 'never-used', 'given-up'] as const
 export type ExpiryCause = typeof EXPIRY_CAUSES[number]
 
 /** The reason of the end that a clock brings. */
-export const END_OF: Record<ExpiryCause, EndReason> = { idle: 'idle', 'session-timeout': 'expired', 'never-used': 'never-used' }
+export const END_OF: Record<ExpiryCause, EndReason> = { idle: 'idle', 'session-timeout': 'expired', 'never-used': 'never-used', 'given-up': 'crashed' }
 
 /** How long each clock runs; 0 turns it off. */
 export interface ClockLimits {
@@ -20,6 +20,8 @@ export interface ClockLimits {
   sessionMs: number
   /** Since the session was ready, until it is viewed or used. */
   connectMs: number
+  /** Since a program was given up without which the session is no use, until it is back. */
+  givenUpMs: number
   /** How long before the end it is said. */
   warningMs: number
 }
@@ -33,13 +35,16 @@ export interface Clocks {
   working: number
   /** Whether it was ever viewed or used. */
   isUsed: boolean
+  /** When such a program was given up; undefined when none is. */
+  givenUpAt?: number | undefined
 }
 
 /** The end that comes first, and when it is time to say so. */
 export interface Expiry { at: number, warnAt: number, because: ExpiryCause }
 
 /** When and why the session ends if nothing happens any more; undefined when no clock runs. */
-export function expiryOf ({ readyAt, activeAt, working, isUsed }: Clocks, { idleMs, sessionMs, connectMs, warningMs }: ClockLimits): Expiry | undefined {
+export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenUpMs, warningMs }: ClockLimits): Expiry | undefined {
+  const { readyAt, activeAt, working, isUsed, givenUpAt } = clocks
   let first: Expiry | undefined
   const run = (because: ExpiryCause, since: number, ms: number) => {
     if (ms === 0 || (first && first.at <= since + ms)) return
@@ -49,6 +54,7 @@ export function expiryOf ({ readyAt, activeAt, working, isUsed }: Clocks, { idle
   run('session-timeout', readyAt, sessionMs)
   if (working === 0) run('idle', activeAt, idleMs)
   if (!isUsed) run('never-used', readyAt, connectMs)
+  if (givenUpAt !== undefined) run('given-up', givenUpAt, givenUpMs)
   return first
 }
 

@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   tell: (event: Omit<SessionEvent, 'at'> & { at?: string }) => void
   /** Something went wrong that no event tells of. */
   warn: (err: unknown, message: string) => void
+  /** A program without which the session is no use was given up; later, with false, all such programs are back. */
+  givenUp: (isGivenUp: boolean) => void
   /** The sandbox's init is dead: called once. */
   died: () => void
 }
@@ -58,6 +60,8 @@ export class Supervisor {
   /** The programs that are coming back. */
   readonly #recoveries = new Map<ProgramName, { done: Promise<void>, cancel: AbortController, hurry: AbortController }>()
   readonly #givenUp = new Set<ProgramName>()
+  /** The vital programs that were given up and have not answered since, tried again or not. */
+  readonly #missing = new Set<ProgramName>()
   /** How often in a row a program did not answer. */
   readonly #silent = new Map<ProgramName, number>()
   #inspections = 0
@@ -147,6 +151,9 @@ export class Supervisor {
     this.#givenUp.add(name)
     await this.#programs.down(name, this.#stop.signal)
     this.#tell({ type: 'service-given-up', service: name, message: `${PROGRAMS[name].title} ended too often and is not started again: push code to try again, or end the session` })
+    if (!PROGRAMS[name].isVital) return
+    if (this.#missing.size === 0) this.#options.givenUp(true)
+    this.#missing.add(name)
   }
 
   /** Brings a program back in the background. */
@@ -172,9 +179,18 @@ export class Supervisor {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(RECOVERY_MS)])
     const dependants = dependantsOf(name).filter(other => this.#programs.names.includes(other))
     await Promise.all(dependants.map(other => this.#programs.down(other, signal)))
-    for (const other of [name, ...dependants]) await this.#programs.raise(other, signal)
+    for (const other of [name, ...dependants]) {
+      await this.#programs.raise(other, signal)
+      this.#isBack(other)
+    }
     this.#silent.delete(name)
     this.#tell({ type: 'service-restarted', service: name, message: `${PROGRAMS[name].title} is back` })
+  }
+
+  /** It answers, whether or not it was given up. */
+  #isBack (name: ProgramName): void {
+    this.#givenUp.delete(name)
+    if (this.#missing.delete(name) && this.#missing.size === 0) this.#options.givenUp(false)
   }
 
   async #inspect (): Promise<void> {

@@ -32,6 +32,8 @@ export interface Program<Name extends string = string> {
   notifies?: true
   /** When it is given up. One that has no pause after a death is started again by s6 itself. */
   crashLimit: CrashLimit
+  /** A session is no use without it: when it is given up, the session ends after EX10_GIVEN_UP_TIMEOUT. */
+  isVital?: true
   /** Programs that it ends with: it is taken down and started again after them. All of them, also those of those. */
   needs: readonly Name[]
   /** At the end of a session it is not asked to end, and dies with the sandbox. */

@@ -4,7 +4,7 @@ import type { CrashLimit } from './crash-loop.ts'
 import type { Launch, Program } from './program.ts'
 import { xAuthority } from './x-authority.ts'
 
-/** A session is no use without its display and browser, so they come back at once. */
+/** Of programs without which a session is no use: they come back at once. */
 const AT_ONCE: CrashLimit = { deaths: 5, pausesMs: [0] }
 const DISPLAY_STEP = { name: 'display', message: 'Starting the display' } as const
 
@@ -26,6 +26,7 @@ const TABLE = {
     files: () => [{ path: AUTHORITY_FILE, content: xAuthority(DISPLAY_NUMBER) }],
     notifies: true,
     crashLimit: AT_ONCE,
+    isVital: true,
     needs: []
   },
   xpra: {
@@ -40,6 +41,7 @@ const TABLE = {
     env: ({ facts }) => ({ ...displayEnv(facts), XPRA_SYSTEM_CONF_DIRS: '/nonexistent' }),
     answersAt: { port: 'displayPort', path: '/index.html' },
     crashLimit: AT_ONCE,
+    isVital: true,
     needs: ['xvfb'],
     hasPublicLog: true
   },
@@ -59,6 +61,7 @@ const TABLE = {
     files: launch => [{ path: `${PROFILE_DIR}/Default/Preferences`, content: Buffer.from(preferences(launch)) }],
     answersAt: { port: 'devToolsPort', path: '/json/version' },
     crashLimit: AT_ONCE,
+    isVital: true,
     needs: ['xvfb'],
     diesWithSandbox: true, // asked to end, Chromium would first write to disk a profile that is about to be deleted
     hasPublicLog: true

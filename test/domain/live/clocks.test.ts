@@ -1,7 +1,7 @@
 import t from 'tap'
 import { clocksFrom, elapsedMs, expiryOf, idleFor, noteOf, shownOf, type Clocks, type Moment } from '#domain/live/clocks.ts'
 
-const OFF = { idleMs: 0, sessionMs: 0, connectMs: 0, warningMs: 0 }
+const OFF = { idleMs: 0, sessionMs: 0, connectMs: 0, givenUpMs: 0, warningMs: 0 }
 const NEW: Clocks = { readyAt: 1000, activeAt: 1000, working: 0, isUsed: false }
 const USED: Clocks = { ...NEW, activeAt: 5000, isUsed: true }
 const HOUR = 3_600_000
@@ -19,6 +19,15 @@ t.test('a clock that is turned off ends nothing', async t => {
   t.equal(expiryOf(NEW, OFF), undefined)
   t.equal(expiryOf({ ...USED, working: 2 }, { ...OFF, idleMs: 1, connectMs: 1 }), undefined)
   t.match(expiryOf(NEW, { ...OFF, idleMs: 500 }), { at: 1500, because: 'idle' }, 'one that was never used is idle from the beginning')
+})
+
+t.test('a session whose display or browser was given up ends, whether it is used or not, unless that comes back', async t => {
+  const broken = { ...USED, working: 1, givenUpAt: 7000 }
+  const limits = { ...OFF, idleMs: HOUR, givenUpMs: 600_000, warningMs: 60_000 }
+  t.strictSame(expiryOf(broken, limits), { at: 607_000, warnAt: 547_000, because: 'given-up' })
+  t.equal(expiryOf({ ...broken, givenUpAt: undefined }, limits), undefined, 'it is back')
+  t.match(expiryOf({ ...broken, working: 0 }, { ...limits, idleMs: 1000 }), { because: 'idle' }, 'another clock may be over before')
+  t.equal(expiryOf(broken, OFF), undefined, 'never, if so wished')
 })
 
 t.test('the warning comes as long before the end as wanted, but a short clock is half over first', async t => {

@@ -39,6 +39,10 @@ t.test('a program comes after all that it needs, in its step and in the table', 
   t.strictSame(dependantsOf('browser'), [])
 })
 
+t.test('a session is no use without its display and browser, but waits for a dev server', async t => {
+  t.strictSame(PROGRAM_NAMES.filter(name => PROGRAMS[name].isVital), ['xvfb', 'xpra', 'browser'])
+})
+
 t.test('each has a name that the supervisor\'s file can hold, a title, and an argv of whole words', async t => {
   for (const name of PROGRAM_NAMES) {
     t.match(name, /^[a-z-]+$/)

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { PROFILE_DIR } from '#domain/programs/display.ts'
+import type { SessionView } from '#schemas/session.ts'
+import { listSessions } from '#support/servers/creation.ts'
 import { openDevTools, type DevTools } from '#support/display/devtools.ts'
 import { refusalOf } from '#support/servers/event-socket.ts'
-import { nextEvent, pastEvents } from '#support/servers/events.ts'
+import { nextEvent, pastEvents, type SessionEvent } from '#support/servers/events.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { inside, type Inside } from '#support/sandbox.ts'
 import { createSession, endSession, eventually, pushCode, startServer, type CreatedSession, type Server } from '#support/servers/server.ts'
@@ -156,16 +158,36 @@ t.test('a program that runs and does not answer is found, killed and started aga
   t.equal((await endSession(server, session.id)).status, 200)
 })
 
+/** No clock runs for these sessions but that of a program that was given up. */
+const UNLIMITED = { EX10_IDLE_TIMEOUT: '0', EX10_CONNECT_TIMEOUT: '0' }
+
 t.test('a program in a crash loop is given up and says so, the session goes on, and a push tries again', async t => {
-  const server = await startServer(t)
+  const server = await startServer(t, UNLIMITED)
   const session = await createSession(server)
   const own = await inside(t, server, session)
+  const end = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).expiresBecause
   await crashUntilGivenUp(t, server, session, own)
   t.equal(await healthOf(server, session), 'degraded')
+  t.equal(await end(), 'given-up', 'but not for ever')
   t.equal((await fetch(`${session.url}index.html`)).status, 200, 'the rest of the session is there')
   t.equal((await pushCode(server, { sessionId: session.id, filePath: 'popup.html', content: '<p>new' })).status, 200)
   await becomesWell(server, session)
+  t.equal(await end(), undefined, 'it is back, and the clock has stopped')
   t.equal((await endSession(server, session.id)).status, 200)
+})
+
+t.test('a session whose browser was given up and does not come back ends by EX10_GIVEN_UP_TIMEOUT, as crashed, and frees its place', async t => {
+  const server = await startServer(t, { ...lightDisplay(), ...UNLIMITED, EX10_GIVEN_UP_TIMEOUT: '4' })
+  const session = await createSession(server)
+  const hearing = fetch(`${server.url}/sessions/${session.id}/events`).then(answer => answer.text())
+  await crashUntilGivenUp(t, server, session, await inside(t, server, session))
+  const told = (await hearing).trim().split('\n').map(line => JSON.parse(line) as SessionEvent)
+  const [givenUp, expiring, ended] = ['service-given-up', 'expiring', 'ended'].map(type => told.find(event => event.type === type))
+  t.match(expiring, { expiresBecause: 'given-up', expiresAt: String }, 'it says so before')
+  t.match(ended, { reason: 'crashed' })
+  const ms = Date.parse(ended?.at ?? '') - Date.parse(givenUp?.at ?? '')
+  t.ok(ms >= 3900 && ms < 15_000, `after ${ms} ms`)
+  t.strictSame(await listSessions(server), [])
 })
 
 async function crashUntilGivenUp (t: Test, server: Server, session: CreatedSession, own: Inside): Promise<void> {

@@ -6,6 +6,7 @@ import { canAct, keepUrl, stateUrl, token } from './about.js'
 const LEAST = 1_000
 const MOST = 3_600_000
 const SOON = 2_000 // while the banner is shown: other viewers may use the session
+const FINAL = { 'session-timeout': 'its time is up', 'given-up': 'its display or browser ended too often' } // use does not postpone it
 const NEVER = 60_000 // while no clock runs: one may start
 
 const banner = document.getElementById('expiry')
@@ -32,8 +33,8 @@ export function warnOfEnd (client) {
   }
 
   function show ({ inMs, because }) {
-    const isFinal = because === 'session-timeout'
-    why = isFinal ? 'its time is up' : 'nobody uses it'
+    const isFinal = because in FINAL
+    why = FINAL[because] ?? 'nobody uses it'
     keep.hidden = isFinal || !canAct // that end cannot be postponed, or not by this viewer
     endsAt = performance.now() + inMs
     count()
