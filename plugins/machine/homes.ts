@@ -20,7 +20,7 @@ declare module 'fastify' {
       /** The session's home is gone, or is not made any more. */
       release (sessionId: string): void
       /**
-       * Looks whether another home could be promised; `instead`, whether it could be when one that was promised is gone.
+       * Looks whether another home could be promised; `instead`, whether it could be in the place of one that was.
        * @throws {Ex10Error} EX10_NO_DISK
        */
       look (instead?: boolean): Promise<void>

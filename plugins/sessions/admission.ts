@@ -10,11 +10,12 @@ declare module 'fastify' {
     /** Who may make a session, and when. */
     admission: {
       /**
-       * Takes a place for a session. When a limit is reached, does what EX10_WHEN_FULL says: it refuses, or returns the
-       * turn to wait for. The place, or the wait for it, must be released.
-       * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL
+       * Takes a place for a session. When a limit is reached, does what EX10_WHEN_FULL says: it refuses, or resolves with the
+       * turn to wait for. The place, or the wait for it, must be released. No session is evicted for one that the disk or the
+       * firewall would refuse.
+       * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL; instead of an eviction, EX10_NO_DISK, EX10_FIREWALL
        */
-      enter (asker: Asker): Turn | undefined
+      enter (asker: Asker): Promise<Turn | undefined>
     }
   }
 }
@@ -25,7 +26,8 @@ async function admission (app: FastifyInstance): Promise<void> {
   const log = app.log.child({ plugin: 'admission' })
   const leaving = new Map<string, Promise<void>>() // the ends that are under way: who comes meanwhile ends another
 
-  function enter (asker: Asker): Turn | undefined {
+  async function enter (asker: Asker): Promise<Turn | undefined> {
+    if (whenFull === 'evict-oldest' && places.shortageFor(asker.owner) && nextOf(asker.owner)) await lookFirst()
     const shortage = places.take(asker)
     if (!shortage) return undefined
     if (whenFull === 'refuse' || (whenFull === 'evict-oldest' && !nextOf(asker.owner))) throw refusal(shortage)
@@ -38,6 +40,11 @@ async function admission (app: FastifyInstance): Promise<void> {
       })
     }
     return turn
+  }
+
+  /** Whether the new session could be made in the place of an evicted one. A slot it will have: the evicted one's. */
+  async function lookFirst (): Promise<void> {
+    await Promise.all([app.homes.look(true), app.firewall.verify()])
   }
 
   /** Ends sessions of its user until its turn has come; it is one unless there are more than may be. */
@@ -78,4 +85,4 @@ function refusal (shortage: Shortage): Ex10Error {
   return failure(shortage === 'user' ? 'TOO_MANY_USER_SESSIONS' : 'TOO_MANY_SESSIONS')
 }
 
-export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'sessions', 'events'] })
+export default fp(admission, { name: 'admission', dependencies: ['config', 'places', 'homes', 'firewall', 'sessions', 'events'] })

@@ -67,7 +67,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     orders.add(order)
     try {
       const wanted: Wanted = { template, own, order, undo }
-      const turn = app.admission.enter(wish)
+      const turn = await app.admission.enter(wish)
       return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, order) }
     } catch (error) {
       orders.delete(order)

@@ -55,7 +55,7 @@ export class Places {
 
   /** Takes a place; when none may be taken, says why. */
   take ({ id, owner }: Asker): Shortage | undefined {
-    const shortage = this.#shortageFor(owner)
+    const shortage = this.shortageFor(owner)
     if (!shortage) this.#owners.set(id, owner)
     return shortage
   }
@@ -103,20 +103,21 @@ export class Places {
    * their own limit waits for their own sessions only.
    */
   etaMs ({ id, owner }: Asker): number | null {
-    const isForOwn = this.#shortageFor(owner) === 'user'
+    const isForOwn = this.shortageFor(owner) === 'user'
     const before = this.waiting.filter(waiter => !isForOwn || waiter.owner === owner)
     const position = before.findIndex(waiter => waiter.id === id) + 1
     return this.#pace.estimate(position, this.#now(), isForOwn ? owner : undefined)
   }
 
-  #shortageFor (owner: string): Shortage | undefined {
+  /** Why the user may take no place now, if so. */
+  shortageFor (owner: string): Shortage | undefined {
     const own = [...this.#owners.values()].filter(name => name === owner).length
     if (own >= this.#limits.perUser) return 'user'
     if (this.areTaken) return 'total'
   }
 
   #giveTurns (): void {
-    const mayHave = (owner: string) => !this.#shortageFor(owner)
+    const mayHave = (owner: string) => !this.shortageFor(owner)
     for (let waiter = this.#line.next(mayHave); waiter; waiter = this.#line.next(mayHave)) {
       this.hold(waiter)
       waiter.admit()

@@ -61,3 +61,18 @@ for (const [kind, title] of [['bytes', 'no byte'], ['inodes', 'no file']] as con
     await assertSurvived(t, server, 1)
   })
 }
+
+t.test('with evict-oldest, a disk with room for no home more lets a new session take the place of an old one; a full disk ends none', { timeout: 200_000 }, async t => {
+  const disk = smallDisk(t, { sizeMiB: 340, inodes: 2500 }, { ...lightDisplay(), ...HOME, EX10_MAX_SESSIONS_PER_USER: '3', EX10_WHEN_FULL: 'evict-oldest' })
+  const server = await launch(disk.env)
+  t.teardown(() => server.stop())
+  const [oldest, ...others] = [await createSession(server), await createSession(server), await createSession(server)]
+  const newest = await createSession(server)
+  const left = [...others, newest].map(({ id }) => `${id} ready`)
+  t.strictSame(await listStates(server), left, `${oldest!.id} has made room`)
+  disk.fill('bytes')
+  await assertRefused(t, server, 'the disk is full')
+  t.strictSame(await listStates(server), left, 'and nobody has made room in vain')
+  disk.clear()
+  await assertSurvived(t, server, 1)
+})
