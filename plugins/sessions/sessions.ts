@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Listeners } from '#domain/concurrency/listeners.ts'
 import { pushEveryUndo } from '#domain/sessions/create-session.ts'
 import { parseFailpoint } from '#domain/sessions/failpoint.ts'
+import { whyNotAdopted } from '#domain/sessions/adoption.ts'
 import type { Clocks } from '#domain/live/clocks.ts'
 import type { Begun, Sessions } from '#domain/sessions/live-sessions.ts'
 import type { EndReason, Session, SessionFacts } from '#domain/session.ts'
@@ -38,6 +39,26 @@ async function sessions (app: FastifyInstance): Promise<void> {
   const failpoint = failpointOf(parseFailpoint(app.config.failpoint))
   const live = new Map<string, Live>()
   const endings = new Listeners<[SessionFacts, EndReason]>()
+
+  app.decorate('sessions', {
+    newUndo,
+    begin,
+    get,
+    ready,
+    list: () => registry.live(),
+    onEnding: hear => { endings.add(hear) },
+    end,
+    endAll,
+    retry: () => endEach(halfEnded()),
+    shutDown
+  })
+  app.audit.own('session', () => live.keys(), ({ id }) => [id])
+  app.audit.own('half-ended session', () => halfEnded().map(([id]) => `${id}, whose teardown failed`))
+  app.firewall.onAlarm((state, message) => {
+    for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
+  })
+  app.addHook('onReady', takeOver)
+  app.addHook('onClose', shutDown) // the sessions made since, or all of them when the start has failed
 
   function newUndo (sessionId: string): UndoStack {
     const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
@@ -173,7 +194,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       app.reservations.hold(facts)
     }
     const over = await Promise.all(left.map(async (session): Promise<[id: string, reason: EndReason][]> => {
-      const problem = await whyNotAdopted(session)
+      const problem = await whyNotAdopted(app, session)
       if (problem === undefined) {
         await adopt(live.get(session.id)!)
         return []
@@ -182,15 +203,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
       return [[session.id, session.reason ?? 'recovered']] // one that was being ended has a reason
     }))
     await endEach(over.flat()) // some side by side: after a crash of the machine, that may be hundreds
-  }
-
-  async function whyNotAdopted ({ state, ...facts }: Session): Promise<string | undefined> {
-    if (state !== 'ready') return `it was ${state}`
-    if (!app.sandboxes.watch(facts).isAlive()) return 'its sandbox is dead'
-    if (!await app.linuxUsers.exists(facts.account)) return 'its account is gone, or outside the range'
-    if (!app.ports.isSlot(facts.slot)) return 'its ports are not those of a slot any more'
-    if (!app.templates.has(facts.template)) return 'its template is gone'
-    if (facts.devServer !== app.templates.get(facts.template).devServer) return 'its dev server is one of another version'
   }
 
   async function adopt (session: Live): Promise<void> {
@@ -224,26 +236,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function halfEnded (): [id: string, reason: EndReason][] {
     return [...live].flatMap(([id, { reason, ending }]) => reason && !ending ? [[id, reason]] : [])
   }
-
-  app.decorate('sessions', {
-    newUndo,
-    begin,
-    get,
-    ready,
-    list: () => registry.live(),
-    onEnding: hear => { endings.add(hear) },
-    end,
-    endAll,
-    retry: () => endEach(halfEnded()),
-    shutDown
-  })
-  app.audit.own('session', () => live.keys(), ({ id }) => [id])
-  app.audit.own('half-ended session', () => halfEnded().map(([id]) => `${id}, whose teardown failed`))
-  app.firewall.onAlarm((state, message) => {
-    for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
-  })
-  app.addHook('onReady', takeOver)
-  app.addHook('onClose', shutDown) // the sessions made since, or all of them when the start has failed
 }
 
 export default fp(sessions, {
