@@ -70,7 +70,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     await spliceDisplay(socket, { head, key, port: slot.displayPort, filter, over: viewer.over.signal, thrownOut: violation => noteThrownOut(upgrade, violation) }).catch(cause => {
       throw cause instanceof DisplayUnreachable ? failure('BAD_GATEWAY', { cause }) : cause
     })
-    if (!socket.destroyed) stay(id, viewer, closed) // it may have gone away meanwhile
+    if (!socket.destroyed) stay(upgrade, viewer, closed) // it may have gone away meanwhile
   }
 
   /** Takes a place in the audience until the socket is closed; resolves then. @throws {Ex10Error} EX10_TOO_MANY_VIEWERS */
@@ -90,16 +90,15 @@ async function viewers (app: FastifyInstance): Promise<void> {
 
   /** A viewer that goes on trying does not push all else out of the session's events. */
   function noteThrownOut ({ session, visitor: { user, share }, peer }: Upgrade, { closeCode, message }: ProtocolViolation): void {
-    app.log.warn({ sessionId: session.id, user, share: share?.id, ...peer, closeCode, reason: message }, 'viewer thrown out')
+    app.log.warn({ sessionId: session.id, user, share: share?.id, remoteAddress: peer.address, remotePort: peer.port, closeCode, reason: message }, 'viewer thrown out')
     const last = app.events.past(session.id).findLast(({ type }) => type === 'viewer-thrown-out')
     if (last && Date.now() - Date.parse(last.at) < EVENT_MS) return
     app.events.publish(session, { type: 'viewer-thrown-out', message: `A viewer broke the protocol, and was thrown out: ${message}`, ...(user !== undefined && { user }), ...(share && { share: share.id }) })
   }
 
-  function stay (id: string, viewer: Viewer, closed: Promise<void>): void {
-    const { address, user, share, credential } = viewer.visitor
+  function stay ({ session: { id }, visitor: { user, share, credential }, peer }: Upgrade, viewer: Viewer, closed: Promise<void>): void {
     app.expiry.viewed(id, closed)
-    const close = app.channels.open(id, { type: 'viewer', address, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you are not logged in any more'))
+    const close = app.channels.open(id, { type: 'viewer', ...peer, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you are not logged in any more'))
     closed.then(close, close)
   }
 }

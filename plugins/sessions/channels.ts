@@ -11,6 +11,8 @@ export interface Channel {
   /** A page that shows the display, or a reader of events. */
   type: 'viewer' | 'events'
   address: string
+  /** The port of the client's end, where no proxy is in front. */
+  port?: number
   /** Who, where it is known. */
   user?: string
   /** The link by which they look. */

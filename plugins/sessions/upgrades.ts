@@ -8,7 +8,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Visitor } from '#domain/access/credential.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { Tickets } from '#domain/access/tickets.ts'
-import type { Peer, UpgradeHandler } from '#domain/sessions/upgrade.ts'
+import { peerOf } from '#domain/http/peer.ts'
+import type { UpgradeHandler } from '#domain/sessions/upgrade.ts'
 import { Ex10Error, failure, shownAs } from '#errors.ts'
 import { refuseSocket } from '#http/refuse-socket.ts'
 
@@ -48,6 +49,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   const handlers = new Map<string, UpgradeHandler>()
   const open = new Set<Duplex>()
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
+  const peerAt = (request: IncomingMessage) => peerOf({ ip: proxyAddr(request, isTrusted), socket: request.socket })
   const routed = new EventEmitter() // what is not below a session goes to @fastify/websocket by way of this
   const heardAt = new WeakMap<WebSocket, number>()
   let isClosed = false
@@ -65,7 +67,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     socket.on('error', () => {}) // until its handler listens: a visitor that goes away early is no error of ours
     upgrade(request, socket, head).catch(err => {
       const error = shownAs(err, 'INTERNAL')
-      if (error.statusCode >= 500) app.log.warn({ err, ...peerOf(request) }, 'WebSocket not opened')
+      if (error.statusCode >= 500) app.log.warn({ err, ...peerAt(request) }, 'WebSocket not opened')
       refuseSocket(socket, error)
     })
   })
@@ -107,9 +109,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
 
   /** Hooks do not run for these: what a request must pass is checked here, by hand. */
   async function openBelow (id: string, path: string, ticket: string, { request, socket, head }: { request: IncomingMessage, socket: Duplex, head: Buffer }): Promise<void> {
-    const peer = peerOf(request)
+    const peer = peerAt(request)
     // first: whether there is such a session is only for visitors who may look at it
-    const visitor = await redeem(ticket, id, request, peer.remoteAddress)
+    const visitor = await redeem(ticket, id, request, peer.address)
     if (socket.destroyed) return // its client has gone meanwhile
     const session = app.sessions.ready(id)
     const handler = handlerOf(path)
@@ -162,12 +164,6 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     for (const socket of own.clients) socket.close(GOING_AWAY, 'the server is shutting down')
     await Promise.allSettled([...own.clients].map(socket => once(socket, 'close', { signal })))
     for (const socket of open) socket.destroy()
-  }
-
-  function peerOf (request: IncomingMessage): Peer {
-    const remoteAddress = proxyAddr(request, isTrusted)
-    const { remoteAddress: nearest, remotePort } = request.socket
-    return { remoteAddress, remotePort: remoteAddress === nearest ? remotePort : undefined }
   }
 }
 

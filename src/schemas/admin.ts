@@ -25,6 +25,7 @@ const ChannelView = Type.Object({
   user: Type.Optional(Type.String({ description: 'The user, where known' })),
   share: Type.Optional(Type.String({ description: 'The id of the link that the viewer came by' })),
   address: Type.String({ description: 'Address of the client' }),
+  port: Port,
   openedAt: Time('When the channel was opened')
 })
 

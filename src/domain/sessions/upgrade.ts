@@ -1,14 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { Visitor } from '#domain/access/credential.ts'
+import type { Peer } from '#domain/http/peer.ts'
 import type { Session } from '#domain/session.ts'
-
-/** Where a connection comes from. The port is unknown behind a trusted proxy: the port of the connection is the proxy's. */
-export interface Peer { remoteAddress: string, remotePort: number | undefined }
 
 /** A visitor's request for a WebSocket to a session: it may be granted, and was not answered yet. */
 export interface Upgrade {
   session: Session
   visitor: Visitor
+  /** The other end of the connection. */
   peer: Peer
   socket: Duplex
   /** The first bytes after the request. */

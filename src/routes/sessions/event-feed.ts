@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { peerOf } from '#domain/http/peer.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 
 /** One reader of a session's events. */
@@ -22,14 +23,14 @@ const HEARTBEAT_MS = 15_000
  * this, to be called when the connection is closed.
  * @throws {Ex10Error} EX10_TOO_MANY_STREAMS, before anything is sent
  */
-export function feedEvents (app: FastifyInstance, id: string, { principal: { user }, ip: address, credential }: FastifyRequest, reader: EventReader, isFollowing: boolean): () => void {
+export function feedEvents (app: FastifyInstance, id: string, request: FastifyRequest, reader: EventReader, isFollowing: boolean): () => void {
   const stop = isFollowing ? app.events.follow(id, hear) : undefined
   for (const event of app.events.past(id)) reader.send(toJson(event))
   if (!stop) {
     reader.end(false)
     return () => {}
   }
-  const close = app.channels.open(id, { type: 'events', user, address }, credential, () => end(true))
+  const close = app.channels.open(id, { type: 'events', user: request.principal.user, ...peerOf(request) }, request.credential, () => end(true))
   const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
 
   let isOver = false

@@ -69,8 +69,8 @@ t.test('an admin sees everybody\'s sessions, from where they were asked for, and
   const events = await fetch(`${anna.url}/sessions/${third.id}/events`, { headers: anna.headers!, signal: reading.signal })
   const channels = async () => (await list()).sessions.find(({ id }: { id: string }) => id === third.id).channels
   t.match(await channels(), [
-    { id: /^[0-9a-f]{16}$/, type: 'viewer', address: '127.0.0.1', openedAt: /^20/ },
-    { id: /^[0-9a-f]{16}$/, type: 'events', user: 'anna', address: '127.0.0.1' }
+    { id: /^[0-9a-f]{16}$/, type: 'viewer', address: '127.0.0.1', port: Number, openedAt: /^20/ },
+    { id: /^[0-9a-f]{16}$/, type: 'events', user: 'anna', address: '127.0.0.1', port: Number }
   ])
   socket.close()
   reading.abort()
