@@ -1,4 +1,4 @@
-// Says in one line on standard error which setting cannot be used, and exits with 1; says nothing when all can.
+// Checks the settings. Prints one line on standard error and exits with 1 for an unusable one; else prints nothing.
 import { readConfig } from '#config.ts'
 
 try {

@@ -30,7 +30,7 @@ function checkMachine () {
   if (process.getuid() !== 0) return 'root is needed to make accounts and firewall rules: run this command as root, for example with sudo'
 }
 
-/** Returns which setting cannot be used, if any. Tests give their servers settings of their own, so only those of set-up count there. */
+/** Checks the settings. Returns an error line for an unusable one, or nothing. For tests, only the settings of set-up count: tests give their servers their own. */
 function checkSettings () {
   const { EX10_DATA_DIR, EX10_NPM_REGISTRY, ...others } = process.env
   const rest = isTest ? Object.fromEntries(Object.entries(others).filter(([name]) => !name.startsWith('EX10_'))) : others
