@@ -153,3 +153,9 @@ t.test('no file grows beyond 250 lines, and no folder beyond 20 files', async t 
   const folders = Map.groupBy(globSync(['src/**/*.{ts,js,py,sh,css}', 'plugins/**/*.ts']), dirname)
   for (const [folder, { length }] of folders) t.ok(length <= 20, `${folder}: ${length} files`)
 })
+
+t.test('a test starts servers so that their end is checked', async t => {
+  const flows = globSync('test/flows/**/*.test.ts')
+  t.ok(flows.length > 50, 'the tests were found')
+  for (const file of flows) t.notMatch(textOf(file), /\blaunch\b.*#support/, `${file} uses serve, next or refusalOf of #support/servers/creation.ts`)
+})

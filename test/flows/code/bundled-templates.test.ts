@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { openDevTools, type Tab } from '#support/display/devtools.ts'
-import { createSession, endSession, eventually, pushCode, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually, pushCode } from '#support/servers/server.ts'
 import type { Waited } from '#support/code/session-extension.ts'
 
 const BADGE = 'document.querySelector("#my-extension")?.textContent'
@@ -14,7 +15,7 @@ const TEMPLATES = [
 ]
 
 t.test('A session of a bundled template runs its extension, and shows each change of it', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   for (const { template, popup, options } of TEMPLATES) {
     await t.test(template, async t => {
       const session = await createSession(server, `?template=${template}`)

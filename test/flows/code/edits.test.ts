@@ -7,7 +7,8 @@ import type { SessionFacts } from '#domain/session.ts'
 import type { SessionView } from '#schemas/session.ts'
 import { openDevTools, type DevTools, type Tab } from '#support/display/devtools.ts'
 import { firstLine, inside, pythonArgv } from '#support/sandbox.ts'
-import { createSession, eventually, pushCode, startServer, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 
 const PAGE = 'http://page.test/'
 const token = () => `token-${randomBytes(6).toString('hex')}`
@@ -80,7 +81,7 @@ async function readPopup ({ devTools }: Bench): Promise<unknown> {
 }
 
 t.test('A person who edits an extension sees every edit in the tab that is open, in the same browser', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const devTools = await openDevTools(t, server, session)
   const tab = await devTools.firstTab()

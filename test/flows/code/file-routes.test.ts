@@ -8,14 +8,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { crx, tgz, zip, type Entry } from '#support/code/archives.ts'
 import { firstLine, inside, pythonArgv } from '#support/sandbox.ts'
-import { createSession, eventually, pushCode, startServer, type Server } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually, pushCode, type Server } from '#support/servers/server.ts'
 
 const MIB = 1024 * 1024
 const hash = (content: string | Buffer) => createHash('sha256').update(content).digest('hex')
 const MANIFEST = JSON.stringify({ manifest_version: 3, name: 'Files', version: '1.0' })
 
 t.test('files go into a session and out of it', { timeout: 280_000 }, async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const meddled = meddle(t, server) // takes its time, in a session of its own
   meddled.catch(() => {}) // it is awaited last
   const session = await createSession(server)

@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import t from 'tap'
-import { createSession, pushCode, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, pushCode } from '#support/servers/server.ts'
 import { firstLine, inside, jsonOf, pythonArgv, start } from '#support/sandbox.ts'
 
 const PUSHES = 3000
@@ -11,7 +12,7 @@ const TRIES = 100_000
 t.test('a session that swaps a folder for a link while code is pushed gets no file written outside', { timeout: 290_000 }, async t => {
   const victim = mkdtempSync(`${homedir()}/ex10-victim-`)
   t.teardown(() => rmSync(victim, { recursive: true, force: true }))
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const a = await inside(t, server, session)
   const { home } = a.facts.account

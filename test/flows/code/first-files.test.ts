@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import type { ProgressLine } from '#schemas/progress.ts'
 import { crx, tgz, zip, type Entry } from '#support/code/archives.ts'
 import { inside } from '#support/sandbox.ts'
-import { endSession, eventually, pushCode, readLines, startServer, type Server } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { endSession, eventually, pushCode, readLines, type Server } from '#support/servers/server.ts'
 
 const manifest = (more = {}) => JSON.stringify({ manifest_version: 3, name: 'First', version: '1.0', ...more })
 const ENTRIES: Entry[] = [{ name: 'first/manifest.json', content: manifest({ background: { service_worker: 'worker.js' } }) }, { name: 'first/worker.js', content: 'self.began = true' }]
@@ -37,7 +38,7 @@ async function lookAndEnd (t: Test, server: Server, { last }: Answer, hasWorker 
 }
 
 t.test('a session begins with the person\'s own files, and the template\'s are not there', { timeout: 120_000 }, async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const expected = { paths: ['manifest.json', 'worker.js'], staging: '', workers: ['/worker.js'], problems: [], version: 0, template: 'vanilla', width: 1280 }
   const files = ENTRIES.map(({ name, content }) => ({ filePath: String(name).replace('first', ''), content }))
   const kinds: [Buffer | object, string, string][] = [[{ files }, 'application/json', ''], [zip(ENTRIES), 'application/zip', '?width=1000&template=vanilla'], [tgz(ENTRIES), 'application/gzip', ''], [crx(zip(ENTRIES)), 'application/x-chrome-extension; x=y', '']]

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openDevTools } from '#support/display/devtools.ts'
-import { createSession, endSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually } from '#support/servers/server.ts'
 import { hasColour, launchViewer, openDisplay } from '#support/display/viewer.ts'
 
 /** Where the extension's parts are in a picture of 1280 × 800: the badge of its content script, and its icon in the toolbar. */
@@ -10,7 +11,7 @@ const ICON_EDGE = { x: 1126, y: 57, colour: [107, 107, 107] }
 const TIMES = 3
 
 t.test('a new session shows at once what its extension does', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const devTools = await openDevTools(t, server, session)
   const page = await openDisplay(await launchViewer(t), session.url, { width: 1280, height: 800 })

@@ -4,7 +4,8 @@ import type { Problem } from '#schemas/problem.ts'
 import { holds, readCases, sitesOf, toFolder, type ExtensionCase, type Folder } from '#support/code/extension-cases.ts'
 import { ExtensionWatch, type Observation } from '#support/code/extension-observation.ts'
 import { startPlainChromium, type Loaded, type PlainChromium } from '#support/code/plain-chromium.ts'
-import { createSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually } from '#support/servers/server.ts'
 import { SessionExtension, type Waited } from '#support/code/session-extension.ts'
 
 /** How long both may take until they show what they promise, milliseconds. */
@@ -76,7 +77,7 @@ async function compareRefusal (t: Test, bench: Bench, aCase: ExtensionCase, refu
 }
 
 t.test('What plain Chromium makes of an extension, a session makes of it', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const [plain, session] = await Promise.all([startPlainChromium(t), createSession(server).then(created => SessionExtension.of(t, server, created))])
   const bench = { plain, session, watches: { plain: await ExtensionWatch.start(plain.devTools), session: await ExtensionWatch.start(session.devTools) } }
   // what an extension was granted once, the next of the same folder has: both begin with the template's

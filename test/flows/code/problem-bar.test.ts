@@ -4,7 +4,8 @@ import t from 'tap'
 import { openDevTools } from '#support/display/devtools.ts'
 import { pastEvents } from '#support/servers/events.ts'
 import { ask } from '#support/access/keys.ts'
-import { createSession, endSession, eventually, pushCode, startServer, type CreatedSession } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually, pushCode, type CreatedSession } from '#support/servers/server.ts'
 import { readMeta, readPageMeta } from '#support/display/socket-display.ts'
 import { launchViewer, openDisplay } from '#support/display/viewer.ts'
 
@@ -22,7 +23,7 @@ const isGone = (page: Page) => bar(page).waitFor({ state: 'hidden', timeout: 10_
 const hasFocus = (page: Page) => page.evaluate('document.activeElement.id || document.activeElement.ariaLabel')
 
 t.test('What is wrong with the extension is said over its picture, and on the home page', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const push = async (files: Record<string, string>) => {
     const answer = await pushCode(server, { sessionId: session.id, wait: true, files: Object.entries(files).map(([filePath, content]) => ({ filePath, content })) })

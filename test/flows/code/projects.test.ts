@@ -7,14 +7,15 @@ import type { SessionView } from '#schemas/session.ts'
 import { zip } from '#support/code/archives.ts'
 import { openDevTools } from '#support/display/devtools.ts'
 import type { Waited } from '#support/code/session-extension.ts'
-import { createSession, eventually, pushCode, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually, pushCode } from '#support/servers/server.ts'
 
 const PROJECTS = 'test/fixtures/projects'
 const PAGE = 'http://page.test/'
 
 // sessions reach no registry here: set-up has put what these projects install into the cache that they share
 const EX10_NPM_REGISTRY = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim()
-const server = await startServer(t, { EX10_NPM_REGISTRY })
+const server = await serve(t, { EX10_NPM_REGISTRY })
 const session = await createSession(server, '?template=project')
 const devTools = await openDevTools(t, server, session, 'extension-build')
 const tab = await devTools.firstTab()

@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import type { DevTools, Tab, Target } from '#support/display/devtools.ts'
 import { toFolder } from '#support/code/extension-cases.ts'
 import { nextEvent, pastEvents } from '#support/servers/events.ts'
-import { createSession, eventually, startServer, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually, type CreatedSession, type Server } from '#support/servers/server.ts'
 import { SessionExtension, type Waited } from '#support/code/session-extension.ts'
 
 const A = 'http://a.test/'
@@ -40,7 +41,7 @@ function wellLoaded (t: Test, { loaded, problems }: Waited): void {
 }
 
 t.test('What is open when a person pushes', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const extension = await SessionExtension.of(t, server, session)
   const { devTools } = extension

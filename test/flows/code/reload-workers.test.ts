@@ -3,7 +3,8 @@ import type { Problem } from '#schemas/problem.ts'
 import { openDevTools, type DevTools, type Tab, type Target } from '#support/display/devtools.ts'
 import { holds, toFolder, type Sources } from '#support/code/extension-cases.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually } from '#support/servers/server.ts'
 import { SessionExtension, type Waited } from '#support/code/session-extension.ts'
 import { processesIn } from '#support/faults/victims.ts'
 
@@ -42,7 +43,7 @@ async function serveSiteWithWorker (devTools: DevTools): Promise<void> {
 }
 
 t.test('The worker that was pushed last', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const extension = await SessionExtension.of(t, server, session)
   const { devTools } = extension

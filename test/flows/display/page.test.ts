@@ -7,7 +7,8 @@ import t, { type Test } from 'tap'
 import { displayEnv } from '#domain/programs/display.ts'
 import { openDevTools } from '#support/display/devtools.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually } from '#support/servers/server.ts'
 import { readMeta } from '#support/display/socket-display.ts'
 import { launchViewer, openDisplay, statusOf } from '#support/display/viewer.ts'
 
@@ -29,7 +30,7 @@ async function attempt (page: Page, expression: string): Promise<unknown> {
 }
 
 t.test('The display page gives nothing to what is shown in it', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const devTools = await openDevTools(t, server, session)
   const tab = await devTools.firstTab()

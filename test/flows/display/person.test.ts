@@ -5,7 +5,8 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openDevTools, type Tab } from '#support/display/devtools.ts'
 import { startRelay } from '#support/faults/relay.ts'
-import { createSession, endSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually } from '#support/servers/server.ts'
 import { countColours, hasColour, launchViewer, openDisplay, showsPicture, statusOf } from '#support/display/viewer.ts'
 
 const PAGE = 'http://page.test/'
@@ -41,7 +42,7 @@ async function clickField (page: Page, tab: Tab): Promise<void> {
 }
 
 t.test('A person uses the session\'s browser in any web page', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const relay = await startRelay(t, server.url)
   const session = await createSession(server)
   const devTools = await openDevTools(t, server, session)

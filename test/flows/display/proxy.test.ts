@@ -8,7 +8,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { DisplayUnreachable, spliceDisplay } from '#system/display/display-socket.ts'
 import { clientFrame } from '#support/inputs/frames.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, startServer, type CreatedSession } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually, type CreatedSession } from '#support/servers/server.ts'
 
 /** An Xpra packet in its envelope. */
 function packet (content: string, { flags = 0, level = 0, index = 0 } = {}): Buffer {
@@ -73,7 +74,7 @@ function connections (port: number): number {
 }
 
 t.test('Only a page of ours gets to the display of a session, and it can only do what a viewer does', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const other = await createSession(server)
   const { facts: otherFacts } = await inside(t, server, other)

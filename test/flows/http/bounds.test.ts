@@ -5,15 +5,14 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { buildApp } from '#app.ts'
 import { readConfig } from '#config.ts'
-import { assertEndsClean } from '#support/servers/creation.ts'
+import { serve } from '#support/servers/creation.ts'
 import { openEvents, refusalOf } from '#support/servers/event-socket.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
-import { createSession, endSession, eventually, launch, readLines, testEnv } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, readLines, testEnv } from '#support/servers/server.ts'
 import { openSocket, readMeta, socketDisplay } from '#support/display/socket-display.ts'
 
 t.test('viewers take half of the server\'s connections at most, of all sessions together; the rest is for requests', async t => {
-  const server = await launch(testEnv(socketDisplay(t)), ['prlimit', '--nofile=320:320']) // 80 connections, of which 40 for viewers
-  t.teardown(() => server.stop())
+  const server = await serve(t, socketDisplay(t), { prefix: ['prlimit', '--nofile=320:320'] }) // 80 connections, of which 40 for viewers
   const sessions = [await createSession(server), await createSession(server)]
   for (const session of sessions) for (let i = 0; i < 20; i++) await openSocket(t, session)
   const socket = new WebSocket(`${sessions[0]!.url.replace('http', 'ws')}socket?ticket=${await readMeta(sessions[0]!, 'ticket')}`, 'binary').on('error', () => {})
@@ -23,7 +22,6 @@ t.test('viewers take half of the server\'s connections at most, of all sessions 
   for (const { id } of sessions) t.equal((await endSession(server, id)).status, 200, 'requests are answered')
   await openSocket(t, await createSession(server))
   t.pass('and whoever goes makes room')
-  await assertEndsClean(t, server)
 })
 
 t.test('who reads no events, though there are, is let go; who reads them misses none', async t => {

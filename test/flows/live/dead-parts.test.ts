@@ -6,10 +6,11 @@ import t from 'tap'
 import type { SessionView } from '#schemas/session.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside, readFacts } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, launch, pushCode, startServer, testEnv } from '#support/servers/server.ts'
+import { refusalOf, serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually, placeOf, pushCode, testEnv } from '#support/servers/server.ts'
 
 t.test('a session whose parts are dead or lie harms nobody but itself', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const services = `${server.dataDir}/sessions/${session.id}/services`
   const health = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { health: string }).health
@@ -63,19 +64,19 @@ t.test('a server that cannot listen says why in one line, and leaves nothing beh
   await once(taken.listen(0, '127.0.0.1'), 'listening')
   const { port } = taken.address() as { port: number }
   const env = testEnv({ EX10_PORT: String(port) })
-  await t.rejects(launch(env), { message: /ended with 1: ex10: EX10_PORT=\d+ cannot be used: [^\n]+\n$/ })
+  t.match(await refusalOf(env), /ended with 1: ex10: EX10_PORT=\d+ cannot be used: [^\n]+\n$/)
   taken.close()
-  t.strictSame(await listMachine({ dataDir: env.EX10_DATA_DIR!, instance: env.EX10_INSTANCE!, uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)], ports: [] }), [])
+  t.strictSame(await listMachine(placeOf(env)), [])
 })
 
 t.test('a setting that cannot be used stops the start with one line that names it', async t => {
   for (const [name, value] of [['EX10_TEMPLATE', 'nope'], ['EX10_HOST', '192.0.2.1'], ['EX10_FAILPOINT', 'nope:before:throw'], ['EX10_ORIGINS', '*'], ['EX10_TRUST_PROXY', 'foo']] as const) {
-    await t.rejects(launch(testEnv({ [name]: value, EX10_ALLOW_INSECURE: '1' })), { message: new RegExp(`ended with 1: ex10: ${name}=[^\\n]+\\n$`) }, name)
+    t.match(await refusalOf(testEnv({ [name]: value, EX10_ALLOW_INSECURE: '1' })), new RegExp(`ended with 1: ex10: ${name}=[^\\n]+\\n$`), name)
   }
 })
 
 t.test('a session that stops every process of its own still ends, as fast as any other', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const own = await inside(t, server, session)
   // the shell stops all that it may signal, itself left out

@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { PROFILE_DIR } from '#domain/programs/display.ts'
 import type { SessionView } from '#schemas/session.ts'
-import { listSessions } from '#support/servers/creation.ts'
+
 import { openDevTools, type DevTools } from '#support/display/devtools.ts'
 import { refusalOf } from '#support/servers/event-socket.ts'
 import { nextEvent, pastEvents, type SessionEvent } from '#support/servers/events.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { inside, type Inside } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, pushCode, startServer, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { listSessions, serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 import { launchViewer, openDisplay, showsPicture } from '#support/display/viewer.ts'
 
 /** Ends a session's program as it happens in life: by a signal to it alone. */
@@ -32,7 +33,7 @@ async function becomesWell (server: Server, session: CreatedSession): Promise<vo
 }
 
 t.test('What dies or freezes in a session comes back', async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const session = await createSession(server)
   const own = await inside(t, server, session)
   const browser = await launchViewer(t)
@@ -144,7 +145,7 @@ t.test('What dies or freezes in a session comes back', async t => {
 })
 
 t.test('a program that runs and does not answer is found, killed and started again', async t => {
-  const server = await startServer(t, lightDisplay())
+  const server = await serve(t, lightDisplay())
   const session = await createSession(server)
   const own = await inside(t, server, session)
   const before = await pastEvents(server, session.id)
@@ -162,7 +163,7 @@ t.test('a program that runs and does not answer is found, killed and started aga
 const UNLIMITED = { EX10_IDLE_TIMEOUT: '0', EX10_CONNECT_TIMEOUT: '0' }
 
 t.test('a program in a crash loop is given up and says so, the session goes on, and a push tries again', async t => {
-  const server = await startServer(t, UNLIMITED)
+  const server = await serve(t, UNLIMITED)
   const session = await createSession(server)
   const own = await inside(t, server, session)
   const end = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).expiresBecause
@@ -177,7 +178,7 @@ t.test('a program in a crash loop is given up and says so, the session goes on, 
 })
 
 t.test('a session whose browser was given up and does not come back ends by EX10_GIVEN_UP_TIMEOUT, as crashed, and frees its place', async t => {
-  const server = await startServer(t, { ...lightDisplay(), ...UNLIMITED, EX10_GIVEN_UP_TIMEOUT: '4' })
+  const server = await serve(t, { ...lightDisplay(), ...UNLIMITED, EX10_GIVEN_UP_TIMEOUT: '4' })
   const session = await createSession(server)
   const hearing = fetch(`${server.url}/sessions/${session.id}/events`).then(answer => answer.text())
   await crashUntilGivenUp(t, server, session, await inside(t, server, session))

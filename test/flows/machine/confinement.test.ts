@@ -1,7 +1,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import t from 'tap'
 import { processesOf } from '#system/kernel/processes.ts'
-import { createSession, pushCode, startServer, TEST_DATA } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, pushCode, TEST_DATA } from '#support/servers/server.ts'
 import { firstLine, inside, jsonOf, outcomeOf, pythonArgv, start, type Inside } from '#support/sandbox.ts'
 
 const SECRET = 'open-sesame-5c1f'
@@ -22,7 +23,7 @@ function processesIn ({ init }: Inside): string[] {
 const proc = (pid: string | number, file: string) => { try { return readFileSync(`/proc/${pid}/${file}`, 'utf8') } catch { return '' } } // likewise
 
 t.test('a session can reach nothing of another session or of the server, and cannot take more than its share', { timeout: 280_000 }, async t => {
-  const server = await startServer(t, { EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_PIDS: String(PIDS), DATABASE_PASSWORD: SECRET, NODE_AUTH_TOKEN: SECRET })
+  const server = await serve(t, { EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_PIDS: String(PIDS), DATABASE_PASSWORD: SECRET, NODE_AUTH_TOKEN: SECRET })
   const sessions = [await createSession(server), await createSession(server)]
   const [a, b] = [await inside(t, server, sessions[0]!), await inside(t, server, sessions[1]!)]
   for (const { id } of sessions) await pushCode(server, { sessionId: id, filePath: 'content-script.js', content: '// pushed' }) // starts the file writer

@@ -5,7 +5,8 @@ import { processesOf } from '#system/kernel/processes.ts'
 import { enterSandbox, type EnterOptions } from '#system/sandbox/enter.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, eventually } from '#support/servers/server.ts'
 
 const NAMESPACES = ['mnt', 'pid', 'ipc', 'uts']
 const ABOUT_ITSELF = `
@@ -19,7 +20,7 @@ print(json.dumps({
 sys.exit(7)`
 
 t.test('A program that enters a sandbox', async t => {
-  const server = await startServer(t, lightDisplay())
+  const server = await serve(t, lightDisplay())
   const session = await createSession(server)
   const own = await inside(t, server, session)
   const { account } = own.facts

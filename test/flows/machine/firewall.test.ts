@@ -9,12 +9,12 @@ import { enterOwnNetwork } from '#support/faults/network.ts'
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
 const { lockAccounts, mountOwnEtc } = await import('#support/faults/account-lock.ts')
-const { assertAsBefore, assertEndsClean, beginCreation, listSessions, serve } = await import('#support/servers/creation.ts')
+const { assertAsBefore, assertEndsClean, beginCreation, listSessions, refusalOf, serve } = await import('#support/servers/creation.ts')
 const { lightDisplay } = await import('#support/display/light-display.ts')
 const { listMachine } = await import('#support/servers/machine.ts')
 const { gateNft } = await import('#support/faults/nft-gate.ts')
 const { firstLine, inside, pythonArgv } = await import('#support/sandbox.ts')
-const { createSession, endSession, eventually, launch, testEnv } = await import('#support/servers/server.ts')
+const { createSession, endSession, eventually, placeOf, testEnv } = await import('#support/servers/server.ts')
 const { tally } = await import('#support/servers/tally.ts')
 
 type Server = Awaited<ReturnType<typeof serve>>
@@ -134,13 +134,12 @@ t.test('without a working nft the server does not start: one clear line, and not
   for (const broken of ['all', 'changing', 'running'] as const) {
     gate.break(broken)
     const env = testEnv()
-    const refusal = await launch(env).then(() => 'it started', (error: Error) => error.message.trim().split('\n'))
+    const refusal = (await refusalOf(env)).trim().split('\n')
     gate.break('nothing')
     t.equal(refusal.length, 1, 'one line')
     t.match(refusal[0], /^the server ended with 1: ex10: EX10_FIREWALL=auto cannot be used: .*; without rules no session may start: install nftables/)
     t.match(refusal[0], ways[broken])
-    const uids: [number, number] = [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)]
-    t.strictSame(await listMachine({ dataDir: env.EX10_DATA_DIR!, instance: env.EX10_INSTANCE!, uids, ports: [] }), [])
+    t.strictSame(await listMachine(placeOf(env)), [])
     rmSync(env.EX10_DATA_DIR!, { recursive: true })
   }
   tally(t, 'faults', 3)

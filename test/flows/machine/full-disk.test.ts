@@ -2,15 +2,15 @@ import { enterOwnNetwork } from '#support/faults/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { assertAsBefore, listStates } = await import('#support/servers/creation.ts')
+const { assertAsBefore, listStates, next } = await import('#support/servers/creation.ts')
 const { assertAuditsClean, assertSurvived } = await import('#support/servers/ending.ts')
 const { lightDisplay } = await import('#support/display/light-display.ts')
 const { listMachine } = await import('#support/servers/machine.ts')
 const { inside } = await import('#support/sandbox.ts')
-const { createSession, endSession, launch, pushCode } = await import('#support/servers/server.ts')
+const { createSession, endSession, pushCode } = await import('#support/servers/server.ts')
 const { smallDisk } = await import('#support/faults/small-disk.ts')
 
-type Server = Awaited<ReturnType<typeof launch>>
+type Server = Awaited<ReturnType<typeof next>>
 
 const HOME = { EX10_HOME_SIZE: '64' }
 
@@ -32,8 +32,7 @@ async function assertRefused (t: typeof import('tap').t | import('tap').Test, se
 for (const [kind, title] of [['bytes', 'no byte'], ['inodes', 'no file']] as const) {
   t.test(`a data disk that takes ${title} more starts nothing new, and what lives can be ended; with room again, all goes on`, { timeout: 200_000 }, async t => {
     const disk = smallDisk(t, { sizeMiB: 340, inodes: 2500 }, { ...lightDisplay(), ...HOME })
-    const server = await launch(disk.env)
-    t.teardown(() => server.stop())
+    const server = await next(t, disk)
     const empty = await listMachine(server)
     const sessions = [await createSession(server), await createSession(server), await createSession(server)]
     if (kind === 'bytes') await assertRefused(t, server, 'a fourth home would not fit beside three full ones')

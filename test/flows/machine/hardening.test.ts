@@ -5,7 +5,8 @@ import t from 'tap'
 import type { ProgramName } from '#domain/programs/programs.ts'
 import { readLog, startService } from '#system/sandbox/services.ts'
 import { firstLine, inside, pythonArgv, type Inside } from '#support/sandbox.ts'
-import { createSession, eventually, startServer, type Server } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, eventually, type Server } from '#support/servers/server.ts'
 
 type Attempt = ['bind', string, number] | ['socket', number, number, number] | ['abstract', string] | ['call', number, ...number[]]
 
@@ -60,7 +61,7 @@ const all = (attempts: object, answer: string) => Object.keys(attempts).map(() =
 const isolationOf = async (server: Server) => (await (await fetch(`${server.url}/health`)).json() as { isolation: { landlock: string, seccomp: string } }).isolation
 
 t.test('what the kernel can refuse to a session, and no program of one needs, is refused', { timeout: 280_000 }, async t => {
-  const server = await startServer(t)
+  const server = await serve(t)
   const { landlock, seccomp } = await isolationOf(server)
   const a = await inside(t, server, await createSession(server))
   const needed = Object.values(NEEDED)

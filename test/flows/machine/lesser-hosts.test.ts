@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { rmSync, symlinkSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { assertEndsClean } from '#support/servers/creation.ts'
+import { next, refusalOf, serve } from '#support/servers/creation.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, launch, testEnv, type Server } from '#support/servers/server.ts'
+import { createSession, endSession, placeOf, testEnv, type Server } from '#support/servers/server.ts'
 
 const MIB = 1024 * 1024
 const NO_LOOP_DEVICES = ['unshare', '--mount', '--', 'sh', '-ec', 'for device in /dev/loop*; do mount --bind /dev/null $device; done; exec "$0" "$@"']
@@ -14,47 +14,39 @@ const NO_NF_TABLES = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-nf-table
 
 const isolationOf = async (server: Server) => (await (await fetch(`${server.url}/health`)).json() as { isolation: object }).isolation
 
-async function worksAndEnds (t: Test, server: Server): Promise<void> {
+async function works (t: Test, server: Server): Promise<void> {
   const session = await createSession(server)
   t.equal((await endSession(server, session.id)).status, 200)
-  await assertEndsClean(t, server)
-  rmSync(server.dataDir, { recursive: true })
 }
 
 t.test('where homes cannot have a size, they are folders, and /health says so', async t => {
-  const server = await launch(testEnv(), NO_LOOP_DEVICES)
-  t.teardown(() => server.stop())
+  const server = await serve(t, {}, { prefix: NO_LOOP_DEVICES })
   t.match(await isolationOf(server), { home: 'folder' })
   t.match(server.output(), /home size limit unavailable/, 'the log tells the operator')
-  await worksAndEnds(t, server)
+  await works(t, server)
 })
 
 t.test('EX10_STRICT=1 refuses to start there, in one line that names what is missing, and starts elsewhere', async t => {
-  const strict = () => testEnv({ EX10_STRICT: '1', EX10_LOG_LEVEL: 'silent' })
-  const refused = strict()
-  const refusal = await launch(refused, NO_LOOP_DEVICES).then(async server => { await server.stop(); return 'it started' }, (error: Error) => error.message)
-  t.match(refusal, /^the server ended with 1: ex10: EX10_STRICT=1 cannot be kept: [^\n]*home[^\n]*\n$/)
-  t.strictSame(await listMachine({ dataDir: refused.EX10_DATA_DIR!, instance: refused.EX10_INSTANCE!, uids: [Number(refused.EX10_UID_MIN), Number(refused.EX10_UID_MAX)], ports: [] }), [], 'and leaves nothing')
+  const strict = { EX10_STRICT: '1', EX10_LOG_LEVEL: 'silent' }
+  const refused = testEnv(strict)
+  t.match(await refusalOf(refused, NO_LOOP_DEVICES), /^the server ended with 1: ex10: EX10_STRICT=1 cannot be kept: [^\n]*home[^\n]*\n$/)
+  t.strictSame(await listMachine(placeOf(refused)), [], 'and leaves nothing')
   rmSync(refused.EX10_DATA_DIR!, { recursive: true })
-  const server = await launch(strict())
+  const server = await serve(t, strict)
   t.match(await isolationOf(server), { home: 'image', limits: ['cpu', 'memory', 'pids'] })
-  await assertEndsClean(t, server)
-  rmSync(server.dataDir, { recursive: true })
 })
 
 t.test('where the kernel has no nf_tables, the firewall is iptables, and /health says so', async t => {
-  const server = await launch(testEnv(), NO_NF_TABLES)
-  t.teardown(() => server.stop())
+  const server = await serve(t, {}, { prefix: NO_NF_TABLES })
   t.match(await isolationOf(server), { firewall: 'iptables' })
   t.match(server.output(), /this host has no nftables/, 'the log tells the operator')
-  await worksAndEnds(t, server)
+  await works(t, server)
 })
 
 t.test('where the kernel has no Landlock, sessions run without it, and /health says so', async t => {
-  const server = await launch(testEnv(), NO_LANDLOCK)
-  t.teardown(() => server.stop())
+  const server = await serve(t, {}, { prefix: NO_LANDLOCK })
   t.match(await isolationOf(server), { landlock: 'none', seccomp: 'filter' })
-  await worksAndEnds(t, server)
+  await works(t, server)
 })
 
 t.test('a session whose home the disk could not hold is refused, and homes that were promised can be filled', { timeout: 200_000 }, async t => {
@@ -65,8 +57,7 @@ t.test('a session whose home the disk could not hold is refused, and homes that 
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=250m,mode=711', 'tmpfs', dataDir]) // room for two homes, and for what is beside them
   t.teardown(() => { execFileSync('umount', [dataDir]); rmSync(dataDir, { recursive: true }) })
   symlinkSync('../templates', `${dataDir}/templates`)
-  const server = await launch(env)
-  t.teardown(() => server.stop())
+  const server = await next(t, { env })
 
   const answers = await Promise.allSettled([1, 2, 3, 4].map(() => createSession(server)))
   const sessions = answers.flatMap(answer => answer.status === 'fulfilled' ? [answer.value] : [])
@@ -83,5 +74,4 @@ t.test('a session whose home the disk could not hold is refused, and homes that 
   t.equal((await endSession(server, sessions[0]!.id)).status, 200)
   t.equal((await fetch(`${server.url}/ready`)).status, 200, 'when one has ended, there is room for another')
   t.equal((await endSession(server, (await createSession(server)).id)).status, 200)
-  await assertEndsClean(t, server)
 })

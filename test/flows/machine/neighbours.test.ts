@@ -4,12 +4,12 @@ import t from 'tap'
 import { Value } from '@sinclair/typebox/value'
 import { Config } from '#config.ts'
 import { auditFromTerminal } from '#support/servers/audit.ts'
-import { beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
+import { beginCreation, listSessions, next, refusalOf, serve } from '#support/servers/creation.ts'
 import { assertAuditsClean, assertSurvived } from '#support/servers/ending.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { listMachine } from '#support/servers/machine.ts'
-import { createSession, launch, testEnv, type Server } from '#support/servers/server.ts'
+import { createSession, testEnv, type Server } from '#support/servers/server.ts'
 import { SPAN } from '#support/servers/span.ts'
 
 const ANOTHER_RUN = (Number(process.env.EX10_TEST_SPAN ?? 0) + 2) % 4
@@ -67,7 +67,7 @@ t.test('a second server that wants what the first one has is refused, in one lin
     ['its own port', { EX10_PORT: new URL(first.url).port }, /EX10_PORT=\d+ cannot be used: another program listens there/]
   ]
   for (const [what, overrides, message] of wanted) {
-    const refusal = await launch(testEnv(overrides)).then(() => 'it started', (error: Error) => error.message)
+    const refusal = await refusalOf(testEnv(overrides))
     const said = refusal.trim().split('\n').filter(line => !line.includes('{"level":30'))
     t.equal(said.length, 1, `${what}: one line`)
     t.match(said[0], message)

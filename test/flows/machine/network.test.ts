@@ -5,7 +5,8 @@ import { enterOwnNetwork, all, listen, listening, makeInternet, probe, type Targ
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { createSession, eventually, startServer } = await import('#support/servers/server.ts')
+const { serve } = await import('#support/servers/creation.ts')
+const { createSession, eventually } = await import('#support/servers/server.ts')
 const { inside, pythonArgv } = await import('#support/sandbox.ts')
 
 const tcp = (address: string, port: number): Target => ({ kind: 'tcp', address, port })
@@ -73,7 +74,7 @@ async function probeSessions (t: Test, backend: string): Promise<void> {
   const ordinary = { 'an ordinary service': tcp('127.0.0.1', 4711), 'an ordinary service, IPv6': tcp('::1', 4711), 'an ordinary service by UDP': udp('127.0.0.1', 4711) }
   await listen(t, [tcp('0.0.0.0', 80), tcp('::', 80), tcp('0.0.0.0', 22), tcp('::', 443), udp('127.0.0.1', 53), udp('::1', 53), ...Object.values(ordinary)])
 
-  const server = await startServer(t, { EX10_FIREWALL: backend, EX10_ALLOW_NETS: OPENED })
+  const server = await serve(t, { EX10_FIREWALL: backend, EX10_ALLOW_NETS: OPENED })
   t.match(await (await fetch(`${server.url}/health`)).json(), { isolation: { firewall: backend } }, 'the backend is in force')
   const a = await inside(t, server, await createSession(server))
   const portsOf = ({ facts: { slot } }: typeof a) => ({ display: tcp('127.0.0.1', slot.displayPort), 'dev server': tcp('127.0.0.1', slot.devServerPort), DevTools: tcp('127.0.0.1', slot.devToolsPort) })

@@ -2,7 +2,8 @@ import { lstatSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, pushCode, startServer } from '#support/servers/server.ts'
+import { serve } from '#support/servers/creation.ts'
+import { createSession, endSession, pushCode } from '#support/servers/server.ts'
 
 const MIB = 1024 * 1024
 const HOME_MIB = 128
@@ -10,7 +11,7 @@ const MEMORY_MIB = 1536
 const CPU = 1
 
 t.test('a session that fills whatever it can harms only itself', { timeout: 280_000 }, async t => {
-  const server = await startServer(t, { EX10_HOME_SIZE: String(HOME_MIB), EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_CPU: String(CPU) })
+  const server = await serve(t, { EX10_HOME_SIZE: String(HOME_MIB), EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_CPU: String(CPU) })
   const sessions = [await createSession(server), await createSession(server)] as const
   const [a, b] = [await inside(t, server, sessions[0]), await inside(t, server, sessions[1])]
   const { home } = a.facts.account

@@ -1,19 +1,17 @@
 import t, { type Test } from 'tap'
 import { auditFromServer } from '#support/servers/audit.ts'
-import { assertEndsClean, beginCreation, listSessions } from '#support/servers/creation.ts'
+import { beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { assertAudited, faultsOf, isOfCreation, listCalm, SIDE_BY_SIDE, SIDES, type Fault } from '#support/faults/faults.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { IS_LONG } from '#support/servers/long.ts'
 import { readFacts } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, launch, testEnv, type CreatedSession, type Server } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, type CreatedSession, type Server } from '#support/servers/server.ts'
 import { tally } from '#support/servers/tally.ts'
 
 const RECONCILED_MS = 5000
 
-/** Starts a server in which the fault is waiting, and does what meets it; resolves when the server is dead. */
-async function killAt (t: Test, env: Server['env'], fault: Fault): Promise<CreatedSession | undefined> {
-  const doomed = await launch({ ...env, EX10_FAILPOINT: `${fault.step}:${fault.side}:kill9` })
-  t.teardown(() => doomed.stop('SIGKILL'))
+/** Does what meets the fault that is waiting in the server; resolves when it is dead. */
+async function killAt (t: Test, doomed: Server, fault: Fault): Promise<CreatedSession | undefined> {
   let victim: CreatedSession | undefined
   if (isOfCreation(fault)) {
     await t.rejects(beginCreation(doomed).then(creation => creation.end()), 'the creation breaks off')
@@ -38,17 +36,18 @@ async function timeToReconcile (server: Server): Promise<number> {
 
 /** One server after the other on the same data, each killed at the next place, beside a session that lives through all of it. */
 async function surviveKills (t: Test, faults: Fault[], settings: Record<string, string>): Promise<void> {
-  const env = testEnv({ ...settings, EX10_SLOTS: '2' }) // a slot that stayed taken would be missed
-  let server = await launch(env)
-  t.teardown(() => server.stop())
+  const whole = t
+  let server = await serve(t, { ...settings, EX10_SLOTS: '2' }) // a slot that stayed taken would be missed
+  const { env } = server
   const witness = await createSession(server)
   const { name } = readFacts(server, witness.id).account
   const before = await listCalm(server)
   for (const fault of faults) {
     await t.test(`${fault.side} ${fault.step}`, async t => {
       await server.stop('SIGKILL')
-      const victim = await killAt(t, env, fault)
-      server = await launch(env)
+      const doomed = await next(whole, { env: { ...env, EX10_FAILPOINT: `${fault.step}:${fault.side}:kill9` } })
+      const victim = await killAt(t, doomed, fault)
+      server = await next(whole, { env })
       const ms = await timeToReconcile(server)
       t.comment(`the audit that was begun ${Math.round(ms)} ms after ready is clean`)
       t.ok(ms < RECONCILED_MS, 'reconciled within 5 s of ready')
@@ -67,7 +66,6 @@ async function surviveKills (t: Test, faults: Fault[], settings: Record<string, 
     })
   }
   t.equal((await endSession(server, witness.id)).status, 200)
-  await assertEndsClean(t, server)
 }
 
 t.jobs = SIDE_BY_SIDE

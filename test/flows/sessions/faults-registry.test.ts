@@ -1,14 +1,14 @@
 import { existsSync, globSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { assertEndsClean, beginCreation, listSessions, listStates, next, serve } from '#support/servers/creation.ts'
+import { assertEndsClean, beginCreation, listSessions, listStates, next, refusalOf, serve } from '#support/servers/creation.ts'
 import { pastEvents } from '#support/servers/events.ts'
 import { assertAudited, SIDE_BY_SIDE } from '#support/faults/faults.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { newRandom } from '#support/inputs/random.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, eventually, launch, pushCode } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, pushCode } from '#support/servers/server.ts'
 import { tally } from '#support/servers/tally.ts'
 
 const random = newRandom()
@@ -47,25 +47,24 @@ function lock (file: string): DatabaseSync {
 t.jobs = SIDE_BY_SIDE
 
 t.test('a registry that is damaged or lost while no server runs is made anew: what was ready lives on, the half-made is ended', { buffered: true }, async t => {
+  const whole = t
   t.comment(`EX10_TEST_SEED=${random.seed}`)
   let server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '2' })
   const { env } = server
-  t.teardown(() => server.stop())
   const file = `${server.dataDir}/registry.db`
   const witness = await createSession(server)
 
   for (const [what, damage] of [...DAMAGES, ...LOSSES]) {
     await t.test(what, async t => {
       await server.stop('SIGKILL')
-      const doomed = await launch({ ...env, EX10_FAILPOINT: 'browser:after:kill9' })
-      t.teardown(() => doomed.stop('SIGKILL'))
+      const doomed = await next(whole, { env: { ...env, EX10_FAILPOINT: 'browser:after:kill9' } })
       await t.rejects(beginCreation(doomed).then(creation => creation.end()), 'a session is half-made')
       await eventually('a dead server', () => doomed.child.signalCode !== null)
       settle(file)
       damage(file)
       const asides = globSync(`${file}.damaged-*`).length
 
-      server = await launch(env)
+      server = await next(whole, { env })
       const isDamaged = DAMAGES.some(([name]) => name === what)
       t.equal(globSync(`${file}.damaged-*`).length, asides + (isDamaged ? 1 : 0), isDamaged ? 'it was moved aside' : 'there is nothing to keep')
       const log = server.output()
@@ -88,7 +87,6 @@ t.test('a registry that is damaged or lost while no server runs is made anew: wh
 t.test('while another program holds the registry, the start is refused in one line, and its sessions live on until it is let go', { buffered: true }, async t => {
   let server = await serve(t, lightDisplay())
   const { env } = server
-  t.teardown(() => server.stop())
   const session = await createSession(server)
   const { id } = session
   const { init } = await inside(t, server, session)
@@ -97,13 +95,13 @@ t.test('while another program holds the registry, the start is refused in one li
   t.teardown(() => { if (holder.isOpen) holder.close() })
   const processes = async () => (await listMachine(server)).filter(line => line.startsWith('process: ')).map(line => line.split(' ')[1])
   const before = await processes() // some of which may be about to end
-  await t.rejects(launch(env), { message: /^the server ended with 1: ([{].*\n)*ex10: the registry \S+ is locked: [^\n]+\n$/ }, 'one line says what to do')
+  t.match(await refusalOf(env), /^the server ended with 1: ([{].*\n)*ex10: the registry \S+ is locked: [^\n]+\n$/, 'one line says what to do')
   const after = await processes()
   t.strictSame(after.filter(pid => !before.includes(pid)), [], 'no process is new')
   t.ok(after.includes(String(init)), 'the session lives')
   t.strictSame(globSync(`${server.dataDir}/registry.db.damaged-*`), [], 'a locked registry is no damaged one')
   holder.close()
-  server = await launch(env)
+  server = await next(t, { env })
   t.match(await listSessions(server), [{ id, state: 'ready' }], 'let go, the next start goes on with the session')
   t.equal((await endSession(server, id)).status, 200)
   await assertAudited(t, server)

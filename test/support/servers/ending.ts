@@ -14,11 +14,5 @@ export async function assertAuditsClean (t: Test, server: Server, when: string):
 export async function assertSurvived (t: Test, server: Server, faults: number): Promise<void> {
   await assertAuditsClean(t, server, 'after it all')
   await assertEndsClean(t, server)
-  await assertNothingLeft(t, server, faults)
-}
-
-/** The same for a server that has ended. */
-export async function assertNothingLeft (t: Test, server: Server, faults: number): Promise<void> {
-  t.strictSame(await auditFromTerminal(server), CLEAN, 'without the server, the audit is clean')
   tally(t, 'faults', faults)
 }

@@ -1,12 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Test } from 'tap'
 import type { ProgressLine } from '#schemas/progress.ts'
-import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
-import { listMachine, type Place } from './machine.ts'
+import type { Place } from './machine.ts'
 import { SPAN } from './span.ts'
 
 /** Where tests keep their data folders; set-up puts the templates' stores and the npm cache there. */
@@ -60,27 +58,9 @@ function portBase (place: number): number {
 }
 
 /**
- * Starts a server and waits until it is ready. When the test ends, it is stopped, and nothing of it may be left on the
- * machine: a full listing and the audit must be empty, or the test fails.
+ * Starts a server with these settings and waits until it is ready; nobody ends it. Tests start theirs by `serve`, `next` and
+ * `refusalOf` (creation.ts). `prefix` is a command that runs another one in a lesser place.
  */
-export async function startServer (t: Test, overrides: Record<string, string> = {}): Promise<Server> {
-  const server = await launch(testEnv(overrides))
-  t.teardown(async () => {
-    const audited = isRunning(server.child) ? await auditFromServer(server) : CLEAN
-    const code = await server.stop()
-    const left = await listMachine(server)
-    const audits = [audited, await auditFromTerminal(server)]
-    tallyAudits(t, audits, left)
-    if (left.length > 0) throw new Error(`left on the machine (the server's exit code was ${code}):\n${left.join('\n')}`)
-    for (const found of audits) {
-      if (found.code !== 0) throw new Error(`the audit found: ${JSON.stringify(found)}`)
-    }
-    rmSync(server.dataDir, { recursive: true, force: true })
-  })
-  return server
-}
-
-/** Starts a server with these settings, without any promise about its end; `prefix` are words that run a command in a lesser place. */
 export async function launch (env: Record<string, string>, prefix: string[] = []): Promise<Server> {
   const [command = '', ...args] = [...prefix, process.execPath, 'src/server.ts']
   const child = spawn(command, args, { env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -95,22 +75,29 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
   }
   child.once('exit', code => reject(new Error(`the server ended with ${code}: ${output}`)))
   const url = await promise
-  const portBase = Number(env.EX10_PORT_BASE)
   return {
+    ...placeOf(env),
     url,
     child,
     env,
     output: () => output,
-    dataDir: env.EX10_DATA_DIR ?? '',
-    instance: env.EX10_INSTANCE ?? '',
-    uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
-    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + Number(env.EX10_SLOTS) - 1]),
     async stop (signal: NodeJS.Signals = 'SIGTERM') {
       if (!isRunning(child)) return child.exitCode
       child.kill(signal)
       const [code] = await once(child, 'exit') as [number | null]
       return code
     }
+  }
+}
+
+/** Where a server with these settings may leave something. */
+export function placeOf (env: Record<string, string>): Place {
+  const portBase = Number(env.EX10_PORT_BASE)
+  return {
+    dataDir: env.EX10_DATA_DIR ?? '',
+    instance: env.EX10_INSTANCE ?? '',
+    uids: [Number(env.EX10_UID_MIN), Number(env.EX10_UID_MAX)],
+    ports: [-1000, 0, 1000].map(offset => [portBase + offset, portBase + offset + Number(env.EX10_SLOTS) - 1])
   }
 }
 
