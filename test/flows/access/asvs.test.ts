@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { BrowserClient } from '#support/access/browser-client.ts'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, listSessions, serve } from '#support/servers/creation.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { createSession, eventually, type Server } from '#support/servers/server.ts'
 import { openSocket, socketDisplay } from '#support/display/socket-display.ts'
 
@@ -146,7 +147,7 @@ t.test('7.4.2 when a user\'s access is taken away, nothing of theirs is good any
   const links: { url: string }[] = [(await ask(as(server, key), `/sessions/${session.id}/shares`, share)).body]
   links.push((await change(browsers[0]!, 'POST', `/sessions/${session.id}/shares`, { mode: 'control' })).body)
   for (const { url } of links) t.equal((await fetch(url)).status, 200, 'the control: by a link, one looks')
-  const { keys } = (await ask(ada, '/admin/keys')).body as { keys: { id: string, user: string }[] }
+  const { keys } = await read(ada, '/admin/keys')
   for (const { id } of keys.filter(({ user }) => user === 'anna')) t.equal((await ask(ada, `/admin/keys/${id}`, { method: 'DELETE' })).status, 200)
   for (const browser of browsers) t.notOk(await isIn(browser))
   t.equal((await ask(as(server, key), '/sessions')).status, 401)

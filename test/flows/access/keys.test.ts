@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import t from 'tap'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { createSession, endSession, pushCode, testEnv } from '#support/servers/server.ts'
 
@@ -15,7 +16,7 @@ t.test('an API key is made in a terminal, opens what it is good for, and nothing
   const watcher = as(server, await keysCommand(server, 'create', '--user', 'anna', '--scopes', 'view'))
 
   const nobody = await ask(server, '/sessions')
-  t.match([nobody.status, nobody.body, nobody.headers.get('www-authenticate')], [401, { success: false, code: 'EX10_UNAUTHENTICATED' }, /^Bearer/])
+  t.match([nobody.status, nobody.body, nobody.headers['www-authenticate']], [401, { success: false, code: 'EX10_UNAUTHENTICATED' }, /^Bearer/])
   for (const authorization of ['Bearer ex10_' + 'A'.repeat(43), 'Bearer', 'Basic YTpi', anna.headers!.authorization + 'x', '']) {
     t.match(await ask({ ...server, headers: { authorization } }, '/sessions'), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } }, `not with "${authorization.slice(0, 12)}"`)
   }
@@ -30,15 +31,15 @@ t.test('an API key is made in a terminal, opens what it is good for, and nothing
   t.equal((await ask(admin, '/admin/audit')).status, 200, 'the control')
   t.equal((await pushCode(anna, { sessionId: id, filePath: 'a.js', content: '' })).status, 200, 'the control')
 
-  const made = await ask(admin, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'ben', scopes: ['view'], expiresAt: '2100-01-01T00:00:00Z' }) })
+  const made = await ask(admin, '/admin/keys', { method: 'POST', body: { user: 'ben', scopes: ['view'], expiresAt: '2100-01-01T00:00:00Z' } })
   t.match([made.status, made.body], [201, { key: /^ex10_/, user: 'ben', role: 'user', scopes: ['view'], expiresAt: '2100-01-01T00:00:00.000Z' }])
   t.equal((await ask(as(server, made.body.key), '/sessions')).status, 200)
   for (const body of [{}, { user: '' }, { user: 'a b' }, { user: 'local' }, { user: 'terminal' }, { user: 'a', role: 'root' }, { user: 'a', scopes: ['admin'] }, { user: 'a', scopes: [] }, { user: 'a', expiresAt: '2001-01-01T00:00:00Z' }, { user: 'a', expiresAt: 'soon' }]) {
-    const refused = await ask(admin, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    const refused = await ask(admin, '/admin/keys', { method: 'POST', body })
     t.match([refused.status, refused.body.code], [400, 'EX10_BAD_REQUEST'], JSON.stringify(body))
   }
 
-  const listed = (await ask(admin, '/admin/keys')).body.keys as { id: string, user: string }[]
+  const listed = (await read(admin, '/admin/keys')).keys
   t.strictSame(listed.map(({ user }) => user), ['ada', 'anna', 'anna', 'ben'])
   t.notMatch(JSON.stringify(listed), made.body.key, 'no key is shown again')
   t.equal((await ask(admin, `/admin/keys/${made.body.id}`, { method: 'DELETE' })).status, 200)
@@ -86,9 +87,7 @@ t.test('of somebody else\'s session, nobody learns that it is there, but an admi
     ['GET', '/session/ID/'], ['GET', '/session/ID/connect.html'], ['POST', '/updateCode', { sessionId: 'ID', filePath: 'a.js', content: '' }], ['DELETE', '/sessions/ID'], ['DELETE', '/session/ID']
   ]
   for (const [method, path, body] of requests) {
-    const answers = await Promise.all([id, unknown].map(name => ask(ben, path.replace('ID', name), {
-      method, ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body).replace('ID', name) })
-    })))
+    const answers = await Promise.all([id, unknown].map(name => ask(ben, path.replace('ID', name), { method, body: body && JSON.stringify(body).replace('ID', name) })))
     t.equal(answers[0]!.status, 404, `${method} ${path}`)
     t.strictSame(answers[0]!.body, answers[1]!.body, 'as of one that never was')
   }

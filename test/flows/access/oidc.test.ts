@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { BrowserClient } from '#support/access/browser-client.ts'
+import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { freePort } from '#support/servers/free-port.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, logInAtProvider, logInThroughProvider, logOutAtProvider, PROGRAM, programToken, startProvider, type TestProvider } from '#support/access/oidc-provider.ts'
 import { createSession, endSession, eventually, type CreatedSession, type Server } from '#support/servers/server.ts'
@@ -184,10 +185,7 @@ t.test('of what says that somebody has logged out, only the provider\'s own word
   await logInThroughProvider(anna, 'anna')
   await logInThroughProvider(eve, 'eve')
   const statusOf = async (browser: BrowserClient) => (await browser.ask('/me')).status
-  const tell = async (token: string) => {
-    const response = await fetch(`${server.url}/login/oidc/backchannel`, { method: 'POST', body: new URLSearchParams({ logout_token: token }) })
-    return { status: response.status, body: await response.json() as any }
-  }
+  const tell = (token: string) => ask(server, '/login/oidc/backchannel', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: String(new URLSearchParams({ logout_token: token })) })
   const now = Math.floor(Date.now() / 1000)
   const logout = { aud: CLIENT_ID, sub: 'anna', jti: 'one', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }
   const stranger = await generateKeyPair('RS256')
@@ -270,13 +268,10 @@ t.test('a link ends with what its maker was let in by: a token, a session at the
 
 t.test('a program shows the provider\'s access token; one that is not good opens nothing', async t => {
   const { server, provider, end } = await serveWithProvider(t)
-  const ask = async (token: string, path = '/me') => {
-    const response = await fetch(server.url + path, { headers: { authorization: `Bearer ${token}` } })
-    return { status: response.status, body: await response.json() as any }
-  }
-  t.match(await ask(await programToken(provider)), { status: 200, body: { user: PROGRAM.id, role: 'user', scopes: ['create', 'view', 'push'] } }, 'one that the provider has issued')
+  const showing = (token: string) => ask(as(server, token), '/me')
+  t.match(await showing(await programToken(provider)), { status: 200, body: { user: PROGRAM.id, role: 'user', scopes: ['create', 'view', 'push'] } }, 'one that the provider has issued')
   const claims = { sub: 'ada', aud: AUDIENCE, groups: ['ex10-admins'] }
-  t.match(await ask(await provider.sign(claims)), { status: 200, body: { user: 'ada', role: 'admin' } }, 'the control: so are those below, but for one thing')
+  t.match(await showing(await provider.sign(claims)), { status: 200, body: { user: 'ada', role: 'admin' } }, 'the control: so are those below, but for one thing')
 
   const now = Math.floor(Date.now() / 1000)
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
@@ -304,17 +299,17 @@ t.test('a program shows the provider\'s access token; one that is not good opens
     ['that is none', 'a.b.c'], ['that is nothing of the kind', 'hello'], ['like an API key', 'ex10_' + 'A'.repeat(43)], ['long', 'a'.repeat(9000)]
   ]
   t.ok(wrong.length < 30, 'fewer than an address may show in a minute')
-  for (const [what, token] of wrong) t.match(await ask(token), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } }, `not one ${what}`)
-  t.match(await ask(await provider.sign({ ...claims, sub: 'an na' })), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
+  for (const [what, token] of wrong) t.match(await showing(token), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } }, `not one ${what}`)
+  t.match(await showing(await provider.sign({ ...claims, sub: 'an na' })), { status: 403, body: { code: 'EX10_NOT_A_USER' } })
   const key = await keysCommand(server, 'create', '--user', 'ci', '--scopes', 'view')
-  t.match(await ask(key), { status: 200, body: { user: 'ci', scopes: ['view'] } }, 'an API key is as good as ever')
+  t.match(await showing(key), { status: 200, body: { user: 'ci', scopes: ['view'] } }, 'an API key is as good as ever')
   await keysCommand(server, 'revoke', (await keysCommand(server, 'list')).split('\n').find(line => / ci /.test(line))!.split(' ')[0]!)
-  t.equal((await ask(key)).status, 401, 'until it is revoked')
+  t.equal((await showing(key)).status, 401, 'until it is revoked')
   t.notMatch(server.output(), good, 'no token is logged')
 
-  while ((await ask('a.b.c')).status === 401);
-  t.match(await ask('a.b.c'), { status: 429 }, 'wrong tokens count like wrong keys')
-  t.equal((await ask(good)).status, 200, 'a good one is taken all the same')
+  while ((await showing('a.b.c')).status === 401);
+  t.match(await showing('a.b.c'), { status: 429 }, 'wrong tokens count like wrong keys')
+  t.equal((await showing(good)).status, 200, 'a good one is taken all the same')
   await end()
 })
 

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, beginCreation, listSessions, listStates, serve } from '#support/servers/creation.ts'
 import { openEvents } from '#support/servers/event-socket.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
 
 /** Sends a request of which the last byte of the body comes only after `meanwhile`; returns the answer's status. */
@@ -27,7 +28,7 @@ async function serveWithKeys (t: Test, settings: Record<string, string> = {}) {
   const user = async (...words: string[]) => as(server, await keysCommand(server, 'create', '--user', ...words))
   /** Takes all keys of a user out of force. */
   const revoke = async (user: string) => {
-    for (const key of (await ask(admin, '/admin/keys')).body.keys as { id: string, user: string }[]) {
+    for (const key of (await read(admin, '/admin/keys')).keys) {
       if (key.user === user) t.equal((await ask(admin, `/admin/keys/${key.id}`, { method: 'DELETE' })).status, 200, `${user} has no key any more`)
     }
   }
@@ -40,7 +41,7 @@ t.test('a request that is on its way while its key is revoked does nothing, and 
   const session = await createSession(anna)
   t.equal(await slowly(anna, 'POST', `/sessions/${session.id}/shares`, '{"mode":"view"}', async () => {}), 201, 'the control')
   t.equal(await slowly(eve, 'POST', '/admin/keys', '{"user":"mallory","role":"admin"}', () => revoke('eve')), 401, 'nobody makes a key with one that is revoked')
-  t.notMatch(JSON.stringify((await ask(admin, '/admin/keys')).body), 'mallory')
+  t.notMatch(JSON.stringify(await read(admin, '/admin/keys')), 'mallory')
   const reader = await openEvents(t, anna, session.id)
   t.equal(await slowly(anna, 'POST', '/updateCode', JSON.stringify({ sessionId: session.id, filePath: 'a.js', content: '' }), () => revoke('anna')), 401, 'nor pushes')
   t.match((await listSessions(admin)).map(({ version }) => version), [0])
@@ -64,7 +65,7 @@ t.test('a creation that waits for its turn, or is being made, is given up when i
   }
   browser.release()
   t.strictSame(await listStates(admin), [`${first.id} ready`], 'nothing of theirs is left, nor does anybody wait')
-  t.match((await ask(admin, '/admin/stats')).body.now, { total: 1, queued: 0 })
+  t.match((await read(admin, '/admin/stats')).now, { total: 1, queued: 0 })
   t.equal((await endSession(admin, first.id)).status, 200)
   await assertEndsClean(t, { ...server, headers: admin.headers! })
 })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, next, serve } from '#support/servers/creation.ts'
 import { clientFrame } from '#support/inputs/frames.ts'
 import { packet, PING } from '#support/inputs/hostile-frames.ts'
@@ -12,15 +13,9 @@ import { standInDisplay } from '#support/display/stand-in-display.ts'
 
 interface Link { id: string, mode: string, url: string, expiresAt: string }
 
-async function ask (server: Server, path: string, { method = 'GET', body }: { method?: string, body?: object } = {}): Promise<{ status: number, body: any, headers: Headers }> {
-  const response = await fetch(server.url + path, { method, headers: { ...server.headers, ...(body && { 'content-type': 'application/json' }) }, ...(body && { body: JSON.stringify(body) }) })
-  const text = await response.text()
-  return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
-}
-
 const shareOf = (server: Server, { id }: CreatedSession, body: object) => ask(server, `/sessions/${id}/shares`, { method: 'POST', body })
 const share = async (server: Server, session: CreatedSession, mode: string, expiresIn = 600): Promise<Link> => (await shareOf(server, session, { mode, expiresIn })).body
-const listed = async (server: Server, { id }: CreatedSession) => (await ask(server, `/sessions/${id}/shares`)).body.shares
+const listed = async (server: Server, { id }: CreatedSession) => (await read(server, '/sessions/:id/shares', { id })).shares
 
 /** How the server closed the connection. */
 async function closing (socket: WebSocket): Promise<[code: number, reason: string]> {
@@ -52,7 +47,7 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   t.match(await shareOf(watcher, session, { mode: 'view' }), { status: 403, body: { code: 'EX10_FORBIDDEN' } }, 'nor does a key that only looks')
 
   const made = await shareOf(anna, session, { mode: 'view' })
-  t.match([made.status, made.headers.get('cache-control'), made.body], [201, 'no-store', { mode: 'view', url: new RegExp(`^${server.url}/share/[\\w-]{43}$`) }])
+  t.match([made.status, made.headers['cache-control'], made.body], [201, 'no-store', { mode: 'view', url: new RegExp(`^${server.url}/share/[\\w-]{43}$`) }])
   t.ok(Math.abs(Date.parse(made.body.expiresAt) - Date.now() - 86_400_000) < 60_000, 'for a day, unless it is said')
   const other = await share(admin, session, 'control')
   const secret = made.body.url.split('/').at(-1)
@@ -100,7 +95,7 @@ t.test('a link shows a session to whoever has it, until it is revoked; only its 
   t.match(await ask(server, state), { status: 404, body: { code: 'EX10_SHARE_NOT_FOUND' } }, 'and the page hears why')
   t.match(await ask(anna, `/sessions/${session.id}/shares/${made.body.id}`, { method: 'DELETE' }), { status: 404, body: { code: 'EX10_SHARE_NOT_FOUND' } })
   t.equal(acting.readyState, WebSocket.OPEN, 'others are not disturbed')
-  t.match((await listed(anna, session)).map(({ id }: Link) => id), [other.id])
+  t.match((await listed(anna, session)).map(({ id }) => id), [other.id])
 
   const token = await readPageMeta(other.url, 'token')
   t.equal((await keep(token)).status, 200, 'who may act keeps the session')
@@ -168,7 +163,7 @@ t.test('a link ends by its time and with its session, and not with the server; a
   t.strictSame(await closed, [4403, 'the link has expired'])
   t.ok(Date.now() >= Date.parse(short.expiresAt), 'not before its time')
   t.equal((await fetch(short.url)).status, 404)
-  t.match((await listed(anna, session)).map(({ id }: Link) => id), [long.id])
+  t.match((await listed(anna, session)).map(({ id }) => id), [long.id])
 
   await server.stop('SIGKILL')
   const again = await next(t, server)
@@ -180,7 +175,7 @@ t.test('a link ends by its time and with its session, and not with the server; a
 
   const more = await Promise.all(Array.from({ length: 19 }, () => share(owner, here, 'view')))
   const refused = await shareOf(owner, here, { mode: 'view' })
-  t.match([refused.status, refused.headers.get('retry-after'), refused.body], [429, '10', { code: 'EX10_TOO_MANY_SHARES' }])
+  t.match([refused.status, refused.headers['retry-after'], refused.body], [429, '10', { code: 'EX10_TOO_MANY_SHARES' }])
   t.equal((await ask(owner, `/sessions/${session.id}/shares/${more[0]!.id}`, { method: 'DELETE' })).status, 200)
   t.equal((await shareOf(owner, here, { mode: 'view' })).status, 201, 'one in the place of another')
 
@@ -219,7 +214,7 @@ t.test('by a link to look, nothing gets to the display but what looking needs, h
   const control = await share(server, session, 'control')
   const key = packet('l10:key-actioni1e1:ai1elei97e1:ai38ei0ee')
   const pointer = packet('l16:pointer-positioni1eli5ei5eeleled')
-  const idleMs = async () => (await ask(server, `/sessions/${session.id}`)).body.idleMs as number
+  const idleMs = async () => (await read(server, '/sessions/:id', { id: session.id })).idleMs!
 
   const cheats: Record<string, [frames: Buffer[], code: number]> = {
     'a key': [[clientFrame(key)], 1008],

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
+import { read } from '#support/servers/client.ts'
 import { assertEndsClean, listSessions, next, serve } from '#support/servers/creation.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { atOnce } from '#support/servers/at-once.ts'
@@ -20,7 +21,7 @@ function availableMiB (): number {
 }
 
 async function stateOf (server: Server): Promise<string[]> {
-  const { sessions } = await (await fetch(`${server.url}/sessions`)).json() as { sessions: { state: string, health: string }[] }
+  const { sessions } = await read(server, '/sessions')
   return sessions.map(({ state, health }) => `${state} ${health}`)
 }
 

@@ -1,10 +1,11 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import t from 'tap'
+import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, listSessions, next, serve } from '#support/servers/creation.ts'
 import { Desk } from '#support/code/dev-command.ts'
 import { openDevTools } from '#support/display/devtools.ts'
 import { freePort } from '#support/servers/free-port.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { endSession, eventually, pushCode, type CreatedSession } from '#support/servers/server.ts'
 
 const MANIFEST = JSON.stringify({

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import type { SessionView } from '#schemas/session.ts'
+import { read } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { assertAudited } from '#support/faults/faults.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -31,7 +31,7 @@ async function listCode (own: Inside): Promise<string> {
 }
 
 async function versionOf (server: Server, { id }: CreatedSession): Promise<number> {
-  return (await (await fetch(`${server.url}/sessions/${id}`)).json() as SessionView).version
+  return (await read(server, '/sessions/:id', { id })).version
 }
 
 const OLD = ['old-0.js', 'old-1.js', 'old-2.js', 'old-3.js', 'deleted-0.js', 'deleted-1.js']

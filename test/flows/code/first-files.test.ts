@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { ProgressLine } from '#schemas/progress.ts'
 import { crx, tgz, zip, type Entry } from '#support/code/archives.ts'
 import { inside } from '#support/sandbox.ts'
+import { read } from '#support/servers/client.ts'
 import { serve } from '#support/servers/creation.ts'
 import { endSession, eventually, pushCode, readLines, type Server } from '#support/servers/server.ts'
 
@@ -22,8 +23,7 @@ async function create (server: Server, body: Buffer | object, type = 'applicatio
 async function lookAndEnd (t: Test, server: Server, { last }: Answer, hasWorker = true) {
   if (last?.status !== 'complete') throw new Error(JSON.stringify(last))
   const id = last.data.sessionId
-  const ask = async (path: string): Promise<any> => await (await fetch(`${server.url}/sessions/${id}${path}`)).json()
-  const paths = ((await ask('/files')).files as { path: string }[]).map(({ path }) => path).sort()
+  const paths = (await read(server, '/sessions/:id/files', { id })).files.map(({ path }) => path).sort()
   const { facts, run } = await inside(t, server, { id, url: '', lines: [] })
   const staging = (await run(['sh', '-c', `ls -A ${facts.account.home}/.ex10-transfer 2>/dev/null`])).stdout
   const findWorkers = async () => {
@@ -32,7 +32,7 @@ async function lookAndEnd (t: Test, server: Server, { last }: Answer, hasWorker 
   }
   if (hasWorker) await eventually('a worker', async () => (await findWorkers()).length > 0)
   const workers = await findWorkers()
-  const { problems, version, template } = await ask('')
+  const { problems, version, template } = await read(server, '/sessions/:id', { id })
   t.equal((await endSession(server, id)).status, 200)
   return { paths, staging, workers, problems, version, template, width: facts.width }
 }
@@ -57,7 +57,7 @@ t.test('a session begins with the person\'s own files, and the template\'s are n
       [await create(server, zip(ENTRIES), 'application/zip', '?width=1'), 400, 'EX10_BAD_REQUEST'], [await create(server, zip(ENTRIES), 'application/zip', '?template=none'), 400, 'EX10_UNKNOWN_TEMPLATE'], [await create(server, zip(ENTRIES), 'application/pdf'), 400, 'EX10_BAD_REQUEST']
     ]
     for (const [answer, status, code] of refused) t.match(answer, { status, body: { code } }, code)
-    t.strictSame(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [] })
+    t.strictSame(await read(server, '/sessions'), { sessions: [] })
   })
 
   await t.test('what only unpacking finds out is the last line of the progress, and nothing is left', async t => {
@@ -67,7 +67,7 @@ t.test('a session begins with the person\'s own files, and the template\'s are n
     ]
     const answers = await Promise.all(wrong.map(([body, type]) => create(server, body, type)))
     t.match(answers, wrong.map(([, , code]) => ({ status: 200, last: { status: 'error', data: { code } } })))
-    t.strictSame(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [] })
+    t.strictSame(await read(server, '/sessions'), { sessions: [] })
     t.strictSame(readdirSync(`${server.dataDir}/uploads`), [])
   })
 

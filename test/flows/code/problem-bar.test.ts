@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openDevTools } from '#support/display/devtools.ts'
 import { pastEvents } from '#support/servers/events.ts'
-import { ask } from '#support/access/keys.ts'
+import { ask } from '#support/servers/client.ts'
 import { serve } from '#support/servers/creation.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession } from '#support/servers/server.ts'
 import { readMeta, readPageMeta } from '#support/display/socket-display.ts'
@@ -112,7 +112,7 @@ t.test('What is wrong with the extension is said over its picture, and on the ho
   })
 
   await t.test('who only looks is told nothing of it', async t => {
-    const { body: link } = await ask(server, `/sessions/${session.id}/shares`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ mode: 'view' }) })
+    const { body: link } = await ask(server, `/sessions/${session.id}/shares`, { method: 'POST', body: { mode: 'view' } })
     t.match(await ask(server, problemsOf(session, await readPageMeta(link.url, 'token'))), { status: 403, body: { code: 'EX10_FORBIDDEN' } })
     t.match(await ask(server, problemsOf(session, 'x')), { status: 404 }, 'nor who has no token')
   })

@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t from 'tap'
 import type { Problem } from '#schemas/problem.ts'
-import type { SessionView } from '#schemas/session.ts'
 import { zip } from '#support/code/archives.ts'
 import { openDevTools } from '#support/display/devtools.ts'
 import type { Waited } from '#support/code/session-extension.ts'
+import { read } from '#support/servers/client.ts'
 import { serve } from '#support/servers/creation.ts'
 import { createSession, eventually, pushCode } from '#support/servers/server.ts'
 
@@ -49,11 +49,11 @@ async function bringIn (wanted: Record<string, string>): Promise<Waited> {
 
 const edit = (path: string, from: string, to: string) => replace({ ...files, [path]: files[path]!.replace(from, to) })
 
-const problems = async (): Promise<Problem[]> => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).problems
+const problems = async (): Promise<Problem[]> => (await read(server, '/sessions/:id', { id: session.id })).problems
 
 /** The last that builds and installations have printed. */
 async function log (): Promise<string> {
-  const { lines } = await (await fetch(`${server.url}/sessions/${session.id}/logs?source=dev-server&tail=60`)).json() as { lines: string[] }
+  const { lines } = await read(server, '/sessions/:id/logs', { id: session.id, source: 'dev-server', tail: 60 })
   return lines.join('\n')
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Value } from '@sinclair/typebox/value'
 import t, { type Test } from 'tap'
 import { ErrorReply } from '#schemas/common.ts'
+import { read } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { INSPECTED } from '#support/servers/inspector.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -58,8 +59,8 @@ t.test('requests that no client would send are answered in the one form or not a
       t.strictSame([...answers.map(({ status }) => status), rest], [...request.answers, ''], request.name)
       for (const answer of answers) assertForm(t, answer, request.name)
     })
-    t.match(await (await fetch(`${server.url}/health`)).json(), { status: 'ok', sessions: 1 }, 'no session was made')
-    t.match(await (await fetch(`${server.url}/sessions/${id}`)).json(), { state: 'ready', health: 'ok', version: 0 }, 'nor ended, nor changed')
+    t.match(await read(server, '/health'), { status: 'ok', sessions: 1 }, 'no session was made')
+    t.match(await read(server, '/sessions/:id', { id }), { state: 'ready', health: 'ok', version: 0 }, 'nor ended, nor changed')
     t.ok(requests.length >= 200)
     tally(t, 'raw HTTP requests', requests.length)
   })

@@ -1,9 +1,10 @@
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { CodeUpdate } from '#schemas/code-update.ts'
 import { ErrorReply } from '#schemas/common.ts'
 import { NewSession } from '#schemas/session.ts'
+import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, listSessions, serve } from '#support/servers/creation.ts'
 import { INSPECTED } from '#support/servers/inspector.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -42,20 +43,9 @@ t.test('whatever is sent as JSON, or as a query, gets a declared answer, does no
   const seen = new Map<string, number>()
   let accepted = 0
 
-  async function ask (method: 'GET' | 'POST', path: string, body?: string | Buffer): Promise<{ status: number, text: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ status: number, text: string }>()
-    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const asked = request(server.url + path, { method, agent, headers }, response => {
-      let text = ''
-      response.on('data', chunk => { text += chunk }).on('error', reject).on('end', () => resolve({ status: response.statusCode ?? 0, text }))
-    })
-    asked.on('error', reject).end(body)
-    return promise
-  }
-
   /** Asks, and notes what breaks a rule; `isValid` says whether the schema takes it. */
   async function check (method: 'GET' | 'POST', path: string, route: string, body: string | Buffer | undefined, isValid: boolean): Promise<void> {
-    const { status, text } = await ask(method, path, body)
+    const { status, text } = await ask(server, path, { method, body, agent, headers: body === undefined ? {} : { 'content-type': 'application/json' } })
     const { code = '' } = parse(text) as { code?: string } ?? {}
     const key = `${method} ${route} ${status} ${code}`
     seen.set(key, (seen.get(key) ?? 0) + 1)

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
+import { read } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { INSPECTED, setForward } from '#support/servers/inspector.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
@@ -31,7 +32,7 @@ t.test('a client that asks for a session and reads nothing for ten seconds gets 
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
   const startedAt = performance.now()
   socket.write(get('/openapi.json').repeat(900) + get('/createSession'))
-  const sessions = async () => (await (await fetch(`${server.url}/health`)).json() as { sessions: number }).sessions
+  const sessions = async () => (await read(server, '/health')).sessions
   await eventually('it is being made', async () => await sessions() === 1)
   await eventually('it is undone', async () => await sessions() === 0, 30_000)
   t.ok(performance.now() - startedAt > 10_000, 'not before')
@@ -104,7 +105,7 @@ echo last`
   const server = await serve(t, withPrograms(t, { Xvfb: 'echo 10 >&3; exec 3>&- sleep infinity', xpra: `${hostile}\nexec ${lightDisplay().EX10_SESSION_PATH}/xpra "$@"` }))
   const session = await createSession(server)
   const lines = await eventually('all of it', async () => {
-    const { lines } = await (await fetch(`${server.url}/sessions/${session.id}/logs?source=xpra&tail=5000`)).json() as { lines: string[] }
+    const { lines } = await read(server, '/sessions/:id/logs', { id: session.id, source: 'xpra', tail: 5000 })
     return lines.some(line => line.endsWith('last')) ? lines : undefined
   })
   const after = (line = '') => line.replace(/^\S+ \S+ {1,2}/, '') // the logger's time

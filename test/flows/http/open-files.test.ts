@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { json } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { ask } from '#support/servers/client.ts'
 import { listSessions, listStates, serve } from '#support/servers/creation.ts'
 import { assertSurvived } from '#support/servers/ending.ts'
 import { pastEvents } from '#support/servers/events.ts'
@@ -21,28 +20,23 @@ const MANY = 4096
 function lasting (t: Test, server: Server) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => agent.destroy())
-  return async (path: string, method = 'GET') => {
-    const asked = request(`${server.url}${path}`, { agent, method })
-    asked.end()
-    const [answer] = await once(asked, 'response')
-    return { status: answer.statusCode as number, retryAfter: answer.headers['retry-after'], body: await json(answer) as any }
-  }
+  return (path: string, method = 'GET') => ask(server, path, { method, agent })
 }
 
 t.test('a server that can open no file refuses what it cannot do, harms no session, and works again as soon as it can', { timeout: 280_000 }, async t => {
   const server = await serve(t, lightDisplay())
   const [kept, other] = [await createSession(server), await createSession(server)]
-  const ask = lasting(t, server)
-  t.equal((await ask('/health')).status, 200)
+  const askAgain = lasting(t, server)
+  t.equal((await askAgain('/health')).status, 200)
   mayOpen(server, 3)
-  t.match(await ask('/createSession'), { status: 503, retryAfter: '10', body: { code: 'EX10_OVERLOADED' } }, 'a creation is told why, and when to come again')
-  t.match(await ask('/health'), { status: 200, body: { sessions: 2 } }, 'who is connected is served, and the refused one has no slot')
-  t.ok((await ask(`/session/${other.id}`, 'DELETE')).status >= 500, 'a session cannot be ended')
+  t.match(await askAgain('/createSession'), { status: 503, headers: { 'retry-after': '10' }, body: { code: 'EX10_OVERLOADED' } }, 'a creation is told why, and when to come again')
+  t.match(await askAgain('/health'), { status: 200, body: { sessions: 2 } }, 'who is connected is served, and the refused one has no slot')
+  t.ok((await askAgain(`/session/${other.id}`, 'DELETE')).status >= 500, 'a session cannot be ended')
   await delay(25_000) // each program is asked every 5 s, and killed when it is silent three times
   mayOpen(server, MANY)
   await eventually('rules that can be read again', async () => (await fetch(`${server.url}/ready`)).ok)
   t.strictSame((await pastEvents(server, kept.id)).map(({ type }) => type).filter(type => !type.startsWith('firewall-')), ['ready'], 'no program of the session was taken for dead')
-  t.match((await ask(`/sessions/${kept.id}`)).body, { state: 'ready', health: 'ok' })
+  t.match((await askAgain(`/sessions/${kept.id}`)).body, { state: 'ready', health: 'ok' })
   t.equal((await endSession(server, other.id)).status, 200, 'now the session can be ended')
   t.match(await (await pushCode(server, { sessionId: kept.id, filePath: 'x.js', content: 'x' })).json(), { success: true, version: 1 })
   await endSession(server, (await createSession(server)).id)

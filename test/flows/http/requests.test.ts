@@ -1,8 +1,8 @@
-import { request } from 'node:http'
 import { Value } from '@sinclair/typebox/value'
 import t, { type Test } from 'tap'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { ProgressLine } from '#schemas/progress.ts'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, listSessions, serve } from '#support/servers/creation.ts'
 import { openEvents, refusalOf } from '#support/servers/event-socket.ts'
 import { pastEvents } from '#support/servers/events.ts'
@@ -12,20 +12,8 @@ import { createSession, endSession, eventually, readLines, type Server } from '#
 const UNKNOWN = '0123456789abcdef0123456789abcdef'
 const EDITOR = 'https://editor.example'
 
-/** Sends headers that fetch would not: Host, Origin, Sec-Fetch-Site. Reads no further than it must. */
-async function ask (server: Server, method: string, path: string, headers: Record<string, string> = {}, body?: string) {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number, headers: Record<string, unknown>, body: string }>()
-  const asked = request(server.url + path, { method, headers: { ...headers, ...(body && { 'content-type': 'application/json' }) } }, async response => {
-    let text = ''
-    for await (const chunk of response) text += chunk
-    resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-  })
-  asked.on('error', reject).end(body)
-  return promise
-}
-
 async function assertNothingMade (t: Test, server: Server, sessions: number) {
-  t.match(await (await fetch(`${server.url}/health`)).json(), { sessions }, 'no slot was taken')
+  t.match(await read(server, '/health'), { sessions }, 'no slot was taken')
   t.equal((await listSessions(server)).length, sessions, 'no session was made')
 }
 
@@ -45,26 +33,26 @@ t.test('the HTTP contract, on one server with one session', async t => {
   const server = await serve(t, { EX10_ORIGINS: `${EDITOR}, http://localhost:5173` })
 
   await t.test('what asks for no session makes none', async t => {
-    t.equal((await ask(server, 'HEAD', '/createSession')).status, 404, 'a link checker\'s HEAD')
+    t.equal((await ask(server, '/createSession', { method: 'HEAD' })).status, 404, 'a link checker\'s HEAD')
     for (const [name, value] of [['sec-purpose', 'prefetch'], ['sec-purpose', 'prefetch;prerender'], ['purpose', 'prefetch'], ['x-moz', 'prefetch']] as const) {
-      const refused = await ask(server, 'GET', '/createSession', { [name]: value })
-      t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 403, body: { code: 'EX10_PREFETCH_REFUSED' } }, `${name}: ${value}`)
+      const refused = await ask(server, '/createSession', { headers: { [name]: value } })
+      t.match(refused, { status: 403, body: { code: 'EX10_PREFETCH_REFUSED' } }, `${name}: ${value}`)
     }
     const table: [string, string][] = [['nope=1', 'nope'], ['width=abc', 'width'], ['width=319', 'width'], ['width=3841', 'width'], ['height=1e9', 'height'], ['width=1.5', 'width'], ['width=', 'width']]
     for (const [query, field] of table) {
-      const refused = await ask(server, 'GET', `/createSession?${query}`)
-      t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 400, body: { success: false, code: 'EX10_BAD_REQUEST', details: { field } } }, query)
+      const refused = await ask(server, `/createSession?${query}`)
+      t.match(refused, { status: 400, body: { success: false, code: 'EX10_BAD_REQUEST', details: { field } } }, query)
     }
     for (const [body, field] of [['{"width":"1280"}', 'width'], ['{"nope":1}', 'nope'], ['{"template":5}', 'template'], ['{"width":true}', 'width']] as const) {
-      const refused = await ask(server, 'POST', '/sessions', {}, body)
-      t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 400, body: { code: 'EX10_BAD_REQUEST', details: { field } } }, body)
+      const refused = await ask(server, '/sessions', { method: 'POST', body })
+      t.match(refused, { status: 400, body: { code: 'EX10_BAD_REQUEST', details: { field } } }, body)
     }
     for (const template of ['nope', '../vanilla', '__proto__', 'VANILLA']) {
-      const refused = await ask(server, 'GET', `/createSession?template=${encodeURIComponent(template)}`)
+      const refused = await ask(server, `/createSession?template=${encodeURIComponent(template)}`)
       t.equal(refused.status, 400, template)
-      t.match(JSON.parse(refused.body), { code: 'EX10_UNKNOWN_TEMPLATE', message: /vanilla/, details: { templates: ['project', 'react', 'typescript', 'vanilla'] } }, 'the known ones are listed')
+      t.match(refused.body, { code: 'EX10_UNKNOWN_TEMPLATE', message: /vanilla/, details: { templates: ['project', 'react', 'typescript', 'vanilla'] } }, 'the known ones are listed')
     }
-    t.equal((await ask(server, 'POST', '/sessions', {}, JSON.stringify({ template: 'x'.repeat(21 * 1024 * 1024) }))).status, 413)
+    t.equal((await ask(server, '/sessions', { method: 'POST', body: { template: 'x'.repeat(21 * 1024 * 1024) } })).status, 413)
     await assertNothingMade(t, server, 0)
   })
 
@@ -89,8 +77,8 @@ t.test('the HTTP contract, on one server with one session', async t => {
     ]
     for (const [method, path, body] of changes) {
       for (const headers of foreign) {
-        const refused = await ask(server, method, path, headers, body)
-        t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 403, body: { code: 'EX10_ORIGIN_REFUSED' } }, `${method} ${path} ${JSON.stringify(headers)}`)
+        const refused = await ask(server, path, { method, headers, body })
+        t.match(refused, { status: 403, body: { code: 'EX10_ORIGIN_REFUSED' } }, `${method} ${path} ${JSON.stringify(headers)}`)
       }
     }
     t.match(await listSessions(server), [{ id, state: 'ready', version: 0 }], 'the session is as it was')
@@ -100,27 +88,27 @@ t.test('the HTTP contract, on one server with one session', async t => {
   await t.test('a page of ours, a typed address and a page on the list may', async t => {
     const welcome: Record<string, string>[] = [{ 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'none' }, { origin: server.url, 'sec-fetch-site': 'same-origin' }, { origin: EDITOR, 'sec-fetch-site': 'cross-site' }]
     for (const headers of welcome) {
-      const answer = await ask(server, 'POST', '/updateCode', headers, changes.at(-1)![2])
+      const answer = await ask(server, '/updateCode', { method: 'POST', headers, body: changes.at(-1)![2] })
       t.equal(answer.status, 200, JSON.stringify(headers))
       t.equal(answer.headers['access-control-allow-origin'], headers.origin === EDITOR ? EDITOR : undefined, 'and only the page on the list reads the answer across origins')
-      t.equal((await ask(server, 'DELETE', `/session/${UNKNOWN}`, headers)).status, 404)
-      t.equal((await ask(server, 'GET', '/createSession?template=nope', headers)).status, 400, 'it would have created')
+      t.equal((await ask(server, `/session/${UNKNOWN}`, { method: 'DELETE', headers })).status, 404)
+      t.equal((await ask(server, '/createSession?template=nope', { headers })).status, 400, 'it would have created')
     }
-    const preflight = await ask(server, 'OPTIONS', '/updateCode', { origin: EDITOR, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' })
+    const preflight = await ask(server, '/updateCode', { method: 'OPTIONS', headers: { origin: EDITOR, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' } })
     t.match(preflight, { status: 204, headers: { 'access-control-allow-origin': EDITOR, 'access-control-allow-headers': /content-type/ } })
-    const foreign = await ask(server, 'OPTIONS', '/updateCode', { origin: 'https://evil.example', 'access-control-request-method': 'POST' })
+    const foreign = await ask(server, '/updateCode', { method: 'OPTIONS', headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' } })
     t.equal(foreign.headers['access-control-allow-origin'], undefined)
-    const refused = await ask(server, 'GET', `/sessions/${UNKNOWN}`, { origin: EDITOR })
+    const refused = await ask(server, `/sessions/${UNKNOWN}`, { headers: { origin: EDITOR } })
     t.match(refused, { status: 404, headers: { 'access-control-allow-origin': EDITOR } }, 'it reads refusals, too')
   })
 
   await t.test('a host name that was pointed here is not answered', async t => {
     const port = new URL(server.url).port
     for (const path of ['/health', '/sessions', `/session/${id}/`, `/session/${id}/index.html`, '/createSession', '/openapi.json', '/docs', '/nothing']) {
-      const refused = await ask(server, 'GET', path, { host: `evil.example:${port}` })
-      t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 421, body: { code: 'EX10_UNKNOWN_HOST' } }, path)
+      const refused = await ask(server, path, { headers: { host: `evil.example:${port}` } })
+      t.match(refused, { status: 421, body: { code: 'EX10_UNKNOWN_HOST' } }, path)
     }
-    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) t.equal((await ask(server, 'GET', '/sessions', { host })).status, 200, host)
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) t.equal((await ask(server, '/sessions', { headers: { host } })).status, 200, host)
   })
 
   await t.test('an id that is unknown or malformed gets the same 404 on every route', async t => {
@@ -133,9 +121,9 @@ t.test('the HTTP contract, on one server with one session', async t => {
     const body = { success: false, code: 'EX10_SESSION_NOT_FOUND', message: 'No such session', statusCode: 404 }
     for (const wrong of [UNKNOWN, 'abc', id.toUpperCase().replace(/^[0-9]+$/, 'A'), `${id}0`, id.slice(1), '%00', '%ff', '%E0%A4%A', `${id}%00`, 'a'.repeat(200), '-1', '__proto__']) {
       for (const [method, path, sent] of routes(wrong)) {
-        const answer = await ask(server, method, path, {}, sent)
+        const answer = await ask(server, path, { method, body: sent })
         t.equal(answer.status, 404, `${method} ${path.slice(0, 60)}`)
-        t.strictSame(answer.body.startsWith('{') ? JSON.parse(answer.body) : answer.body, body, `${method} ${path.slice(0, 60)}`)
+        t.strictSame(answer.body, body, `${method} ${path.slice(0, 60)}`)
       }
     }
   })
@@ -143,7 +131,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
   await t.test('a session is shown, listed, and its page found', async t => {
     // what was pushed before may still be on its way into the browser: until then, no clock runs
     const shown = await eventually('a session at rest', async () => {
-      const shown = await (await fetch(`${server.url}/sessions/${id}`)).json() as { expiresAt?: string, idleMs: number }
+      const shown = await read(server, '/sessions/:id', { id })
       return shown.expiresAt === undefined ? undefined : shown
     }, 30_000)
     t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/, idleMs: Number, expiresAt: /^\d{4}-.*Z$/, expiresBecause: 'idle' })
@@ -152,24 +140,24 @@ t.test('the HTTP contract, on one server with one session', async t => {
     for (const secret of [account.name, account.home, 'uid', 'pid', 'ort"']) t.notMatch(JSON.stringify(told), secret, `nothing of the machine: ${secret}`)
     t.strictSame(Object.values(told).filter(value => [account.uid, slot.displayPort, slot.devServerPort, slot.devToolsPort].includes(Number(value))), [])
     const { idleMs, expiresAt, ...rest } = shown // time goes on
-    t.match(await (await fetch(`${server.url}/sessions`)).json(), { sessions: [{ ...rest, idleMs: Number, expiresAt: String }] })
+    t.match(await read(server, '/sessions'), { sessions: [{ ...rest, idleMs: Number, expiresAt: String }] })
     for (const path of [`/session/${id}`, `/session/${id}/`]) {
-      t.match(await ask(server, 'GET', path), { status: 302, headers: { location: `/session/${id}/index.html` } }, path)
+      t.match(await ask(server, path), { status: 302, headers: { location: `/session/${id}/index.html` } }, path)
     }
-    t.match(await ask(server, 'GET', `/session/${id}/index.html`), { status: 200, headers: { 'content-type': /^text\/html/ } })
+    t.match(await ask(server, `/session/${id}/index.html`), { status: 200, headers: { 'content-type': /^text\/html/ } })
   })
 
   await t.test('the last lines of each part of a session can be read', async t => {
     for (const source of ['dev-server', 'xpra', 'browser']) {
-      const { source: told, lines } = await (await fetch(`${server.url}/sessions/${id}/logs?source=${source}&tail=2`)).json() as { source: string, lines: string[] }
+      const { source: told, lines } = await read(server, '/sessions/:id/logs', { id, source, tail: 2 })
       t.equal(told, source)
       t.ok(lines.length > 0 && lines.length <= 2 && lines.every(line => typeof line === 'string'), `${source}: at most as many as were asked for`)
     }
-    const all = await (await fetch(`${server.url}/sessions/${id}/logs?source=xpra`)).json() as { lines: string[] }
+    const all = await read(server, '/sessions/:id/logs', { id, source: 'xpra' })
     t.ok(all.lines.length > 2, 'without a number there are more')
     for (const [query, field] of [['', 'source'], ['source=init', 'source'], ['source=../events', 'source'], ['source=xpra&tail=0', 'tail'], ['source=xpra&tail=x', 'tail'], ['source=xpra&tail=5001', 'tail'], ['source=xpra&nope=1', 'nope']] as const) {
-      const refused = await ask(server, 'GET', `/sessions/${id}/logs?${query}`)
-      t.match({ status: refused.status, body: JSON.parse(refused.body) }, { status: 400, body: { code: 'EX10_BAD_REQUEST', details: { field } } }, query)
+      const refused = await ask(server, `/sessions/${id}/logs?${query}`)
+      t.match(refused, { status: 400, body: { code: 'EX10_BAD_REQUEST', details: { field } } }, query)
     }
   })
 
@@ -188,10 +176,10 @@ t.test('the HTTP contract, on one server with one session', async t => {
   })
 
   await t.test('an operator reads how the server is, and what confines sessions', async t => {
-    const health = await (await fetch(`${server.url}/health`)).json() as { isolation: { namespaces: string[] } }
+    const health = await read(server, '/health')
     t.match(health, { status: 'ok', version: /^\d+\.\d+\.\d+/, instance: server.instance, sessions: 1, isolation: { firewall: 'nftables', cgroup: /^(v1|v2|none)$/, limits: Array } })
     t.strictSame(health.isolation.namespaces.toSorted(), ['ipc', 'mount', 'pid', 'uts'])
-    t.strictSame(await (await fetch(`${server.url}/ready`)).json(), { ready: true })
+    t.strictSame(await read(server, '/ready'), { ready: true })
   })
 
   await t.test('the API describes itself', async t => {
@@ -207,8 +195,8 @@ t.test('the HTTP contract, on one server with one session', async t => {
     for (const [, ref] of refs) {
       t.ok(ref!.split('/').reduce<any>((part, key) => part?.[key], document), `${ref} is there`)
     }
-    t.match(await ask(server, 'GET', '/docs'), { status: 200, headers: { 'content-type': /^text\/html/ } })
-    t.match(JSON.parse((await ask(server, 'GET', '/nothing')).body), { success: false, code: 'EX10_NOT_FOUND', statusCode: 404 })
+    t.match(await ask(server, '/docs'), { status: 200, headers: { 'content-type': /^text\/html/ } })
+    t.match((await ask(server, '/nothing')).body, { success: false, code: 'EX10_NOT_FOUND', statusCode: 404 })
   })
 
   await t.test('events come by a WebSocket, too: what is a line there is a message here', async t => {
@@ -216,7 +204,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
     t.strictSame(await past.closed, [1000, ''], 'after the past, it is closed')
     t.strictSame((await pastEvents(server, id)).slice(0, past.events.length), past.events)
     const [known, more] = [past.events.length, await openEvents(t, server, id, { headers: { origin: EDITOR } })]
-    t.equal((await ask(server, 'POST', '/updateCode', {}, changes.at(-1)![2])).status, 200)
+    t.equal((await ask(server, '/updateCode', { method: 'POST', body: changes.at(-1)![2] })).status, 200)
     await eventually('what happens then', () => more.events.slice(known).some(({ type }) => type === 'pushed'))
     more.socket.send('hello')
     t.strictSame(await more.closed, [1008, 'this socket only sends'])
@@ -237,8 +225,8 @@ t.test('the HTTP contract, on one server with one session', async t => {
     t.strictSame(await closed, [1000, ''], 'a reader of its events hears of the end, and nothing after it')
     t.match(events.at(-1), { type: 'ended', reason: 'deleted' })
     for (const [method, path] of [['GET', `/session/${id}/index.html`], ['DELETE', `/session/${id}`], ['GET', `/sessions/${id}`], ['GET', `/session/${id}/state`], ['GET', `/session/${id}/problems`]] as const) {
-      const answer = await ask(server, method, path)
-      t.match({ status: answer.status, body: JSON.parse(answer.body) }, { status: 404, body: { code: 'EX10_SESSION_NOT_FOUND', message: 'No such session' } }, `${method} ${path}`)
+      const answer = await ask(server, path, { method })
+      t.match(answer, { status: 404, body: { code: 'EX10_SESSION_NOT_FOUND', message: 'No such session' } }, `${method} ${path}`)
     }
     t.strictSame(await listSessions(server), [])
   })
@@ -249,8 +237,8 @@ t.test('when there are as many sessions as there may be, a creation is refused b
   const server = await serve(t, { EX10_SLOTS: '1' })
   const session = await createSession(server)
   for (const [method, path] of [['GET', '/createSession'], ['POST', '/sessions'], ['GET', '/ready']] as const) {
-    const refused = await ask(server, method, path)
-    t.match({ ...refused, body: JSON.parse(refused.body) }, { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { success: false, code: 'EX10_TOO_MANY_SESSIONS' } }, `${method} ${path}`)
+    const refused = await ask(server, path, { method })
+    t.match(refused, { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { success: false, code: 'EX10_TOO_MANY_SESSIONS' } }, `${method} ${path}`)
   }
   t.equal((await endSession(server, session.id)).status, 200)
   t.equal((await fetch(`${server.url}/ready`)).status, 200, 'and when one is free, it may')

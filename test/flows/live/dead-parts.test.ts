@@ -3,9 +3,9 @@ import { renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import type { SessionView } from '#schemas/session.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside, readFacts } from '#support/sandbox.ts'
+import { read } from '#support/servers/client.ts'
 import { refusalOf, serve } from '#support/servers/creation.ts'
 import { createSession, endSession, eventually, placeOf, pushCode, testEnv } from '#support/servers/server.ts'
 
@@ -13,7 +13,7 @@ t.test('a session whose parts are dead or lie harms nobody but itself', async t 
   const server = await serve(t)
   const session = await createSession(server)
   const services = `${server.dataDir}/sessions/${session.id}/services`
-  const health = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { health: string }).health
+  const health = async () => (await read(server, '/sessions/:id', { id: session.id })).health
 
   await t.test('without its Xpra, its pages are a clear error, and the server goes on', async t => {
     t.equal((await fetch(`${session.url}Status`)).status !== 502, true, 'before, Xpra answers')
@@ -51,7 +51,7 @@ t.test('a session whose parts are dead or lie harms nobody but itself', async t 
     execFileSync('s6-svc', ['-k', `${services}/browser`])
     const pushed = await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: 'self.token = 1' })
     t.equal(pushed.status, 200)
-    const problems = async () => (await (await fetch(`${server.url}/sessions/${session.id}`)).json() as SessionView).problems
+    const problems = async () => (await read(server, '/sessions/:id', { id: session.id })).problems
     await eventually('the problem', async () => (await problems()).length > 0, 60_000)
     t.strictSame(await problems(), [{ kind: 'not-reloaded', message: 'The code was written, but could not be built or reloaded: push again' }])
   })

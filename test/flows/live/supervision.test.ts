@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { PROFILE_DIR } from '#domain/programs/display.ts'
 import type { SessionView } from '#schemas/session.ts'
-
 import { openDevTools, type DevTools } from '#support/display/devtools.ts'
 import { refusalOf } from '#support/servers/event-socket.ts'
 import { nextEvent, pastEvents, type SessionEvent } from '#support/servers/events.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { inside, type Inside } from '#support/sandbox.ts'
+import { read } from '#support/servers/client.ts'
 import { listSessions, serve } from '#support/servers/creation.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 import { launchViewer, openDisplay, showsPicture } from '#support/display/viewer.ts'
@@ -25,7 +25,7 @@ async function keptBy (devTools: DevTools): Promise<unknown> {
 }
 
 async function healthOf (server: Server, { id }: CreatedSession): Promise<string> {
-  return (await (await fetch(`${server.url}/sessions/${id}`)).json() as { health: string }).health
+  return (await read(server, '/sessions/:id', { id })).health
 }
 
 async function becomesWell (server: Server, session: CreatedSession): Promise<void> {

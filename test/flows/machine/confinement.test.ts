@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import t from 'tap'
 import { processesOf } from '#system/kernel/processes.ts'
+import { read } from '#support/servers/client.ts'
 import { serve } from '#support/servers/creation.ts'
 import { createSession, pushCode, TEST_DATA } from '#support/servers/server.ts'
 import { firstLine, inside, jsonOf, outcomeOf, pythonArgv, start, type Inside } from '#support/sandbox.ts'
@@ -162,7 +163,7 @@ t.test('a session can reach nothing of another session or of the server, and can
     t.equal(half.stdout, 'all taken\n', 'control: what is within the limit can be had')
     const after = await processesOf(b.facts.account.uid)
     t.strictSame(services.filter(pid => !after.includes(pid)), [], 'the neighbour\'s services are the same processes')
-    for (const { id } of sessions) t.equal((await (await fetch(`${server.url}/sessions/${id}`)).json() as { state: string }).state, 'ready', 'and both sessions are there')
+    for (const { id } of sessions) t.equal((await read(server, '/sessions/:id', { id })).state, 'ready', 'and both sessions are there')
   })
 })
 

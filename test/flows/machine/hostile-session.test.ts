@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { PROGRAM_NAMES } from '#domain/programs/programs.ts'
 import { atOnce } from '#support/servers/at-once.ts'
 import { auditFromServer, auditFromTerminal, CLEAN } from '#support/servers/audit.ts'
+import { read } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { pastEvents } from '#support/servers/events.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -99,7 +100,7 @@ t.test('a session that kills all that it may is well again, and one that goes on
     return names.includes('xvfb') && names
   }, 60_000)
   t.comment(`given up: ${givenUp}; the server had ${Math.round(100 * (costOf(server.child.pid!).cpu - cpuBefore) / (performance.now() - startedAt) * 1000)} % of a core meanwhile`)
-  t.equal((await (await fetch(`${server.url}/sessions/${session.id}`)).json() as { health: string }).health, 'degraded')
+  t.equal((await read(server, '/sessions/:id', { id: session.id })).health, 'degraded')
   t.comment(`DELETE ${await assertEnds(t, server, session, 'a crash loop')} ms`)
   tally(t, 'faults', 1)
   await assertNothingLeft(t, server)

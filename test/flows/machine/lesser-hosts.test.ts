@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { rmSync, symlinkSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { read } from '#support/servers/client.ts'
 import { next, refusalOf, serve } from '#support/servers/creation.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside } from '#support/sandbox.ts'
@@ -12,7 +13,7 @@ const NO_LANDLOCK = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-landlock.
 
 const NO_NF_TABLES = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-nf-tables.py']
 
-const isolationOf = async (server: Server) => (await (await fetch(`${server.url}/health`)).json() as { isolation: object }).isolation
+const isolationOf = async (server: Server) => (await read(server, '/health')).isolation
 
 async function works (t: Test, server: Server): Promise<void> {
   const session = await createSession(server)

@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
-import { as, ask, keysCommand } from '#support/access/keys.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { createSession, endSession, eventually, NODE_COMPILE_CACHE, type Server } from '#support/servers/server.ts'
 import { openSocket, socketDisplay } from '#support/display/socket-display.ts'
@@ -166,10 +167,10 @@ t.test('sessions are counted, now, since the start, and by day over starts', asy
 t.test('the audit log says who did what, and tells when one of its entries was changed or taken out', async t => {
   const { server, ada, anna } = await serveTeam(t)
   const { id } = await createSession(anna)
-  const push = (user: Server) => ask(user, '/updateCode', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ sessionId: id, filePath: 'a.js', content: '' }) })
+  const push = (user: Server) => ask(user, '/updateCode', { method: 'POST', body: { sessionId: id, filePath: 'a.js', content: '' } })
   for (const user of [anna, ada]) t.strictSame([(await ask(user, `/session/${id}/index.html`)).status, (await push(user)).status], [200, 200])
   await endSession(anna, id)
-  const made = await ask(ada, '/admin/keys', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"user":"eve"}' })
+  const made = await ask(ada, '/admin/keys', { method: 'POST', body: { user: 'eve' } })
   await ask(ada, `/admin/keys/${made.body.id}`, { method: 'DELETE' })
   const log = async (query = '') => (await ask(ada, `/admin/audit-log${query}`)).body
   const { entries, head } = await log()

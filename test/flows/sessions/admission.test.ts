@@ -5,6 +5,7 @@ import { buildApp } from '#app.ts'
 import { readConfig } from '#config.ts'
 import { ProgressLine } from '#schemas/progress.ts'
 import { auditFromServer, CLEAN } from '#support/servers/audit.ts'
+import { ask, read } from '#support/servers/client.ts'
 import { assertEndsClean, beginCreation, listSessions, listStates, next, serve, type Creation } from '#support/servers/creation.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -14,7 +15,7 @@ import { readMeta } from '#support/display/socket-display.ts'
 interface Refusal { status: number, retryAfter: string | null, code: string }
 
 /** Asks for a session: its id, or how it was refused. */
-async function ask (server: Server): Promise<string | Refusal> {
+async function askForSession (server: Server): Promise<string | Refusal> {
   const response = await fetch(`${server.url}/createSession`)
   if (!response.ok) return { status: response.status, retryAfter: response.headers.get('retry-after'), code: (await response.json() as { code: string }).code }
   const last = (await Array.fromAsync(readLines(response))).at(-1)!
@@ -23,16 +24,12 @@ async function ask (server: Server): Promise<string | Refusal> {
 
 /** Of so many at once, as many are made as may be, and all others are refused in this way. */
 async function assertMade (t: Test, server: Server, asked: number, made: number, refusal: Refusal): Promise<string[]> {
-  const answers = await Promise.all(Array.from({ length: asked }, () => ask(server)))
+  const answers = await Promise.all(Array.from({ length: asked }, () => askForSession(server)))
   const ids = answers.filter(answer => typeof answer === 'string')
   t.equal(ids.length, made, `of ${asked} at once, ${made} are made`)
   t.strictSame(answers.filter(answer => typeof answer !== 'string'), Array(asked - made).fill(refusal), 'all others hear why not, and when to come again')
   t.equal((await listSessions(server)).length, made)
   return ids
-}
-
-async function healthOf (server: Server): Promise<{ sessions: number, waiting: number }> {
-  return await (await fetch(`${server.url}/health`)).json() as { sessions: number, waiting: number }
 }
 
 /** Reads until it is told this position. */
@@ -51,9 +48,9 @@ for (const [setting, refusal] of [['EX10_MAX_SESSIONS_PER_USER', USERS_LIMIT], [
   t.test(`of 50 creations at once, exactly as many are made as ${setting} says, and as many again after they ended`, async t => {
     const server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '12', [setting]: '10' })
     const ids = await assertMade(t, server, 50, 10, refusal)
-    t.match(await (await fetch(`${server.url}/ready`)).json(), setting === 'EX10_MAX_SESSIONS' ? { statusCode: 503, code: TOTAL_LIMIT.code } : { ready: true })
+    t.match((await ask(server, '/ready')).body, setting === 'EX10_MAX_SESSIONS' ? { statusCode: 503, code: TOTAL_LIMIT.code } : { ready: true })
     for (const id of ids.slice(0, 3)) t.equal((await endSession(server, id)).status, 200)
-    const answers = await Promise.all(Array.from({ length: 6 }, () => ask(server)))
+    const answers = await Promise.all(Array.from({ length: 6 }, () => askForSession(server)))
     t.equal(answers.filter(answer => typeof answer === 'string').length, 3, 'three ended, three may come')
     await assertEndsClean(t, server)
   })
@@ -61,21 +58,21 @@ for (const [setting, refusal] of [['EX10_MAX_SESSIONS_PER_USER', USERS_LIMIT], [
 
 t.test('creations that fail, clients that go away, and a server that is killed take no place with them', async t => {
   let server = await serve(t, { ...lightDisplay(), EX10_MAX_SESSIONS_PER_USER: '3', EX10_FAILPOINT: 'firewall:after:throw' })
-  await t.rejects(ask(server), /EX10_STEP_FAILED/)
+  await t.rejects(askForSession(server), /EX10_STEP_FAILED/)
   for (const step of ['user', 'sandbox', 'display']) {
     const creation = await beginCreation(server)
     await creation.until(step)
     creation.leave()
   }
-  await eventually('an end of them all', async () => (await healthOf(server)).sessions === 0, 60_000)
+  await eventually('an end of them all', async () => (await read(server, '/health')).sessions === 0, 60_000)
   await assertMade(t, server, 5, 3, USERS_LIMIT)
   await server.stop('SIGKILL')
   server.env.EX10_FAILPOINT = ''
   server = await next(t, server)
-  t.strictSame(await ask(server), USERS_LIMIT, 'sessions that live on have their places')
+  t.strictSame(await askForSession(server), USERS_LIMIT, 'sessions that live on have their places')
   t.equal((await endSession(server, (await listSessions(server))[0]!.id)).status, 200)
-  t.type(await ask(server), 'string')
-  t.strictSame(await ask(server), USERS_LIMIT)
+  t.type(await askForSession(server), 'string')
+  t.strictSame(await askForSession(server), USERS_LIMIT)
   await assertEndsClean(t, server)
 })
 
@@ -86,8 +83,8 @@ t.test('a creation that waits reads where it stands, has its turn when a session
   t.match(await impatient.next(), { status: 'queued', data: { position: 1, etaMs: null } }, 'at once, and nothing is known yet of how long it may take')
   const patient = await beginCreation(server)
   t.match(await patient.next(), { status: 'queued', data: { position: 2 } })
-  t.strictSame(await ask(server), { ...TOTAL_LIMIT, code: 'EX10_QUEUE_FULL' }, 'as many wait as may')
-  t.match(await healthOf(server), { sessions: 1, waiting: 2 })
+  t.strictSame(await askForSession(server), { ...TOTAL_LIMIT, code: 'EX10_QUEUE_FULL' }, 'as many wait as may')
+  t.match(await read(server, '/health'), { sessions: 1, waiting: 2 })
   t.strictSame((await listSessions(server)).map(({ id }) => id), [first.id], 'who waits has no session')
   t.strictSame(await auditFromServer(server), CLEAN)
 
@@ -96,7 +93,7 @@ t.test('a creation that waits reads where it stands, has its turn when a session
   t.ok(performance.now() - startedAt < 10_000, 'it is told again every 5 s: once, before it would be twice')
   impatient.leave()
   await untilPosition(patient, 1)
-  t.equal((await healthOf(server)).waiting, 1)
+  t.equal((await read(server, '/health')).waiting, 1)
 
   t.equal((await endSession(server, first.id)).status, 200)
   const lines = await patient.end()
@@ -118,14 +115,14 @@ t.test('of many who wait, one after the other has a turn, and never are there mo
   const server = await serve(t, { ...QUEUE, EX10_MAX_SESSIONS: '2', EX10_MAX_SESSIONS_PER_USER: '2' })
   let most = 0
   const ids = await Promise.all(Array.from({ length: 8 }, async () => {
-    const id = await ask(server) as string
+    const id = await askForSession(server) as string
     most = Math.max(most, (await listSessions(server)).length)
     t.equal((await endSession(server, id)).status, 200)
     return id
   }))
   t.equal(new Set(ids).size, 8, 'each had a session')
   t.ok(most <= 2)
-  t.match(await healthOf(server), { sessions: 0, waiting: 0 })
+  t.match(await read(server, '/health'), { sessions: 0, waiting: 0 })
   await assertEndsClean(t, server)
 })
 
@@ -135,7 +132,7 @@ t.test('a wait that is too long, or that the server\'s end cuts short, ends with
   await createSession(server)
   const lines = await (await beginCreation(server)).end()
   t.match(lines.at(-1), { status: 'error', data: { code: 'EX10_QUEUE_TIMEOUT', message: String } })
-  t.match(await healthOf(server), { sessions: 1, waiting: 0 })
+  t.match(await read(server, '/health'), { sessions: 1, waiting: 0 })
   const waiting = await beginCreation(server)
   await waiting.next()
   const ended = server.stop()
@@ -150,21 +147,21 @@ t.test('with evict-oldest, a user\'s oldest session is warned and ended for a ne
   const [oldest, newer] = [await createSession(server), await createSession(server)]
   const events = fetch(`${server.url}/sessions/${oldest.id}/events`).then(answer => answer.text())
   await eventually('a reader of its events', async () => {
-    const { sessions: [{ channels }] } = await (await fetch(`${server.url}/admin/sessions`)).json() as { sessions: [{ channels: object[] }] }
-    return channels.length === 1
+    const { sessions } = await read(server, '/admin/sessions')
+    return sessions[0]!.channels.length === 1
   })
   const page = await readMeta(oldest, 'token')
   const newest = await createSession(server)
   t.equal(newest.lines.filter(({ status }) => status !== 'running' && status !== 'queued').length, 1)
   const told = (await events).trim().split('\n').map(line => JSON.parse(line) as { type: string, reason?: string })
   t.strictSame(told.map(({ type, reason }) => [type, reason]), [['ready', undefined], ['warning', 'evicted'], ['ended', 'evicted']])
-  t.strictSame(await (await fetch(`${server.url}/session/${oldest.id}/state?token=${page}`)).json(), { state: 'ended', display: false, reason: 'evicted' }, 'a page that is open hears why, too')
+  t.strictSame((await ask(server, `/session/${oldest.id}/state?token=${page}`)).body, { state: 'ended', display: false, reason: 'evicted' }, 'a page that is open hears why, too')
   t.strictSame((await listSessions(server)).map(({ id }) => id), [newer.id, newest.id])
 
   browser.hold()
   const creations = [await beginCreation(server), await beginCreation(server)] // each ends one
   for (const creation of creations) await creation.until('browser')
-  t.strictSame(await ask(server), USERS_LIMIT, 'those that are being made are not ended for others')
+  t.strictSame(await askForSession(server), USERS_LIMIT, 'those that are being made are not ended for others')
   browser.release()
   for (const creation of creations) t.match((await creation.end()).at(-1), { status: 'complete' })
   const left = (await listSessions(server)).map(({ id }) => id)
@@ -219,7 +216,7 @@ t.test('with evict-oldest, when the oldest session cannot be ended, no other is 
   t.match(lines.at(-1), { status: 'error', data: { code: USERS_LIMIT.code } })
   t.match(await listSessions(server), [{ id: oldest.id, state: 'stopping' }, { id: newer.id, state: 'ready' }], 'what could not be undone keeps its place')
   t.equal((await endSession(server, oldest.id)).status, 200)
-  t.type(await ask(server), 'string')
+  t.type(await askForSession(server), 'string')
   t.ok((await listSessions(server)).some(({ id }) => id === newer.id), 'and then there is room')
   await assertEndsClean(t, server)
 })

@@ -12,10 +12,3 @@ export async function keysCommand (server: Pick<Server, 'env'>, ...words: string
 export function as (server: Server, key: string): Server {
   return { ...server, headers: { authorization: `Bearer ${key}` } }
 }
-
-/** Asks the server as whoever it is used as; `body` is JSON where the answer is. */
-export async function ask (server: Server, path: string, init: RequestInit = {}): Promise<{ status: number, body: any, headers: Headers }> {
-  const response = await fetch(server.url + path, { redirect: 'manual', ...init, headers: { ...server.headers, ...init.headers as Record<string, string> } })
-  const text = await response.text()
-  return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text, headers: response.headers }
-}

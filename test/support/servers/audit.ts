@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { read } from './client.ts'
 import { NODE_COMPILE_CACHE, type Server } from './server.ts'
 import { tally } from './tally.ts'
 
@@ -23,9 +24,7 @@ export async function auditFromTerminal (server: Pick<Server, 'env'>): Promise<A
 
 /** `GET /admin/audit`; its code is the terminal's. */
 export async function auditFromServer (server: Pick<Server, 'url' | 'headers'>): Promise<Audited> {
-  const response = await fetch(`${server.url}/admin/audit`, { headers: server.headers ?? {} })
-  if (!response.ok) throw new Error(`not audited: ${response.status} ${await response.text()}`)
-  const found = toLines(await response.json() as Findings)
+  const found = toLines(await read(server, '/admin/audit'))
   return { ...found, code: found.leaked.length + found.missing.length > 0 ? 1 : 0 }
 }
 

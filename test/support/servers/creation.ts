@@ -2,7 +2,9 @@ import { rmSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import root, { type Test } from 'tap'
 import type { ProgressLine } from '#schemas/progress.ts'
+import type { SessionView } from '#schemas/session.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
+import { read } from './client.ts'
 import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine } from './machine.ts'
 import { eventually, isRunning, launch, readLines, testEnv, type Server } from './server.ts'
@@ -52,8 +54,7 @@ export async function beginCreation (server: Server): Promise<Creation> {
 /** Waits until the server holds no slot, then compares the whole machine with an earlier listing. */
 export async function assertAsBefore (t: Test, server: Server, before: string[], what: string): Promise<void> {
   await eventually('an end of all sessions', async () => {
-    const health = await (await fetch(`${server.url}/health`)).json() as { sessions: number }
-    return health.sessions === 0
+    return (await read(server, '/health')).sessions === 0
   }, 60_000)
   t.strictSame(await listMachine(server), before, `${what}: the machine is as before`)
 }
@@ -147,8 +148,7 @@ export async function listStates (server: Server): Promise<string[]> {
   return (await listSessions(server)).map(({ id, state }) => `${id} ${state}`)
 }
 
-/** The ids of the sessions that the server knows, with their states. */
-export async function listSessions (server: Server): Promise<{ id: string, state: string, version: number, url: string }[]> {
-  const { sessions } = await (await fetch(`${server.url}/sessions`, { headers: server.headers ?? {} })).json() as { sessions: { id: string, state: string, version: number, url: string }[] }
-  return sessions
+/** The sessions that the server shows. */
+export async function listSessions (server: Server): Promise<SessionView[]> {
+  return (await read(server, '/sessions')).sessions
 }
