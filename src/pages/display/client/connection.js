@@ -61,13 +61,14 @@ export function watchConnection (client, show) {
     comeBack(show)
   }
 
-  /** Capturing, so that this listener is called before the client's own, which learns only that the connection is gone. */
+  /** The client's own listener learns only that the connection is gone. */
   function follow (socket) {
-    socket?.addEventListener('close', ({ code, reason }) => {
-      if (isLost || code !== SESSION_ENDED) return
+    const { onclose } = socket
+    socket.onclose = event => {
+      if (isLost || event.code !== SESSION_ENDED) return onclose(event)
       stop()
-      show(`${endedBecause(reason)}.`, 'veil')
-    }, { capture: true })
+      show(`${endedBecause(event.reason)}.`, 'veil')
+    }
   }
 
   addEventListener('online', probe)

@@ -155,7 +155,7 @@ function start () {
   warnOfEnd(client)
   showProblems()
   open(client)
-  connection.follow(client.protocol?.websocket)
+  if (client.protocol?.websocket) connection.follow(client.protocol.websocket)
 }
 
 start()
