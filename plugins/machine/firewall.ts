@@ -42,6 +42,23 @@ async function firewall (app: FastifyInstance): Promise<void> {
   let alarm: string | undefined
   let problem = ''
 
+  app.decorate('firewall', {
+    backend: backend.name,
+    verify: (signal?: AbortSignal) => orRefused(rules.verify(signal), signal),
+    alarm: () => alarm,
+    onAlarm: (listener: AlarmListener) => { listeners.add(listener) },
+    open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
+    close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
+  })
+
+  const watching = every(WATCH_MS, watch, closing.signal)
+  // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
+  app.addHook('onClose', async () => {
+    closing.abort()
+    await watching
+    if (app.registry.live().length === 0) await rules.release()
+  })
+
   function lost (message: string): void {
     if (message === alarm) return
     alarm = message
@@ -84,23 +101,6 @@ async function firewall (app: FastifyInstance): Promise<void> {
       problem = message
     }
   }
-  const watching = every(WATCH_MS, watch, closing.signal)
-
-  // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
-  app.addHook('onClose', async () => {
-    closing.abort()
-    await watching
-    if (app.registry.live().length === 0) await rules.release()
-  })
-
-  app.decorate('firewall', {
-    backend: backend.name,
-    verify: (signal?: AbortSignal) => orRefused(rules.verify(signal), signal),
-    alarm: () => alarm,
-    onAlarm: (listener: AlarmListener) => { listeners.add(listener) },
-    open: (facts: SessionFacts, signal: AbortSignal) => orRefused(rules.open(facts.id, ownPorts(facts), signal), signal),
-    close: (facts: SessionFacts, signal: AbortSignal) => rules.close(facts.id, signal)
-  })
 }
 
 async function start ({ config, registry }: FastifyInstance, backend: FirewallBackend): Promise<EnforcedRules> {

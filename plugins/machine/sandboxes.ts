@@ -53,13 +53,17 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
   const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
 
-  app.resolvers.onChange(({ text }) => {
+  tellResolvers() // they may have changed while no server ran
+  app.resolvers.onChange(tellResolvers)
+
+  /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has none, and reads the machine's later. */
+  function tellResolvers (): void {
     for (const facts of app.registry.live()) {
-      updateResolvConf(dirOf(facts), text).catch((err: NodeJS.ErrnoException) => {
+      updateResolvConf(dirOf(facts), app.resolvers.now().text).catch((err: NodeJS.ErrnoException) => {
         if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolvers not told to the session')
       })
     }
-  })
+  }
 
   app.decorate('sandboxes', {
     isolation,

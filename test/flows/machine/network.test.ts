@@ -69,6 +69,9 @@ async function probeSessions (t: Test, backend: string): Promise<void> {
     '2001:db8::1/64', '2001:db8::53/64', '2001:db8:9::9/128', 'fd00:ec2::254/128', 'fd00:9::9/128', 'fe80::9/64', '64:ff9b::a09:909/128']
   const internet = await makeInternet(t, addresses, ['203.0.113.53', '2001:db8::53'])
   for (const address of OWN_IN_OPENED) execFileSync('ip', ['addr', 'add', address, 'dev', 'uplink', ...address.includes(':') ? ['nodad'] : []])
+  // this machine asks unique local addresses from its own, so the far end needs the way back
+  const [command = '', ...args] = [...internet.enter, 'ip', 'route', 'add', OWN_IN_OPENED[1]!, 'dev', 'far']
+  execFileSync(command, args)
   const farTargets = Object.values({ ...PUBLIC, ...FORBIDDEN })
   const atFarEnd = await listen(t, farTargets.map(target => target.address === LINK_LOCAL ? { ...target, address: 'fe80::9%far' } : target), internet.enter)
   const ordinary = { 'an ordinary service': tcp('127.0.0.1', 4711), 'an ordinary service, IPv6': tcp('::1', 4711), 'an ordinary service by UDP': udp('127.0.0.1', 4711) }
