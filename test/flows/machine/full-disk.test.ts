@@ -63,8 +63,7 @@ for (const [kind, title] of [['bytes', 'no byte'], ['inodes', 'no file']] as con
 
 t.test('with evict-oldest, a disk with room for no home more lets a new session take the place of an old one; a full disk ends none', { timeout: 200_000 }, async t => {
   const disk = smallDisk(t, { sizeMiB: 340, inodes: 2500 }, { ...lightDisplay(), ...HOME, EX10_MAX_SESSIONS_PER_USER: '3', EX10_WHEN_FULL: 'evict-oldest' })
-  const server = await launch(disk.env)
-  t.teardown(() => server.stop())
+  const server = await next(t, disk)
   const [oldest, ...others] = [await createSession(server), await createSession(server), await createSession(server)]
   const newest = await createSession(server)
   const left = [...others, newest].map(({ id }) => `${id} ready`)
