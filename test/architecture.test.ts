@@ -117,7 +117,7 @@ t.test('every plugin is registered, in the index of its neighbourhood', async t 
   const registered = { http, machine, programs, live, code, access, operations, sessions, display }
   t.strictSame(['', ...Object.keys(registered)], ORDER.plugins)
   for (const [folder, list] of Object.entries(registered)) {
-    const own = plugins.filter(file => folderOf(file) === folder && !file.endsWith('/api-docs.ts')) // app.ts registers it last
+    const own = plugins.filter(file => folderOf(file) === folder && !file.endsWith('/api-docs.ts')) // app.ts registers it behind the plugins whose hooks it needs
     t.equal(list.length, own.length, folder)
   }
 })

@@ -1,8 +1,10 @@
 import httpProxy from '@fastify/http-proxy'
+import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import { failure } from '#errors.ts'
-import type { SessionParams } from '#schemas/common.ts'
+import { errors, SessionId, SessionParams } from '#schemas/common.ts'
+import { Binary } from '#schemas/file.ts'
 
 const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
 const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'date']
@@ -15,27 +17,49 @@ const REPLY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin'
 }
 
+/** What the API's description says of the proxy's routes, by their addresses. */
+const SCHEMAS: Record<string, FastifySchema> = {
+  '/session/:id': {
+    operationId: 'openDisplay',
+    summary: 'Redirects to the page that shows the session\'s browser',
+    tags: ['sessions'],
+    params: SessionParams,
+    response: { 302: Type.Null({ description: 'To /session/{id}/index.html' }), ...errors(401, 403, 404, 409, 421) }
+  },
+  '/session/:id/*': {
+    operationId: 'askDisplay',
+    summary: 'The answer of the session\'s own Xpra, with few of its headers',
+    tags: ['sessions'],
+    params: Type.Object({ id: SessionId, '*': Type.String({ description: 'The path that Xpra is asked for' }) }),
+    response: { 200: { description: 'Whatever the session\'s process says', content: { '*/*': { schema: Binary } } }, ...errors(401, 403, 404, 409, 421, 502) }
+  }
+}
+
 /** What lies below /session/:id/ and is not a file of the display page: HTTP to the session's Xpra. */
 async function sessionProxy (app: FastifyInstance): Promise<void> {
-  await app.register(httpProxy, {
-    prefix: '/session/:id',
-    rewritePrefix: '/',
-    upstream: '',
-    httpMethods: ['GET'],
-    proxyPayloads: false, // a GET has none
-    config: { scope: 'view', session: 'ready' },
-    preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
-      if (!(request.params as { '*'?: string })['*']) return reply.redirect(`/session/${request.session.id}/index.html`)
-    },
-    replyOptions: {
-      getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
-      rewriteRequestHeaders: (_request, headers) => pick(headers, REQUEST_HEADERS),
-      rewriteHeaders: headers => ({ ...pick(headers, RESPONSE_HEADERS), ...REPLY_HEADERS }),
-      // sent, not thrown: this is called from the proxy's own callbacks, where nobody catches
-      onError: (reply, { error }) => { (reply as FastifyReply).send(failure('BAD_GATEWAY', { cause: error })) },
-      retryDelay: () => null // the session does not decide how long its reader waits
-    },
-    undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
+  // the library takes no schemas for its routes
+  await app.register(async proxy => {
+    proxy.addHook('onRoute', route => { route.schema = SCHEMAS[route.url] ?? { hide: true } })
+    await proxy.register(httpProxy, {
+      prefix: '/session/:id',
+      rewritePrefix: '/',
+      upstream: '',
+      httpMethods: ['GET'],
+      proxyPayloads: false, // a GET has none
+      config: { scope: 'view', session: 'ready' },
+      preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
+        if (!(request.params as { '*'?: string })['*']) return reply.redirect(`/session/${request.session.id}/index.html`)
+      },
+      replyOptions: {
+        getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
+        rewriteRequestHeaders: (_request, headers) => pick(headers, REQUEST_HEADERS),
+        rewriteHeaders: headers => ({ ...pick(headers, RESPONSE_HEADERS), ...REPLY_HEADERS }),
+        // sent, not thrown: this is called from the proxy's own callbacks, where nobody catches
+        onError: (reply, { error }) => { (reply as FastifyReply).send(failure('BAD_GATEWAY', { cause: error })) },
+        retryDelay: () => null // the session does not decide how long its reader waits
+      },
+      undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
+    })
   })
 }
 

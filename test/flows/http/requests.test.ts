@@ -183,13 +183,17 @@ t.test('the HTTP contract, on one server with one session', async t => {
   })
 
   await t.test('the API describes itself', async t => {
-    const document = await (await fetch(`${server.url}/openapi.json`)).json() as { openapi: string, paths: Record<string, Record<string, { operationId: string, responses: Record<string, unknown> }>> }
+    const document = await (await fetch(`${server.url}/openapi.json`)).json() as { openapi: string, components: object, paths: Record<string, Record<string, { operationId: string, security: object[], responses: Record<string, unknown> }>> }
     t.match(document.openapi, /^3\.1/)
     const routes = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`))
-    for (const route of ['GET /createSession', 'DELETE /session/{id}', 'GET /session/{id}/index.html', 'POST /updateCode', 'POST /sessions', 'GET /sessions', 'GET /sessions/{id}',
+    for (const route of ['GET /createSession', 'DELETE /session/{id}', 'GET /session/{id}', 'GET /session/{id}/{path}', 'GET /session/{id}/index.html', 'POST /updateCode', 'POST /sessions', 'GET /sessions', 'GET /sessions/{id}',
       'DELETE /sessions/{id}', 'GET /sessions/{id}/logs', 'GET /health', 'GET /ready']) t.ok(routes.includes(route), route)
     const operations = Object.values(document.paths).flatMap(methods => Object.values(methods))
     t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length, 'every operation has a name of its own')
+    t.match(document.components, { securitySchemes: { key: { scheme: 'bearer' }, login: { in: 'cookie', name: 'ex10-login' }, csrf: { in: 'header', name: 'x-csrf-token' } } })
+    for (const [path, method, security] of [['/sessions', 'get', [{ key: [] }, { login: [] }, {}]], ['/sessions', 'post', [{ key: [] }, { login: [], csrf: [] }, {}]], ['/createSession', 'get', [{ key: [] }, { login: [], csrf: [] }, {}]], ['/health', 'get', []]] as const) {
+      t.strictSame(document.paths[path]![method]!.security, security, `who may use ${method} ${path}`)
+    }
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)]
     t.ok(refs.length > 20, 'control: it has some')
     for (const [, ref] of refs) {
