@@ -41,7 +41,7 @@ export async function ask (server: Target, path: string, { method = 'GET', heade
   else asked.end(isRaw || typeof body === 'string' ? body : JSON.stringify(body))
   const [response] = await once(asked, 'response') as [IncomingMessage]
   const said = await text(response)
-  const isJson = response.headers['content-type']?.startsWith('application/json')
+  const isJson = said !== '' && response.headers['content-type']?.startsWith('application/json') // HEAD has no body
   return { status: response.statusCode ?? 0, headers: response.headers, text: said, body: isJson ? JSON.parse(said) : said }
 }
 
