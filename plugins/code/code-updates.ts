@@ -53,6 +53,8 @@ interface Updates {
   writer: FileWriter
   /** Pushes that the writer has not written yet. */
   waiting: number
+  /** A push was written since programs that were given up were last started again. */
+  isWanted: boolean
   pipeline: CodePipeline
   channel: BrowserChannel
 }
@@ -86,7 +88,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       heard = id
       return read()
     }
-    const updates = { writer, waiting: 0, pipeline, channel }
+    const updates = { writer, waiting: 0, isWanted: false, pipeline, channel }
     all.set(facts.id, updates)
     return updates
   }
@@ -99,7 +101,13 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     return {
       version: () => app.registry.get(facts.id)?.version ?? 0,
       written: () => writer.written(),
-      revive: () => app.supervision.retry(facts.id),
+      async revive () {
+        const updates = all.get(facts.id)
+        // a load into a restarted browser is no push: it would start a browser in a crash loop again and again
+        if (!updates?.isWanted) return
+        updates.isWanted = false
+        await app.supervision.retry(facts.id)
+      },
       changes: (after, waitMs, signal) => app.devServer.changes(facts, after, waitMs, signal),
       async reload ({ manifest, before, pagesOnly }, signal) {
         const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
@@ -137,6 +145,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     }
     const version = await app.registry.addVersion(facts.id)
     app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version })
+    updates.isWanted = true
     app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
     return version
   }

@@ -180,7 +180,7 @@ t.test('a program in a crash loop is given up and says so, the session goes on, 
 t.test('a session whose browser was given up and does not come back ends by EX10_GIVEN_UP_TIMEOUT, as crashed, and frees its place', async t => {
   const server = await serve(t, { ...lightDisplay(), ...UNLIMITED, EX10_GIVEN_UP_TIMEOUT: '4' })
   const session = await createSession(server)
-  const hearing = fetch(`${server.url}/sessions/${session.id}/events`).then(answer => answer.text())
+  const hearing = fetch(`${server.url}/sessions/${session.id}/events`, { signal: AbortSignal.timeout(90_000) }).then(answer => answer.text())
   await crashUntilGivenUp(t, server, session, await inside(t, server, session))
   const told = (await hearing).trim().split('\n').map(line => JSON.parse(line) as SessionEvent)
   const [givenUp, expiring, ended] = ['service-given-up', 'expiring', 'ended'].map(type => told.find(event => event.type === type))
