@@ -81,7 +81,9 @@ t.test('whichever process of a session is killed, the session is well again, or 
   await assertNothingLeft(t, server)
 })
 
-t.test('a session that kills all that it may is well again, and one that goes on so is given up, said so, and ended as any other', { timeout: 100_000 }, async t => {
+t.jobs = 2 // those that are buffered wait more than they work
+
+t.test('a session that kills all that it may is well again, and one that goes on so is given up, said so, and ended as any other', { buffered: true, timeout: 100_000 }, async t => {
   const server = await serve(t, LIGHT)
   const session = await createSession(server)
   const own = await inside(t, server, session)
@@ -106,7 +108,7 @@ t.test('a session that kills all that it may is well again, and one that goes on
   await assertNothingLeft(t, server)
 })
 
-t.test('a session whose processes are stopped comes back, and with every last one stopped it still ends', { timeout: 100_000 }, async t => {
+t.test('a session whose processes are stopped comes back, and with every last one stopped it still ends', { buffered: true, timeout: 100_000 }, async t => {
   const server = await serve(t, LIGHT)
   const session = await createSession(server)
   const own = await inside(t, server, session)
