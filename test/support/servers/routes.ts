@@ -11,9 +11,13 @@ export interface ListedRoute { method: string, url: string, config: FastifyConte
 
 /** Every route of a server with these settings: ours, and those of the libraries. The server is built, and closed without having listened. */
 export async function listRoutes (overrides: Record<string, string>): Promise<ListedRoute[]> {
-  const found = new Map<string, ListedRoute>()
-  const note = ({ method, url, config = {} }: RouteOptions) => {
-    for (const name of [method].flat()) if (name !== 'HEAD') found.set(`${name} ${url}`, { method: name, url, config })
+  const found = new Map<string, { method: string, url: string, route: RouteOptions }>()
+  const note = (route: RouteOptions) => {
+    const { url } = route
+    for (const name of [route.method].flat()) {
+      const method = name === 'HEAD' ? 'GET' : name // of a prefix with a slash, Fastify tells of HEAD only
+      found.set(`${method} ${url}`, { method, url, route })
+    }
   }
   const watch = (message: unknown) => { (message as { fastify: FastifyInstance }).fastify.addHook('onRoute', note) }
   const env = testEnv(overrides)
@@ -25,5 +29,5 @@ export async function listRoutes (overrides: Record<string, string>): Promise<Li
     diagnostics.unsubscribe('fastify.initialization', watch)
     rmSync(env.EX10_DATA_DIR!, { recursive: true, force: true })
   }
-  return [...found.values()]
+  return [...found.values()].map(({ method, url, route: { config = {} } }) => ({ method, url, config })) // plugins have added to it meanwhile
 }
