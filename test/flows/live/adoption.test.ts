@@ -2,7 +2,8 @@ import t from 'tap'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { listMachine } from '#support/servers/machine.ts'
 import { inside } from '#support/sandbox.ts'
-import { createSession, endSession, eventually } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, launch } from '#support/servers/server.ts'
+import { lightDisplay } from '#support/display/light-display.ts'
 
 t.test('what a killed server left half-made or half-ended is undone by the next, beside what lives', async t => {
   let server = await serve(t)
@@ -28,6 +29,20 @@ t.test('what a killed server left half-made or half-ended is undone by the next,
   t.strictSame(await left(), [[first.id, 'ready']])
   t.equal((await endSession(server, first.id)).status, 200)
   await assertAsBefore(t, server, (await listMachine(server)).filter(line => /^(table|cgroup)/.test(line)), 'all is ended')
+  await assertEndsClean(t, server)
+})
+
+/** What the server looks for last when it starts is not there. */
+const NO_XPRA_CLIENT = ['unshare', '--mount', '--', 'sh', '-ec', 'mount -t tmpfs tmpfs /usr/share/xpra/www; exec "$0" "$@"']
+
+t.test('a start that fails leaves the sessions of an earlier server to the next one', async t => {
+  let server = await serve(t, lightDisplay())
+  const { id } = await createSession(server)
+  await server.stop('SIGKILL')
+  await t.rejects(launch(server.env, NO_XPRA_CLIENT), /the server ended with 1: [^]*\/usr\/share\/xpra\/www/)
+  server = await next(t, server)
+  t.match(await listSessions(server), [{ id, state: 'ready' }])
+  t.equal((await endSession(server, id)).status, 200)
   await assertEndsClean(t, server)
 })
 
