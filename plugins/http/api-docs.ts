@@ -52,7 +52,7 @@ function securityOf ({ method, config }: RouteOptions): Record<string, string[]>
 
 interface Params { properties: { [name: string]: unknown, '*': unknown } }
 
-/** What the router calls `*` has a name that programs can have, too. */
+/** Renames the router's `*` parameter to `path`, a name that generated clients can use. */
 function namedPath (params: Params) {
   const { '*': path, ...others } = params.properties
   return { type: 'object', properties: { ...others, path }, required: [...Object.keys(others), 'path'] }

@@ -7,14 +7,14 @@ import { failure } from '#errors.ts'
 
 const MIB = 1024 * 1024
 const DRAINED_BYTES = 100 * MIB
-/** What is announced at a time: each body is kept in memory until it is answered, and taken apart there. */
+/** Limits of the announced bytes at a time: of all bodies, of one principal's or address's, of a small body. Each body is kept and parsed in memory until its answer. */
 const [ALL_BYTES, EACH_BYTES, SMALL_BYTES] = [512 * MIB, 256 * MIB, MIB / 16]
-/** What a body counts as that does not say how long it is. */
+/** The size that a body without a content-length is counted as. */
 const UNSAID_BYTES = 4 * MIB
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route takes its body as it comes, and keeps none of it in memory: each body, or one of these types. */
+    /** The route streams its body and keeps none of it in memory: every body, or bodies of these types. */
     streamsBody?: true | readonly string[]
   }
 }
@@ -24,13 +24,13 @@ async function bodies (app: FastifyInstance): Promise<void> {
   const budget = new Budget(ALL_BYTES, EACH_BYTES)
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain']) // bodies are JSON
-  // an empty body is no body, also when it is announced as JSON: front ends send that header with every request
+  // an empty body counts as none, even with a JSON content-type: front ends send that header with every request
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)
     else parse(request, String(body), done)
   })
 
-  // too long, but read to its end: a client that still writes would see a broken connection, and no answer
+  // a body that is too long is still read to its end: a client that is still writing would otherwise see a broken connection instead of the answer
   app.addHook('onRequest', async request => {
     if (isStreamed(request)) return
     const length = Number(request.headers['content-length'])
@@ -39,7 +39,7 @@ async function bodies (app: FastifyInstance): Promise<void> {
     throw failure('TOO_LARGE')
   })
 
-  // who asks is known by now, and may send this
+  // by now the principal is known and may send this body
   app.addHook('preParsing', async (request, reply) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
     const { bodyLimit } = request.routeOptions

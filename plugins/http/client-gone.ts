@@ -6,12 +6,12 @@ import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Aborts with EX10_CLIENT_GONE when the client has closed the connection; also when the client has been answered. */
+    /** Aborts with EX10_CLIENT_GONE when the client has closed the connection, and also after the answer has been sent. */
     readonly gone: AbortSignal
   }
 }
 
-/** A client that goes away, for work that nobody else wants. */
+/** `request.gone`: a signal that ends work for a client that has closed its connection. */
 async function clientGone (app: FastifyInstance): Promise<void> {
   const answers = new WeakMap<FastifyRequest, ServerResponse>()
   const signals = new WeakMap<FastifyRequest, AbortSignal>()
@@ -29,7 +29,7 @@ async function clientGone (app: FastifyInstance): Promise<void> {
   })
 }
 
-/** Fastify's `request.signal` does not know of a client that had gone before it was asked. */
+/** Fastify's `request.signal` misses a client that closed its connection before the signal was first read. */
 function goneSignal (answer: ServerResponse): AbortSignal {
   const gone = new AbortController()
   finished(answer, () => gone.abort(failure('CLIENT_GONE')))

@@ -6,21 +6,21 @@ import { upTo } from '#system/kernel/rlimits.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     connections: {
-      /** How many connections may be WebSockets, so that the others are left for requests. */
+      /** The most WebSockets at a time, so that connections are left for requests. */
       maxSockets: number
     }
   }
 }
 
 const MOST = 4096
-/** A viewer takes two open files, and sessions take some each: the rest is theirs. */
+/** Open files reckoned for each connection: a viewer takes two, and the rest is for the sessions. */
 const FILES_EACH = 4
 
-/** How many connections the server has at a time: what comes beyond is closed at once. */
+/** Limits the server's connections: a connection above the limit is closed at once. */
 async function connections (app: FastifyInstance): Promise<void> {
   const most = Math.floor(await upTo(MOST * FILES_EACH, 'Max open files') / FILES_EACH)
   app.server.maxConnections = most
-  // who is between two requests makes room; who has not sent one whole is closed by the time limits
+  // idle connections are closed to make room; the time limits close those with an unfinished request
   app.server.on('drop', () => app.server.closeIdleConnections())
   // sessions end while the server still listens: meanwhile it answers, and does nothing more
   let isClosing = false

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyError, FastifyInstance, FastifySchemaValidationError } from 'fastify'
 import { Ex10Error, failure, shownAs, toReply } from '#errors.ts'
 
-/** Answers every error in the one form; what no caller can act on is logged, and shown only as having happened. */
+/** Answers every error in the one form. An error that no client can act on is logged, and the answer does not show its cause. */
 async function errorReplies (app: FastifyInstance): Promise<void> {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const shown = toShown(error)
@@ -27,13 +27,13 @@ function toShown (error: FastifyError): Ex10Error {
   if (String(error.code).startsWith('FST_CSRF_')) return failure('CSRF')
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return failure('TOO_LARGE')
   if (error.validation) {
-    // where several forms are allowed, the error that lies deepest is of the form that was meant
+    // where a schema allows several forms, the deepest error belongs to the form that the client meant
     const [first] = error.validation.toSorted((a, b) => depth(b) - depth(a))
     const field = [first?.instancePath.slice(1).replaceAll('/', '.'), first?.params.missingProperty ?? first?.params.additionalProperty].filter(Boolean).join('.')
     const message = `${error.validationContext}${first?.instancePath.replaceAll('/', '.')} ${first?.message}`
     return failure('BAD_REQUEST', { message, details: { in: error.validationContext, field } })
   }
-  // malformed JSON, an unsupported media type: Fastify's own words, which are safe to show
+  // malformed JSON, an unsupported media type: Fastify's own messages, which are safe to show
   if (error.statusCode !== undefined && error.statusCode < 500) return failure('BAD_REQUEST', { message: error.message })
   return shownAs(error, 'INTERNAL')
 }

@@ -5,5 +5,5 @@ import errorReplies from './error-replies.ts'
 import origins from './origins.ts'
 import rateLimits from './rate-limits.ts'
 
-/** How requests come in, and how errors go out. Each plugin comes after those that it needs. */
+/** Requests and error replies. Each plugin comes after those that it needs. */
 export default [errorReplies, connections, clientGone, origins, bodies, rateLimits]

@@ -8,23 +8,23 @@ import { failure } from '#errors.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     origins: {
-      /** Refuses a host name that is not ours, and an address for a proxy. For upgrades, which no hook sees. @throws {Ex10Error} EX10_UNKNOWN_HOST */
+      /** Refuses a foreign host name and a proxy's absolute URL. Upgrades call it, because no hook runs for them. @throws {Ex10Error} EX10_UNKNOWN_HOST */
       checkHost (request: IncomingMessage): void
-      /** Refuses a page of another site. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
+      /** Refuses a change that a page of another site asks for. @throws {Ex10Error} EX10_ORIGIN_REFUSED */
       checkChange (headers: FastifyRequest['headers']): void
-      /** Whether the request is to change something. */
+      /** Whether the request changes something. */
       isChange (request: FastifyRequest): boolean
     }
   }
   interface FastifyContextConfig {
     /** The route changes something although its method says that it does not. */
     changesState?: boolean
-    /** The display page calls the route from its opaque origin, and shows a token that only a loaded page has. */
+    /** The display page calls the route from its opaque origin, with a token that only a loaded page has. */
     hasPageToken?: boolean
   }
 }
 
-/** Which pages may call the server, and by which names it is called. */
+/** Decides which pages may call the server, and under which host names. */
 async function origins (app: FastifyInstance): Promise<void> {
   const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
 

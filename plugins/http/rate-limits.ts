@@ -5,13 +5,13 @@ import { failure, type Ex10Error } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** How often something may be tried. */
+    /** Limits of attempts a minute. */
     rateLimits: {
-      /** The `onRequest` of every route that makes sessions, which are counted together: so many a minute for each user at each address. */
+      /** The `onRequest` of every route that makes sessions. The routes share one count, for each user at each address. */
       creation: onRequestAsyncHookHandler | []
       /** The `onRequest` of the route that makes links. Links have the same limit as creations and are counted apart from them. */
       sharing: onRequestAsyncHookHandler | []
-      /** Counts a login that is about to be opened, by key and address: each is kept, and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
+      /** Counts a login before it is opened, by key and address, because each login is stored and noted. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       login (request: FastifyRequest, reply: FastifyReply, keyId: string): Promise<void>
       /** Counts login callbacks by address. Allows ten times `EX10_FAILURE_RATE` a minute, because each one makes the server ask the provider. @throws {Ex10Error} EX10_TOO_MANY_REQUESTS */
       callback (request: FastifyRequest, reply: FastifyReply): Promise<void>
@@ -32,7 +32,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
     enableDraftSpec: true, // ratelimit-limit, -remaining and -reset
     errorResponseBuilder: (_request, { ttl }) => failure('TOO_MANY_REQUESTS', { retryAfterSeconds: Math.ceil(ttl / 1000) })
   })
-  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; of IPv6, whoever has one has its /64
+  const countFailure = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS }) // by address; an IPv6 address counts as its /64, which one client usually owns
   const opening = new WeakMap<FastifyRequest, string>()
   const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${normalizeIP(request.ip)}` })
   const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
@@ -41,7 +41,7 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
     return createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : []
   }
 
-  /** Tells how many are left; what to answer when none is. */
+  /** The error to answer with when the count is over its limit; sets the `ratelimit-*` headers then. */
   function refusalOf (count: Awaited<ReturnType<typeof countLogin>>, reply: FastifyReply): Ex10Error | undefined {
     if (count.isAllowed) return undefined
     reply.headers({ 'ratelimit-limit': count.max, 'ratelimit-remaining': count.remaining, 'ratelimit-reset': count.ttlInSeconds })

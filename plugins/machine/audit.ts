@@ -8,11 +8,11 @@ import { backendOf } from '#system/firewall/choice.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Compares what there is, on the machine and in this server, with what the live sessions imply. */
+    /** Compares the machine and this server's memory with what the live sessions imply. */
     audit: {
-      /** Has what a plugin holds for sessions audited, too: `held` gives ids or other `ownerKeys`, `implied` those that a ready session must have. */
+      /** Adds a plugin's own entries for sessions to the audit: `held` gives ids or other `ownerKeys`, `implied` those that a ready session must have. */
       own (kind: string, held: () => Iterable<string> | Promise<Iterable<string>>, implied?: (session: Session) => string[]): void
-      /** Takes some 100 ms when all is well, and some 2 s to be sure when it is not; `isQuiet`, while nobody is served, it is sure at once. */
+      /** Takes some 100 ms without findings, and some 2 s to confirm findings. With `isQuiet`, while no request is served, the first look is enough. */
       run (signal: AbortSignal, isQuiet?: boolean): Promise<Audit>
     }
   }

@@ -19,7 +19,7 @@ declare module 'fastify' {
        * @throws {Ex10Error} EX10_FIREWALL when the tool is missing or refuses, or anything differs
        */
       verify (signal?: AbortSignal): Promise<void>
-      /** What is wrong with the rules, until they are restored. */
+      /** The damage of the rules; undefined while they are in force. */
       alarm (): string | undefined
       /** Calls `listener`, which must not throw, when the rules are found damaged (the message says how) and when they are restored. */
       onAlarm (listener: AlarmListener): void
@@ -109,7 +109,7 @@ async function start ({ config, registry }: FastifyInstance, backend: FirewallBa
   try {
     return await enforce(backend, new Map(ready.map(session => [session.id, ownPorts(session)])))
   } catch (cause) {
-    // what is there in part goes, as far as the broken tool can remove it; sessions that an earlier server left keep what they have
+    // remove a partial set of rules, as far as the broken tool can; sessions of an earlier server keep their rules
     if (live.length === 0) await backend.unload().catch(() => {})
     throw new StartRefused(`EX10_FIREWALL=${config.firewall} cannot be used: ${oneLine((cause as Error).message)}; without rules no session may start: install ${config.firewall === 'auto' ? 'nftables' : backend.name}, or choose another one`, { cause })
   }
@@ -119,7 +119,7 @@ function ownPorts ({ slot, account: { uid } }: SessionFacts): OwnPort[] {
   return portsOf(slot).map(port => ({ uid, port }))
 }
 
-/** Whatever keeps the rules from being seen in force, no session may start. */
+/** Turns every failure but an abort into EX10_FIREWALL: without a look at the rules in force no session may start. */
 async function orRefused (work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   try {
     await work

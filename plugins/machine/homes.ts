@@ -8,19 +8,19 @@ import { createHomeFolder, createHomeImage, measureImages, removeHome, whyNoImag
 declare module 'fastify' {
   interface FastifyInstance {
     homes: Homes & {
-      /** What homes are here: images have a size, folders share the disk. */
+      /** The kind of homes on this host: an image has a size of its own, folders share the disk. */
       kind: 'image' | 'folder'
       /**
        * Promises the session a home.
-       * @throws {Ex10Error} EX10_NO_DISK when the disk could not hold it, filled, beside all that were promised before
+       * @throws {Ex10Error} EX10_NO_DISK unless the disk could hold one more full home beside those already promised
        */
       promise (sessionId: string): Promise<void>
-      /** The session of an earlier server has a home. */
+      /** Promises a session of an earlier server the home that it has already. */
       hold (sessionId: string): void
-      /** The session's home is gone, or is not made any more. */
+      /** Ends the promise: the session's home has been removed, or will not be made. */
       release (sessionId: string): void
       /**
-       * Looks whether another home could be promised; `instead`, whether it could be in the place of one that was.
+       * Checks that the disk could hold one more home; with `instead`, that it could after one promised home is released.
        * @throws {Ex10Error} EX10_NO_DISK
        */
       look (instead?: boolean): Promise<void>
@@ -29,9 +29,9 @@ declare module 'fastify' {
 }
 
 const MIB = 1024 * 1024
-/** What a session's logs and events take of the disk at most, and its image beside what it holds. */
+/** The most that a session takes of the disk beside its home's size: its logs, events, and the image's own overhead. */
 const BESIDE_HOME_MIB = 32
-/** What a session takes of the disk's files: its image, services and logs. */
+/** The files (inodes) that a session takes of the disk: its image, services and logs. */
 const FILES_EACH = 256
 const PROBE_MS = 20_000
 

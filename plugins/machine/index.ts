@@ -11,5 +11,5 @@ import resolvers from './resolvers.ts'
 import sandboxes from './sandboxes.ts'
 import services from './services.ts'
 
-/** What a session takes of the machine: a place, a port, an account, rules, a sandbox. Each plugin comes after those that it needs. */
+/** The machine's part of a session: a place, ports, an account, rules, a sandbox. Each plugin comes after those that it needs. */
 export default [instance, registry, audit, ports, places, linuxUsers, homes, reservations, resolvers, firewall, sandboxes, services]

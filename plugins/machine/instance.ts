@@ -8,22 +8,22 @@ import { dataFolderAt, prepareDataFolder, type DataFolder } from '#system/instan
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** This server's hold on the machine: its uids and ports are claimed, and its data folder is there, root's own. */
+    /** This server's claim of uids and ports on the machine, and its data folder, which only root can open. */
     instance: {
       /** Names every path of the data folder. */
       folder: DataFolder
-      /** Opens what is kept for longer than a server runs, but for the registry. */
+      /** Opens the stores that outlive a server, except the registry. */
       stores: Backend
       /**
-       * Says that nothing of the instance is left on the machine: the claim ends with the server. Without this, the
-       * claim stands for the next start, so that no other instance takes uids and ports that sessions still have.
+       * States that nothing of the instance is left on the machine, so that the claim ends with the server. Otherwise the
+       * claim stands until the next start, so that no other instance takes uids and ports that sessions still have.
        */
       vacate (): void
     }
   }
 }
 
-/** Claims the machine for this instance, then makes its data folder. Comes first: closes when all else has been given back. */
+/** Claims the machine for this instance, then makes its data folder. Registered first, it closes last, when everything else has been given back. */
 async function instance (app: FastifyInstance): Promise<void> {
   const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
   const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })

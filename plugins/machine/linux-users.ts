@@ -12,7 +12,7 @@ import { ownsNothing, uidsInUse } from '#system/accounts/uids.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     linuxUsers: LinuxUsers & {
-      /** A new random name and a uid that no session had before it; nothing is made yet. */
+      /** Chooses a random name and the next uid of the range, in a circle. Makes nothing yet. */
       allocate (): Promise<Account>
       /** Whether the account is there, with a uid of the range that the firewall confines. */
       exists (account: Account): Promise<boolean>
@@ -26,11 +26,11 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   const range = uidMax - uidMin + 1
   await refuseForeignAccounts()
   const gid = await ensureGroup()
-  // it never goes back, so beyond the range's length it tells that uids come again
+  // the counter never goes back: above the length of the range, uids are used again
   let taken = app.registry.uids.get() ?? await rebuiltCounter()
-  const accountInTurn = newQueue() // useradd and userdel lock the same files, and would wait for the lock until they give up
+  const accountInTurn = newQueue() // useradd and userdel lock one set of files: in parallel they would wait for the lock and time out
 
-  /** The firewall would shut in whoever has a uid of the range. */
+  /** Throws when a foreign account has a uid of the range: the firewall would confine its processes. */
   async function refuseForeignAccounts (): Promise<void> {
     for (const [name, { uid }] of await readAccounts()) {
       if (uid < uidMin || uid > uidMax || name.startsWith(ACCOUNT_PREFIX)) continue
@@ -38,7 +38,7 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** The counter is lost with the registry: go on above whatever is still seen of earlier sessions. */
+  /** The counter was lost with the registry: goes on above the highest uid of earlier sessions that is still found. */
   async function rebuiltCounter (): Promise<number> {
     const used = (await uidsInUse(homes)).filter(uid => uid >= uidMin && uid <= uidMax)
     return Math.max(uidMin - 1, ...used) + 1 - uidMin

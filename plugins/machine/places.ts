@@ -4,7 +4,7 @@ import { limitsOf, Places } from '#domain/machine/places.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who has a place among the sessions, and who waits for one. */
+    /** The sessions that have a place, and the creations that wait for one. */
     places: Places
   }
 }

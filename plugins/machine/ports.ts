@@ -11,7 +11,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     ports: {
       /**
-       * Takes a slot for the session, whose three ports are free; it is taken before the first await, so that no two get one.
+       * Takes a slot with three free ports for the session. The slot is taken before the first await, so that no two sessions get the same one.
        * @throws {Ex10Error} EX10_NO_SLOT
        */
       reserve (sessionId: string): Promise<Slot>
@@ -30,7 +30,7 @@ declare module 'fastify' {
 async function ports (app: FastifyInstance): Promise<void> {
   const { portBase, slots } = app.config
   const taken = new Map<string, number>() // by session
-  let next = 0 // going round, a slot rests for as long as possible before it serves again
+  let next = 0 // slots are tried in a circle, so that each rests for as long as possible before it is used again
 
   app.audit.own('slot', () => [...taken.values()].map(slotKey), ({ slot }) => [slotKey(slot.index)])
   app.decorate('ports', {
@@ -42,7 +42,7 @@ async function ports (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['ports'])
 
   async function reserve (id: string): Promise<Slot> {
-    const busy = new Set<number>() // somebody else listens there
+    const busy = new Set<number>() // slots with a port on which another program listens
     for (let index = nextBut(busy); index !== undefined; index = nextBut(busy)) {
       taken.set(id, index)
       const slot = slotAt(index, portBase)
@@ -53,7 +53,7 @@ async function ports (app: FastifyInstance): Promise<void> {
     throw failure('NO_SLOT')
   }
 
-  /** The next slot that is neither taken nor among these. */
+  /** The next slot that is neither taken nor in `busy`. */
   function nextBut (busy: ReadonlySet<number>): number | undefined {
     const isNoUse = new Set(taken.values()).union(busy)
     for (let tried = 0; tried < slots; tried++) {

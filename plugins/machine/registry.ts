@@ -12,7 +12,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** This server's sessions, in memory; every change is written to the journal, which the next server reads. */
     registry: Registry & Pick<SessionRegistry, 'get' | 'live' | 'find' | 'stopping' | 'ended' | 'addVersion'> & {
-      /** Writes that the session's creation came to its end, as `SessionRegistry.ready` does, and notes it in the session's folder. */
+      /** Writes that the session's creation has completed, as `SessionRegistry.ready` does, and notes it in the session's folder. */
       ready (facts: SessionFacts, signal: AbortSignal, commit: () => void): Promise<void>
       /** Forgets sessions that ended more than a day ago. */
       forgetOld (): Promise<void>
@@ -24,19 +24,19 @@ declare module 'fastify' {
 
 const KEEP_ENDED_MS = 24 * 60 * 60 * 1000
 
-/** Opens the registry, and records the sessions again that it has lost. */
+/** Opens the registry, and records sessions again whose records were lost. */
 async function registry (app: FastifyInstance): Promise<void> {
   const log = app.log.child({ plugin: 'registry' })
   const { folder } = app.instance
   const folderOf = ({ id }: SessionFacts) => folder.session(id)
   const { sessions: store, clocks, uids } = openRegistry(folder.registry, to => {
-    log.error({ movedTo: to }, 'the registry was damaged: it was moved aside, and is made anew from the sessions\' folders')
+    log.error({ movedTo: to }, 'damaged registry moved aside: it is rebuilt from the sessions\' folders')
   })
   app.addHook('onClose', () => store.close())
   await forgetOld()
   await restore()
   const sessions = await SessionRegistry.open(store)
-  // added last, it runs before the store is closed
+  // hooks run last added first: this one runs before the store is closed
   app.addHook('onClose', async () => { if (sessions.live().length === 0) app.instance.vacate() })
 
   app.decorate('registry', {
@@ -64,9 +64,9 @@ async function registry (app: FastifyInstance): Promise<void> {
     await store.prune(new Date(Date.now() - KEEP_ENDED_MS))
   }
 
-  /** What a session was made from stands in its folder, too: a registry that was lost is made anew from the folders. */
+  /** Records sessions again from their folders, which hold their facts, too: a lost registry is rebuilt from them. */
   async function restore (): Promise<void> {
-    const found = readSessionFolders(folder.sessions, (sessionId, err) => log.error({ sessionId, err }, 'facts of a session that cannot be read'))
+    const found = readSessionFolders(folder.sessions, (sessionId, err) => log.error({ sessionId, err }, 'session facts not readable'))
     for (const { facts, state } of found) {
       if (await store.restore(facts, state)) log.warn({ sessionId: facts.id, state }, 'session without a record: recorded again')
     }

@@ -5,17 +5,17 @@ import type { SessionFacts, Slot } from '#domain/session.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * What a session has before anything is made of it, and until nothing of it is left: its place within the limits, a
-     * slot, and the promise of a home. `release` gives back all of it, and is the first entry of the session's undo stack.
+     * The reservation that a session holds from before its first step until its teardown is done: its place within the
+     * limits, a slot, and the promise of a home. `release` gives back all of it, and is the first entry of the session's undo stack.
      */
     reservations: {
       /**
-       * Gives a session that has its place the promise of a home, and a slot whose ports are free. What it takes before it
-       * throws is for `release`, too.
+       * Gives a session that has its place the promise of a home and a slot with free ports. When it throws, `release`
+       * gives back the part that it took.
        * @throws {Ex10Error} EX10_NO_DISK, EX10_NO_SLOT
        */
       complete (sessionId: string): Promise<Slot>
-      /** Takes all that a session of an earlier server has, whatever the limits are. */
+      /** Reserves the place, slot and home of a session of an earlier server, even above the limits. */
       hold (facts: SessionFacts): void
       /** Gives back all that the session has, or ends its wait for a place. Does nothing when it has nothing. */
       release (sessionId: string): void
@@ -39,7 +39,7 @@ async function reservations (app: FastifyInstance): Promise<void> {
     release (id) {
       homes.release(id)
       ports.release(id)
-      places.release(id) // last: it may go to the next one at once
+      places.release(id) // last: the place may be given to the next creation at once
     }
   } satisfies FastifyInstance['reservations'])
 }

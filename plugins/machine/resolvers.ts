@@ -6,10 +6,10 @@ import { readResolvers, ResolverWatch, type Resolvers } from '#system/firewall/r
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The resolvers that this machine is configured with, also when that changes. */
+    /** The resolvers in this machine's configuration, which is watched for changes. */
     resolvers: {
       now (): Resolvers
-      /** Calls `listener`, which must not throw, when the machine has been configured with others. */
+      /** Calls `listener`, which must not throw, when the resolvers have changed. */
       onChange (listener: (resolvers: Resolvers) => void): void
     }
   }

@@ -14,7 +14,7 @@ import { SandboxWatch } from '#system/sandbox/watch.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     sandboxes: Sandboxes & {
-      /** What confines sessions on this host, for people to read. */
+      /** The confinement of sessions on this host, as text for people. */
       isolation: Isolation
       watch (facts: SessionFacts): SandboxWatch
       /**
@@ -53,14 +53,14 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
   const toId = (facts: SessionFacts) => ({ dir: dirOf(facts), uid: facts.account.uid, groups: sessionGroups(cgroups, facts.id) })
 
-  tellResolvers() // they may have changed while no server ran
-  app.resolvers.onChange(tellResolvers)
+  updateResolvers() // the resolvers may have changed while no server ran
+  app.resolvers.onChange(updateResolvers)
 
-  /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has none, and reads the machine's later. */
-  function tellResolvers (): void {
+  /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has no such file; it gets the current one when the sandbox is made. */
+  function updateResolvers (): void {
     for (const facts of app.registry.live()) {
       updateResolvConf(dirOf(facts), app.resolvers.now().text).catch((err: NodeJS.ErrnoException) => {
-        if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolvers not told to the session')
+        if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolv.conf of the session not updated')
       })
     }
   }

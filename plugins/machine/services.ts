@@ -7,17 +7,17 @@ import { definedServices, downService, isServiceStopped, isServiceUp, killServic
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The programs that s6 runs in sessions' sandboxes, as their users: it starts one again when it ends, unless told not to. */
+    /** The programs that s6 runs in sessions' sandboxes, with the sessions' users. s6 restarts a program that ends, unless its service says otherwise. */
     services: {
-      /** Gives the service to s6 and starts it; with `notifies`, resolves when it says that it is ready. */
+      /** Gives the service to s6 and starts it. With `notifies`, resolves when the program reports that it is ready. */
       start (facts: SessionFacts, service: Service, signal: AbortSignal): Promise<void>
-      /** Starts a service that is down; with `notifies`, resolves when it says that it is ready. */
+      /** Starts a service that is down. With `notifies`, resolves when the program reports that it is ready. */
       raise (facts: SessionFacts, name: ProgramName, signal: AbortSignal, notifies?: boolean): Promise<void>
-      /** Kills the service, which is then started again. */
+      /** Kills the service's program, which s6 then restarts. */
       kill (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
-      /** Kills the service and leaves it down. */
+      /** Kills the service's program and leaves the service down. */
       down (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
-      /** Ends the service; `quietly`, it is only not restarted, and dies with the sandbox. */
+      /** Stops the service. With `quietly`, s6 only stops restarting it, and the program ends with the sandbox. */
       stop (facts: SessionFacts, name: ProgramName, signal: AbortSignal, quietly?: boolean): Promise<void>
       /** The programs that the session was made with. */
       names (facts: SessionFacts): ProgramName[]

@@ -5,9 +5,9 @@ import { BrowserChannel } from '#system/programs/browser-channel.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Chromium, with the person's extension loaded: what is said to it while it runs. */
+    /** The running Chromium with the user's extension loaded. */
     browser: {
-      /** A way to speak with the browser. `changed` hears the id of each extension whose state or errors change meanwhile. End it with the session. */
+      /** Opens a channel to the browser. Calls `changed` with the id of each extension whose state or errors change. End the channel with the session. */
       channel (facts: SessionFacts, changed: (id: string) => void): BrowserChannel
     }
   }

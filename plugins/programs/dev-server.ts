@@ -8,23 +8,23 @@ import { loopbackJson } from '#system/kernel/loopback-json.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The template's dev server, which makes of the sources what Chromium loads, and tells what has changed. */
+    /** The template's dev server. It builds the extension that Chromium loads from the sources, and reports what has changed. */
     devServer: {
       /**
-       * Has everything built that was written before the call, and tells what changed since version `after`. With `waitMs`,
-       * it answers when there is a later version, or when that time is over.
+       * Has every file built that was written before the call. Returns what changed since version `after`. With `waitMs`,
+       * waits for a later version, for at most that time.
        */
       changes (facts: SessionFacts, after: number, waitMs: number, signal: AbortSignal): Promise<Changes>
-      /** The problems, each where its cause is in the sources: a bundled script's place is one of the bundle. */
+      /** Maps each problem's place to the sources: Chromium reports places in the built files. */
       inSources (facts: SessionFacts, template: Template, problems: Problem[], signal: AbortSignal): Promise<Problem[]>
     }
   }
 }
 
-/** What a dev server says of the extension; docs/templates.md says the same to those who write one. */
+/** A dev server's answer about the extension; docs/templates.md describes it for authors of templates. */
 const Changes = Type.Object({
   version: Type.Integer({ minimum: 0, description: 'Grows with every change' }),
-  ok: Type.Boolean({ description: 'What Chromium is to load is made of the sources as they are' }),
+  ok: Type.Boolean({ description: 'The build succeeded: Chromium can load an extension made of the current sources' }),
   changed: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16, description: 'loaded, pages: what changed since `after`' }),
   manifest: Type.Optional(Type.String({ maxLength: 256 * 1024, description: 'The text of the manifest that Chromium is to load' })),
   building: Type.Optional(Type.Boolean()),
@@ -32,13 +32,13 @@ const Changes = Type.Object({
 })
 export type Changes = Static<typeof Changes>
 
-/** Where in the sources a place of a built file comes from. */
+/** The place in the sources that a place in a built file comes from. */
 const Origin = Type.Union([Type.Null(), Type.Pick(Problem, ['file', 'line', 'column'])])
 
 const ORIGIN_BYTES = 8192
 const ORIGIN_MS = 2000
 const ANSWER_BYTES = 2 * 1024 * 1024
-/** How much longer than it was asked to wait a dev server may take to answer. */
+/** The time that a dev server may take to answer beyond `waitMs`. */
 const LATE_MS = 10_000
 
 async function devServer (app: FastifyInstance): Promise<void> {
@@ -53,7 +53,7 @@ async function devServer (app: FastifyInstance): Promise<void> {
   })
 }
 
-/** One that cannot be found there stays as it is. */
+/** The problem with its place in the sources; unchanged when the dev server finds none. */
 async function inSources (port: number, problem: Problem, signal: AbortSignal): Promise<Problem> {
   const { file, line, column = 1 } = problem
   if (file === undefined || line === undefined) return problem

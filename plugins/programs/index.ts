@@ -2,5 +2,5 @@ import browser from './browser.ts'
 import devServer from './dev-server.ts'
 import programs from './programs.ts'
 
-/** What runs inside a session. Each plugin comes after those that it needs. */
+/** The programs inside a session. Each plugin comes after those that it needs. */
 export default [programs, browser, devServer]

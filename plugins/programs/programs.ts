@@ -11,11 +11,11 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The programs that run in sessions, as the table in src/domain/programs/programs.ts says. */
     programs: Programs & {
-      /** Starts the program again if it is down; resolves when it answers. */
+      /** Starts the program if it is down. Resolves when it answers. */
       raise (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
-      /** Whether the program answers on its port; one that has none does as long as it runs. */
+      /** Whether the program answers on its port; a program without a port answers as long as it runs. */
       answers (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<boolean>
-      /** What the programs find in the home when they start. */
+      /** The files that the programs need in the home when they start. */
       files (facts: SessionFacts, template: Template): ProgramFile[]
     }
   }

@@ -68,7 +68,7 @@ t.test('a registry that is damaged or lost while no server runs is made anew: wh
       const isDamaged = DAMAGES.some(([name]) => name === what)
       t.equal(globSync(`${file}.damaged-*`).length, asides + (isDamaged ? 1 : 0), isDamaged ? 'it was moved aside' : 'there is nothing to keep')
       const log = server.output()
-      t.equal(/the registry was damaged: it was moved aside/.test(log), isDamaged, 'and the log says so')
+      t.equal(/damaged registry moved aside/.test(log), isDamaged, 'and the log says so')
       t.match(log, 'session without a record: recorded again')
       t.strictSame((await listSessions(server)).map(({ id, state }) => [id, state]), [[witness.id, 'ready']], 'the ready session is known, the half-made one is not any more')
       t.equal((await pushCode(server, { sessionId: witness.id, filePath: 'a.js', content: what })).status, 200, 'it takes code')
@@ -143,7 +143,7 @@ t.test('files of a session that cannot be read keep no server from starting: wit
   writeFileSync(fileOf(broken, 'facts.json'), '{"id":')
   writeFileSync(fileOf(sound, 'history'), '{"type"\n' + readFileSync(fileOf(sound, 'history'), 'utf8'))
   server = await next(t, server)
-  t.match(server.output(), /"msg":"facts of a session that cannot be read"/)
+  t.match(server.output(), /"msg":"session facts not readable"/)
   t.same((await listSessions(server)).map(({ id, state }) => `${id} ${state}`).sort(), [broken, sound].map(({ id }) => `${id} ready`).sort())
   t.strictSame((await pastEvents(server, sound.id)).map(({ type }) => type), ['ready', 'adopted'], 'what can be read of its history is there')
 
