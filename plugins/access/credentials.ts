@@ -16,7 +16,7 @@ async function credentials (app: FastifyInstance): Promise<void> {
     none: () => ({ opener: async () => undefined, holds: async () => app.config.auth === 'none' }),
     key: id => ({ opener: async () => ({ keyId: id }), holds: () => app.keys.isInForce(id) }),
     login: id => app.logins.hold(id),
-    token: until => ({ opener: async () => ({ issuer: app.config.oidcIssuer }), until: new Date(until), holds: async () => new Date() < new Date(until) }), // a provider's: it cannot be taken back
+    token: until => ({ opener: async () => ({ issuer: app.config.oidcIssuer }), until: new Date(until), holds: async () => new Date() < new Date(until) }), // a provider's token cannot be revoked: it holds until it expires
     share: id => ({ opener: async () => undefined, holds: () => app.shares.isInForce(id) })
   }
   app.decorate('credentials', { find: (kind, id = '') => ({ kind, id, ...kinds[kind](id) }) } satisfies FastifyInstance['credentials'])

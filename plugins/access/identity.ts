@@ -9,22 +9,22 @@ import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; not set on routes for everybody. */
+    /** The user of the request; not set on routes for everybody. */
     principal: Principal
-    /** What shows who they are. */
+    /** The credential that the principal was authenticated by. */
     credential: Credential
-    /** The browser's cookie speaks for them, so that it could be another site's page that asks. */
+    /** The principal was authenticated by a cookie, so that the request could come from another site's page. */
     isLoggedIn: boolean
   }
 }
 
 interface Holder { principal: Principal, credential: Credential }
 
-/** Who asks: everyone is the local user, or shows an API key or the provider's token, or has logged in. */
+/** Authenticates requests: by an API key, the provider's token or a login; with EX10_AUTH=none everyone is the local user. */
 async function identity (app: FastifyInstance): Promise<void> {
   const { auth } = app.config
 
-  /** Null when nobody says who asks, `unknown` when a credential is shown that is not good. */
+  /** Null when the request has no credential, `unknown` when its credential does not hold. */
   async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
     if (auth === 'none') return { principal: LOCAL, credential: app.credentials.find('none') }
     const { authorization } = request.headers
@@ -60,7 +60,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     request.principal = holder.principal
     request.credential = holder.credential
   })
-  // the body may have been two minutes on its way: whoever was let in meanwhile may have been sent away
+  // receiving the body may have taken two minutes, and the credential may have ended in that time
   app.addHook('preHandler', async ({ is404, routeOptions, credential, headers, ip }) => {
     if (is404 || routeOptions.config.scope === 'everybody') return
     if (!await credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')

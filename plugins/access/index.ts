@@ -6,5 +6,5 @@ import oidc from './oidc.ts'
 import routeRules from './route-rules.ts'
 import shares from './shares.ts'
 
-/** Who may do what: keys, logins, links. Each plugin comes after those that it needs. */
+/** Authentication and rights: keys, logins, links. Each plugin comes after those that it needs. */
 export default [keys, logins, oidc, shares, credentials, routeRules, identity]

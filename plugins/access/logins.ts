@@ -13,27 +13,27 @@ import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** People who have logged in with a browser: a cookie speaks for them. */
+    /** Logins of browsers, each by a cookie. */
     logins: {
-      /** Opens a login that ends with what opened it; ends the one that the browser had. */
+      /** Opens a login, and ends the one that the browser had. The login ends with its opener. */
       open (request: FastifyRequest, reply: FastifyReply, principal: Principal, opener: Opener): Promise<void>
-      /** The login of the browser that asks; null when it has none, or none that holds. Asked at every request with a cookie. */
+      /** The login of the request's browser; null when it has none, or none that holds. Called for every request with a cookie. */
       find (request: FastifyRequest, reply: FastifyReply): Promise<KeptLogin | null>
-      /** The login with this id, for what was opened by it. */
+      /** The login with this id as a credential, for pages and connections that it opened. */
       hold (id: string): Omit<Credential, 'kind' | 'id'>
       /** Ends the login, if there is one, and returns it. */
       close (request: FastifyRequest, reply: FastifyReply): Promise<Login | undefined>
-      /** Whether what opened a login still vouches for its user. */
+      /** Whether the opener of a login (a key or a provider) still vouches for its user. */
       vouches (opener: Opener, now?: Date): Promise<boolean>
-      /** Ends those that a session at the provider opened, and returns the user of each. */
+      /** Ends the logins that a session at the provider opened, and returns the user of each. */
       closeOf (session: ProviderSession): Promise<string[]>
-      /** A user's, the one that was used last first; `isOwn` is the one of whoever asks. */
+      /** A user's logins, the last used first; `isOwn` marks the login of this request. */
       list (user: string, request: FastifyRequest): Promise<(KeptLogin & { isOwn: boolean })[]>
       /** Ends one of a user's logins; returns whether there was one. */
       end (user: string, id: string): Promise<boolean>
-      /** Ends all of a user's, but that of `but`, and returns how many. */
+      /** Ends all logins of a user except that of the request `but`, and returns how many. */
       endAll (user: string, but?: FastifyRequest): Promise<number>
-      /** What the pages of this login send as x-csrf-token with whatever changes something; `app.csrfProtection` asks for it. */
+      /** The token that this login's pages send as x-csrf-token with each change; `app.csrfProtection` checks it. */
       csrfToken (request: FastifyRequest, reply: FastifyReply): string
     }
   }
@@ -45,7 +45,7 @@ async function logins (app: FastifyInstance): Promise<void> {
   const { publicUrl, oidcIssuer, loginIdleTimeout, loginTimeout, bindLogin } = app.config
   const [loginCookie, csrfCookie] = [cookieFor('login', publicUrl), cookieFor('csrf', publicUrl)]
   const limits = { idleSeconds: loginIdleTimeout, absoluteSeconds: loginTimeout, bound: bindLogin }
-  const seenMs = Math.min(60_000, loginIdleTimeout * 100) // a tenth of it: not every request is worth a write
+  const seenMs = Math.min(60_000, loginIdleTimeout * 100) // a tenth of the timeout: the last use is not written at every request
   const secret = ownSecret(app.instance.folder.cookieSecret)
   const store = await app.instance.stores.openLogins()
 
@@ -63,7 +63,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     return valid ? value ?? undefined : undefined
   }
 
-  /** A token of one login is no good in another. */
+  /** Binds CSRF tokens to their login: the token of one login is refused in another. */
   function userInfo (request: FastifyRequest): string {
     return hashToken(tokenOf(request) ?? '')
   }
@@ -74,7 +74,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     return token === undefined ? undefined : await store.remove(token)
   }
 
-  /** A provider that is not the server's any more does so for nobody. */
+  /** A key vouches while it is in force. A provider vouches only while it is the server's configured one. */
   async function vouches (opener: Opener, now = new Date()): Promise<boolean> {
     return 'keyId' in opener ? await app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
   }
@@ -83,7 +83,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     return await vouches(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
   }
 
-  /** What only keeps the books: a full disk neither logs anybody out nor ends the server. */
+  /** Runs writes that only keep records up to date. A failure is logged: a full disk neither logs users out nor ends the server. */
   async function keepBooks (work: () => Promise<void>): Promise<void> {
     try {
       await work()

@@ -12,37 +12,37 @@ import type { Attempt } from '#system/access/code-flow.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Logging in at an OpenID Connect provider; null where people do not. */
+    /** Logins at an OpenID Connect provider; null without EX10_AUTH=oidc. */
     oidc: Oidc | null
   }
 }
 
 interface Oidc {
-  /** Begins a login: returns the address at the provider to which the browser goes; `next` is where it goes in the end. */
+  /** Begins a login. Returns the provider's URL for the browser; `next` is the path that the browser is sent to after the login. */
   begin (reply: FastifyReply, next: string): Promise<string>
   /** Finishes it when the browser comes back, and opens a login here. @throws {Ex10Error} EX10_LOGIN_REFUSED, EX10_TOO_MANY_REQUESTS, EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   finish (request: FastifyRequest, reply: FastifyReply, state: string): Promise<{ principal: Principal, next: string }>
-  /** Whose access token this is, and until when; undefined when it is not good. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
+  /** The principal of an access token, and its expiry; undefined when the token is not valid. @throws {Ex10Error} EX10_NOT_A_USER, EX10_PROVIDER_UNAVAILABLE */
   holderOf (token: string): Promise<{ principal: Principal, until: Date } | undefined>
   /**
-   * Does what is to be done when the session at the provider has ended that this logout token names. A token is good again if that fails.
-   * @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also when it was used before, EX10_PROVIDER_UNAVAILABLE
+   * Checks a logout token, and calls `end` with the provider session that it names. A token can be used once, or again after `end` has failed.
+   * @throws {Ex10Error} EX10_BAD_LOGOUT_TOKEN, also for a used token; EX10_PROVIDER_UNAVAILABLE
    */
   takeLogout<Result> (logoutToken: string, end: (session: ProviderSession) => Promise<Result>): Promise<Result>
-  /** Where the browser goes to log out at the provider, too; undefined where that cannot be. */
+  /** The URL at which the browser logs out at the provider, too; undefined when the provider has none or does not answer. */
   logoutUrl (): Promise<string | undefined>
 }
 
-/** What the browser keeps between the two. */
+/** The content of the browser's signed cookie between `begin` and `finish`. */
 interface Begun extends Attempt {
   next: string
   /** ISO 8601. */
   until: string
 }
 
-const ATTEMPT_MS = 600_000 // people look for their second factor
+const ATTEMPT_MS = 600_000 // people need time for their second factor
 const LOGOUT_TOKEN_MS = 120_000
-const REMEMBERED_MS = 2 * LOGOUT_TOKEN_MS // clocks may be apart
+const REMEMBERED_MS = 2 * LOGOUT_TOKEN_MS // the two machines' clocks may differ
 const MAX_REMEMBERED = 10_000
 
 async function oidc (app: FastifyInstance): Promise<void> {
@@ -51,7 +51,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     app.decorate('oidc', null)
     return
   }
-  // what they use takes as long to load as all else: nobody waits for it who has no provider
+  // these modules take as long to load as the rest of the server: load them only with a provider
   const [{ authorizationUrl, endSessionUrl, newAttempt, redeem }, { discoverLazily }, { readToken }] = await Promise.all([
     import('#system/access/code-flow.ts'), import('#system/access/discovery.ts'), import('#system/access/tokens.ts')
   ])
@@ -61,10 +61,10 @@ async function oidc (app: FastifyInstance): Promise<void> {
   const logoutTokens = createOnce(MAX_REMEMBERED)
   const { name, options } = cookieFor('oidc', publicUrl)
 
-  /** The attempt that this browser has begun and that the provider answers: it is no good a second time. */
+  /** The attempt that this browser has begun, by the `state` of the provider's answer. Each attempt is accepted once. */
   function take (request: FastifyRequest, reply: FastifyReply, state: string): Begun {
     const { valid, value } = request.unsignCookie(request.cookies[name] ?? '')
-    const begun = Object.fromEntries(new URLSearchParams(valid ? value : '')) as unknown as Begun // ours, since we have signed it
+    const begun = Object.fromEntries(new URLSearchParams(valid ? value : '')) as unknown as Begun // the signature shows that this server wrote it
     if (begun.state !== state) throw failure('LOGIN_REFUSED')
     reply.clearCookie(name, options)
     const until = new Date(begun.until)
@@ -82,7 +82,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     },
     async finish (request, reply, state) {
       const { next, ...attempt } = take(request, reply, state)
-      await app.rateLimits.callback(request, reply) // no other request makes the server ask the provider
+      await app.rateLimits.callback(request, reply) // counted, since a callback makes the server ask the provider
       const claims = await redeem(await discover(), new URL(request.url, publicUrl), attempt)
       const principal = principalOf(claims, rules)
       await app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
@@ -103,12 +103,12 @@ async function oidc (app: FastifyInstance): Promise<void> {
         throw error
       }
     },
-    logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // nobody has to wait for it to log out here
+    logoutUrl: () => discover().then(found => endSessionUrl(found, `${publicUrl}/`), () => undefined) // logging out here works without the provider, too
   } satisfies Oidc)
 
-  // who has mistyped a setting reads it now, and not when somebody logs in
+  // a mistyped setting is logged at the start, not at the first login
   app.addHook('onReady', async () => {
-    discover().catch(err => app.log.warn({ err, issuer }, 'the provider does not answer yet'))
+    discover().catch(err => app.log.warn({ err, issuer }, 'provider discovery failed'))
   })
 }
 

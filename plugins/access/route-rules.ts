@@ -8,18 +8,18 @@ type RouteScope = Scope | 'any' | 'everybody'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The scope of the routes that a library registers in this context: they cannot say it themselves. */
+    /** The scope of the routes that a library registers in this context, since it cannot set it in their config. */
     defaultScope?: RouteScope
   }
   interface FastifyContextConfig {
-    /** What a credential must be good for, to use the route. `any` is good for something, `everybody` needs none. A route without a scope does not start. */
+    /** The scope that a credential needs for this route. With `any`, every credential will do; `everybody` needs none. The server does not start with a route without a scope. */
     scope?: RouteScope
-    /** No cache keeps what the route answers. */
+    /** Forbids caches to store the route's answers. */
     noStore?: boolean
   }
 }
 
-/** Every route says who may use it. The refusals that follow from that are in its schema. */
+/** Requires a scope of every route, and adds the refusals that follow from it to the route's schema. */
 async function routeRules (app: FastifyInstance): Promise<void> {
   app.addHook('onRoute', function (route) {
     const scope = route.config?.scope ?? this.defaultScope
@@ -34,7 +34,7 @@ async function routeRules (app: FastifyInstance): Promise<void> {
   })
 }
 
-/** An unknown host is refused everywhere, and a page of another site where something changes. */
+/** Every route refuses an unknown host; a route that changes something also refuses a page of another site. */
 function refusalsOf ({ method, config }: RouteOptions, scope: RouteScope): number[] {
   if (scope !== 'everybody') return [401, 403, 421]
   return [method].flat().some(method => isChange(method, config)) ? [403, 421] : [421]

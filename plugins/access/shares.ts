@@ -8,24 +8,24 @@ import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Links to sessions, for people who do not log in. One that is not in force does not exist. */
+    /** Links to sessions, for people without a login. A link that is not in force counts as missing. */
     shares: {
-      /** Makes a link; its token is told here only. @throws {Ex10Error} EX10_TOO_MANY_SHARES */
+      /** Makes a link. Only this call returns its token. @throws {Ex10Error} EX10_TOO_MANY_SHARES */
       create (share: NewShare): Promise<{ share: Share, token: string }>
-      /** The link that holds this token, if there is one. */
+      /** The link with this token, if it is in force. */
       find (token: string): Promise<Share | undefined>
       isInForce (id: string): Promise<boolean>
       /** A session's links, oldest first. */
       list (sessionId: string): Promise<Share[]>
-      /** Takes a link of the session out of force, for good. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
+      /** Revokes a link of the session. @throws {Ex10Error} EX10_SHARE_NOT_FOUND */
       revoke (sessionId: string, id: string): Promise<void>
       /** Revokes all links made by logins of this provider session. Returns how many. */
       revokeOf (session: ProviderSession): Promise<number>
       /** Revokes all links that the user made, except those made with an API key, which end with the key. Returns how many. */
       revokeBy (user: string): Promise<number>
-      /** Calls `hear` with the id of every link that is revoked. */
-      onRevoked (hear: (id: string) => void): void
-      /** The session has ended, and its links with it; one whose making had begun is forgotten, too. */
+      /** Calls `listener` with the id of every link that is revoked. */
+      onRevoked (listener: (id: string) => void): void
+      /** Removes the links of a session that has ended, including a link that is being made at this moment. */
       forget (sessionId: string): Promise<void>
     }
   }
@@ -36,8 +36,8 @@ async function shares (app: FastifyInstance): Promise<void> {
   app.addHook('onClose', () => store.close())
   const live = new Set(app.registry.live().map(({ id }) => id))
   for (const id of await store.sessionIds()) if (!live.has(id)) await store.forget(id)
-  const hearers = new Listeners<[string]>()
-  /** Where people have to say who they are, a link is not good that nobody vouches for. */
+  const listeners = new Listeners<[string]>()
+  /** A link with an opener is in force while its opener vouches for it. A link without one is in force only with EX10_AUTH=none. */
   const isGood = async (share: Share | undefined) => share !== undefined && (share.opener ? await app.logins.vouches(share.opener) : app.config.auth === 'none')
   const inTurn = newQueue()
 
@@ -46,7 +46,7 @@ async function shares (app: FastifyInstance): Promise<void> {
   }
 
   function revoked (ids: string[]): number {
-    for (const id of ids) hearers.tell(id)
+    for (const id of ids) listeners.tell(id)
     return ids.length
   }
 
@@ -70,8 +70,8 @@ async function shares (app: FastifyInstance): Promise<void> {
     },
     revokeOf: async session => revoked(await store.removeOf(session)),
     revokeBy: async user => revoked(await store.removeBy(user)),
-    onRevoked (hear) {
-      hearers.add(hear)
+    onRevoked (listener) {
+      listeners.add(listener)
     },
     forget: sessionId => inTurn(() => store.forget(sessionId))
   } satisfies FastifyInstance['shares'])

@@ -28,27 +28,27 @@ declare module 'fastify' {
   interface FastifyInstance {
     codeUpdates: CodeUpdates & {
       /**
-       * Writes all of the files into the session's sourceDir or none, and returns how many pushes there were with
-       * this one. Then, in the background, the browser reloads what is concerned. With `isAll`, what is not named is deleted.
+       * Writes all of the files into the session's sourceDir or none, and returns the number of pushes including
+       * this one. Then, in the background, the browser reloads what has changed. With `isAll`, deletes all other files.
        * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
       push (facts: SessionFacts, files: PushedFile[], isAll?: boolean): Promise<number>
       /**
-       * Has `work` change the session's sourceDir by its writer, and goes on as after a push.
+       * Runs `work`, which changes the session's sourceDir by its writer, and continues as after a push.
        * @throws what `work` throws; EX10_BUSY
        */
       change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number>
-      /** Resolves when the browser runs what was pushed last, or cannot. */
+      /** Resolves when the browser runs the last push, or when that has failed. */
       settled (facts: SessionFacts): Promise<Outcome>
-      /** All that is wrong with the extension, errors first. */
+      /** All problems of the extension, errors first. */
       problems (facts: SessionFacts): Problem[]
-      /** Reloads from now on what changes in sourceDir in any way; with `kept`, in a session of an earlier server. */
+      /** Follows every change of sourceDir from now on, and reloads. With `isAdopted`, resumes from the state that an earlier server kept. */
       follow (facts: SessionFacts, isAdopted: boolean): void
     }
   }
 }
 
-/** A session's way from pushed files to the reloaded browser. */
+/** The parts of one session that lead from pushed files to the reloaded browser. */
 interface Updates {
   writer: FileWriter
   /** Pushes that the writer has not written yet. */
@@ -62,11 +62,11 @@ interface Updates {
 const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
 const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })), isWorkerUp: Type.Optional(Type.Boolean()) })
 
-/** The browser was started again when one of these was. */
+/** The programs whose restart restarts the browser, too. */
 const WITH_BROWSER: readonly ProgramName[] = ['browser', ...PROGRAMS.browser.needs]
 const MAX_WAITING = 10
 const OPEN_MS = 10_000
-/** How long a build and the reload may take together: a project installs its dependencies first. */
+/** The most time for a build and the reload together: a project installs its dependencies first. */
 const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, project: 20 * 60_000 }
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
@@ -79,12 +79,12 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     const known = all.get(facts.id)
     if (known) return known
     const log = (err: unknown) => app.log.warn({ err, sessionId: facts.id }, 'extension not observed')
-    const channel = app.browser.channel(facts, id => { hear(id).catch(log) })
+    const channel = app.browser.channel(facts, id => { extensionChanged(id).catch(log) })
     const writer = new FileWriter(enterOf(facts))
     const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[app.templates.get(facts.template).kind])
     let heard = ''
     const read = coalesce(() => pipeline.heard(heard))
-    const hear = (id: string) => {
+    const extensionChanged = (id: string) => {
       heard = id
       return read()
     }
@@ -112,7 +112,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       async reload ({ manifest, before, pagesOnly }, signal) {
         const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
         const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
-        const isOther = extension && extension.id !== before?.id && extension.id !== extensionId(path) // the first one's icon is there from the start
+        const isOther = extension && extension.id !== before?.id && extension.id !== extensionId(path) // the first extension's icon is pinned from the start
         if (isOther) pin(extension.id, signal).catch(err => app.log.warn({ err, sessionId: facts.id }, 'icon not pinned'))
         return { ...reloaded, extension }
       },
@@ -125,7 +125,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       workerSettled: (id, old, asks, signal) => workerSettled(channel, id, old, asks, signal),
       keep (state) {
         kept = state
-        keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'what the browser runs was not kept'))
+        keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension state write failed'))
       },
       tell: event => app.events.publish(facts, event),
       warn: (err, message) => app.log.warn({ err, sessionId: facts.id }, message)
@@ -134,10 +134,10 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
 
   async function change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number> {
     const updates = updatesOf(facts)
-    // each holds its files in memory, and a session can keep its writer from writing
+    // each waiting push holds its files in memory, and a session can block its writer
     if (updates.waiting >= MAX_WAITING) throw failure('BUSY')
     updates.waiting++
-    updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // needed when it is written; what is wrong with it is found then
+    updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // opened early for the reload after the write, which reports a failure
     try {
       await work(updates.writer, app.templates.get(facts.template).sourceDir)
     } finally {
@@ -168,7 +168,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }))
     },
     async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
-      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // its first build may take minutes
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // a project's first build may take minutes
     },
     push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
       const changes = isAll ? toAllFiles(files) : toChanges(files)

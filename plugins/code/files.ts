@@ -13,31 +13,31 @@ import { MOST_TRANSFERS } from '#system/code/transfer.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * The files of a session's sourceDir, in and out; paths are checked ones. What is sent must be read or destroyed;
-     * `signal` breaks a transfer off, and nothing of it is left then.
+     * Reads and writes the files of a session's sourceDir. Callers pass checked paths. Content that is returned must be
+     * read to its end or destroyed. `signal` breaks a transfer off, which then leaves nothing behind.
      * All throw {Ex10Error} EX10_TOO_MANY_TRANSFERS, EX10_PATH_…, EX10_DISK_FULL, EX10_WRITER_FAILED.
      */
     files: {
-      /** Those that there are; `truncated` when they are more than 20,000. */
+      /** Lists the files; `truncated` when there are more than 20,000. */
       list (facts: SessionFacts, signal: AbortSignal): Promise<{ files: ListedFile[], truncated: boolean }>
       /** @throws {Ex10Error} EX10_FILE_TOO_LARGE */
       read (facts: SessionFacts, path: string, signal: AbortSignal): Promise<SentFile>
-      /** `mayGoOn` is asked, by rejecting, when the content is here. @throws {Ex10Error} EX10_PRECONDITION_FAILED; what the content throws */
+      /** Writes one file. Calls `mayGoOn` when the content has arrived. @throws {Ex10Error} EX10_PRECONDITION_FAILED; errors of the content and of `mayGoOn` */
       write (facts: SessionFacts, path: string, content: Incoming, conditions: Conditions): Promise<Written & { size: number, hash: string }>
       /** @throws {Ex10Error} EX10_PRECONDITION_FAILED */
       remove (facts: SessionFacts, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
-      /** Puts an archive's files in the place of all others, or beside them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; what the content throws */
+      /** Replaces all files with those of an archive, or, with `merges`, adds them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; errors of the content */
       unpack (facts: SessionFacts, content: Incoming, merges: boolean): Promise<Written>
-      /** A zip of what Chromium loads, or of what a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
+      /** A zip of the extension that Chromium loads, or of the build that a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
       pack (facts: SessionFacts, withSourceMaps: boolean, signal: AbortSignal): Promise<Omit<SentFile, 'hash' | 'modified'>>
     }
   }
 }
 
-/** Content on its way in; `mayGoOn` rejects when whoever sent it may not do so any more, by the time that it is here. */
+/** Content that a client sends. `mayGoOn`, called when it has arrived, rejects when the client has lost its right to send it. */
 export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => Promise<void> }
 
-/** The session's version with the change, and how many files that was. */
+/** The session's version after the change, and the number of changed files. */
 type Written = Pushed & { version: number }
 
 const MAX_WAITING = 32
@@ -56,7 +56,7 @@ async function files (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** The same for what goes on until its content has been read. */
+  /** Runs work in a lane that stays taken until the content that the work returns has been closed. */
   async function untilRead<Sent extends Pick<SentFile, 'content'>> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<Sent>): Promise<Sent> {
     const leave = await lanes.enter(id, signal)
     app.expiry.saw(id)

@@ -4,5 +4,5 @@ import problemNews from './problem-news.ts'
 import templates from './templates.ts'
 import uploads from './uploads.ts'
 
-/** Templates, and the code that people push. Each plugin comes after those that it needs. */
+/** Templates and pushed code. Each plugin comes after those that it needs. */
 export default [templates, codeUpdates, files, uploads, problemNews]

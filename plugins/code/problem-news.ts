@@ -7,9 +7,9 @@ import type { Problem } from '#schemas/problem.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What is wrong with sessions' code, for pages that wait until it changes. */
+    /** The problems of sessions' code, for pages that wait for changes. */
     problemNews: {
-      /** The problems, and a tag that is another whenever they are. */
+      /** The problems, and a tag that changes with them. */
       now (facts: SessionFacts): News
       /**
        * Resolves when the tag is not `known`, when the session has ended, after 25 s, or when `signal` aborts.
@@ -23,11 +23,11 @@ declare module 'fastify' {
 interface News { tag: string, problems: Problem[] }
 
 const WAIT_MS = 25_000
-/** Of one session: as many as there may be viewers, and some that have gone without a word. */
+/** The most waiting pages of one session: one for each possible viewer, and some whose clients are gone unnoticed. */
 const MAX_WAITING = 64
 
 async function problemNews (app: FastifyInstance): Promise<void> {
-  /** Who waits, by session: `look` is to be called when something has happened to it, with whether it is over. */
+  /** The waiting requests by session. Each function is called after every event of the session, with whether the session is over. */
   const waiting = new Map<string, Set<(isOver: boolean) => void>>()
 
   function now (facts: SessionFacts): News {
@@ -63,7 +63,7 @@ async function problemNews (app: FastifyInstance): Promise<void> {
     for (const look of those ?? []) look(type === 'ended')
   })
   app.decorate('problemNews', { now, next } satisfies FastifyInstance['problemNews'])
-  app.addHook('preClose', async () => { // or it would be waited for
+  app.addHook('preClose', async () => { // otherwise the server would wait for these requests
     for (const look of [...waiting.values()].flatMap(those => [...those])) look(true)
   })
 }

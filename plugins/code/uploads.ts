@@ -7,11 +7,11 @@ import { keepUpload, makeUploadFolder } from '#system/code/upload.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Archives that sessions begin with, until there are those sessions. */
+    /** Uploaded archives of new sessions, kept until those sessions are made. */
     uploads: {
       /**
-       * Takes an archive of the user's, of `bytes` as far as that is known; what it returns must be released.
-       * @throws {Ex10Error} EX10_OVERLOADED, EX10_ARCHIVE_UNKNOWN, EX10_NO_DISK; what the content throws
+       * Keeps an archive of the user; `bytes` is its size, if known. The kept archive must be released.
+       * @throws {Ex10Error} EX10_OVERLOADED, EX10_ARCHIVE_UNKNOWN, EX10_NO_DISK; errors of the content
        */
       keep (user: string, content: AsyncIterable<Uint8Array>, bytes?: number): Promise<KeptArchive>
     }

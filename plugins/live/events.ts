@@ -9,23 +9,23 @@ import { readEvents, writeEvents } from '#system/instance/event-file.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What happens to sessions, for whoever wants to hear of it, now or later. */
+    /** The events of sessions: kept, and delivered to listeners. */
     events: {
       /** Begins to keep the session's events. */
       open (facts: SessionFacts, past?: SessionEvent[]): void
-      /** What an earlier server kept of them. */
+      /** The session's events that an earlier server kept. */
       kept (facts: SessionFacts): Promise<SessionEvent[]>
-      /** Calls `hear` with every event of every session from now on, also of those that were never ready. It must not throw. */
-      observe (hear: (facts: SessionFacts, event: SessionEvent) => void): void
+      /** Calls `listener` with every event of every session from now on, including sessions that never became ready. `listener` must not throw. */
+      observe (listener: (facts: SessionFacts, event: SessionEvent) => void): void
       publish (facts: SessionFacts, event: Omit<SessionEvent, 'at'> & { at?: string }): void
-      /** What has happened, oldest first: the last 200 events. */
+      /** The session's last 200 events, oldest first. */
       past (id: string): readonly SessionEvent[]
       /**
-       * Calls `hear` with every event from now on, until the returned function is called or the session ends.
+       * Calls `listener` with every event from now on, until the returned function is called or the session ends.
        * @throws {Ex10Error} EX10_TOO_MANY_STREAMS
        */
-      follow (id: string, hear: (event: SessionEvent) => void): () => void
-      /** Forgets the session: its last event was published. */
+      follow (id: string, listener: (event: SessionEvent) => void): () => void
+      /** Forgets the session after its last event has been published. */
       close (facts: SessionFacts): void
     }
   }
@@ -48,24 +48,24 @@ async function events (app: FastifyInstance): Promise<void> {
       const history = { events, readers: new Listeners<[SessionEvent]>(), save: coalesce(() => writeEvents(dirOf(facts), events)) }
       histories.set(facts.id, history)
     },
-    observe (hear: (facts: SessionFacts, event: SessionEvent) => void) { observers.add(hear) },
+    observe (listener: (facts: SessionFacts, event: SessionEvent) => void) { observers.add(listener) },
     publish (facts: SessionFacts, event: Omit<SessionEvent, 'at'> & { at?: string }) {
       const dated = { at: new Date().toISOString(), ...event }
       observers.tell(facts, dated)
       const history = histories.get(facts.id)
-      if (!history) return // it was not made yet, or has been closed
+      if (!history) return // the history is not open yet, or has been closed
       history.events.push(dated)
       history.events.splice(0, history.events.length - KEPT)
       history.readers.tell(dated)
       if (event.type === 'ended') return // its folder is gone
-      history.save().catch(err => app.log.warn({ err, sessionId: facts.id }, 'events not kept'))
+      history.save().catch(err => app.log.warn({ err, sessionId: facts.id }, 'event write failed'))
     },
     past: (id: string) => histories.get(id)?.events ?? [],
-    follow (id: string, hear: (event: SessionEvent) => void) {
+    follow (id: string, listener: (event: SessionEvent) => void) {
       const readers = histories.get(id)?.readers
       if (!readers) throw failure('SESSION_NOT_READY')
       if (readers.size >= MAX_READERS) throw failure('TOO_MANY_STREAMS')
-      return readers.add(hear)
+      return readers.add(listener)
     },
     close: (facts: SessionFacts) => { histories.delete(facts.id) }
   })

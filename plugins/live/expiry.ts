@@ -7,22 +7,22 @@ import { momentNow } from '#system/kernel/boot-time.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** When sessions end by themselves, and what keeps them from it. What names a session without clocks does nothing. */
+    /** Ends sessions by their clocks; use of a session delays that. A call for a session without clocks does nothing. */
     expiry: {
-      /** How far an earlier server saw the session's clocks run. */
+      /** The session's clocks as an earlier server saved them. */
       kept (facts: SessionFacts): Promise<Clocks>
       /**
-       * Runs the session's clocks until the returned function is called: new ones, unless there are some to go on from.
-       * Calls `end` when one is over; it must not reject.
+       * Runs the session's clocks until the returned function is called: `clocks`, or else new ones.
+       * Calls `end`, which must not reject, when a clock is over.
        */
       watch (facts: SessionFacts, end: (reason: EndReason) => Promise<void>, clocks?: Clocks): () => void
-      /** A person or a program has done something with the session. */
+      /** Notes a use of the session by a person or a program. */
       saw (id: string): void
-      /** The session is in use as long as the work runs. Returns what the work does. */
+      /** Counts the session as used for as long as the work runs. Resolves and rejects as the work does. */
       during<Result> (id: string, work: () => Promise<Result>): Promise<Result>
-      /** Somebody looks at the session, until `closed`: no use of it by itself, unless EX10_VIEWER_COUNTS. */
+      /** Counts a viewer until `closed` resolves. A viewer is a use of the session only with EX10_VIEWER_COUNTS. */
       viewed (id: string, closed: Promise<void>): void
-      /** A program without which the session is no use was given up; or, with false, is back. */
+      /** Notes that a program which the session needs was given up, or, with false, that it is back. */
       givenUp (id: string, isGivenUp: boolean): void
       show (id: string): Shown | undefined
     }
@@ -33,17 +33,17 @@ interface Watched {
   facts: SessionFacts
   clocks: Clocks
   end: (reason: EndReason) => Promise<void>
-  /** Nothing is to be done before; what makes it earlier sets it to 0. */
+  /** The time of the next work for this session. A change that may bring it forward sets it to 0. */
   dueAt: number
-  /** The end that was announced. */
+  /** The end that an `expiring` event has announced. */
   warned?: Expiry | undefined
 }
 
-/** The clocks are looked at no more often, whoever asks: an end comes so much late at most. */
+/** The least time between two looks at the clocks, so that an end comes at most this late. */
 const LEAST_MS = 200
-/** What happened in so long before a kill -9 may be forgotten. */
+/** The time between two saves: a kill -9 loses the changes of at most this time. */
 const SAVE_MS = 10_000
-/** Ends side by side: more would wait for each other. */
+/** The most sessions that end at a time: more would wait for each other. */
 const AT_ONCE = 20
 
 async function expiry (app: FastifyInstance): Promise<void> {
@@ -82,7 +82,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     lookBy(Math.min(next, saveAt))
   }
 
-  /** Does what is due, and returns when to look at the session next. */
+  /** Does the work that is due, and returns the time of the session's next work. */
   function advance (session: Watched, now: number): number {
     const expiry = expiryOf(session.clocks, limits)
     if (!expiry) return Infinity
@@ -109,7 +109,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     app.events.publish(facts, { type, message, ...(expiry && { expiresAt: at, expiresBecause: expiry.because }) })
   }
 
-  /** The session is in use, by so much more or less that is under way. */
+  /** Notes a use of the session, and changes the number of its running tasks by `more`. */
   function use (session: Watched | undefined, more = 0): void {
     if (!session || watched.get(session.facts.id) !== session) return // it has ended meanwhile
     session.clocks.activeAt = performance.now()
@@ -118,7 +118,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     changed(session)
   }
 
-  /** Noted at once: or the next server, after a kill -9, might take it for one that nobody ever used. */
+  /** Saves a first use at once: otherwise, after a kill -9, the next server could take the session for an unused one. */
   function usedFirst ({ clocks }: Watched): void {
     if (!clocks.isUsed) saveBy(performance.now())
     clocks.isUsed = true
@@ -134,7 +134,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     if (saveAt === Infinity) saveBy(performance.now() + SAVE_MS)
   }
 
-  /** Says that the end that was announced does not come, if that is so. */
+  /** Publishes `extended` when the session's end is now later than the announced one. */
   function takeBack (session: Watched, warned: Expiry, now: number): void {
     const expiry = expiryOf(session.clocks, limits)
     if (expiry && expiry.at <= warned.at) return
@@ -152,7 +152,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
   function save (): void {
     const sessions = [...unsaved.values()]
     for (const [id, { clocks }] of unsaved) if (clocks.working === 0) unsaved.delete(id)
-    saveAt = unsaved.size > 0 ? performance.now() + SAVE_MS : Infinity // what is under way goes on
+    saveAt = unsaved.size > 0 ? performance.now() + SAVE_MS : Infinity // running tasks change the clocks again
     note(sessions)
   }
 
@@ -160,7 +160,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     saving = Promise.all([saving, write(sessions)]).then(() => {})
   }
 
-  /** Writes how far the clocks are now. When that fails they go on, and are written later. */
+  /** Writes the state of the clocks. When that fails, the clocks run on and are written later. */
   async function write (sessions: Watched[]): Promise<void> {
     const now = performance.now()
     try {
@@ -176,7 +176,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     const found = await app.registry.clocks.noted(id)
     const now = performance.now()
     if (found) return clocksFrom(found, now, momentNow())
-    return { ...newClocks(now), isUsed: true } // of an earlier version: as far as anybody knows, it was used
+    return { ...newClocks(now), isUsed: true } // a session of an earlier version, without saved clocks: count it as used
   }
 
   app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
@@ -233,7 +233,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
   }
 
   app.addHook('preClose', async () => {
-    if (unsaved.size > 0) save() // sessions may stay
+    if (unsaved.size > 0) save() // sessions may outlive this server
     await saving
   })
 }

@@ -5,13 +5,13 @@ import { Supervisor, type Programs } from '#domain/live/supervisor.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Keeps sessions' programs running: what died or froze is started again, and every such thing is an event. */
+    /** Keeps sessions' programs running: restarts a program that died or froze, and publishes an event each time. */
     supervision: {
       /** Watches the session until the returned function is called. Calls `died` once if the sandbox's init is dead. */
       watch (facts: SessionFacts, died: () => void): () => void
       /** `degraded` while one of the session's programs is down or coming back. */
       health (id: string): Promise<'ok' | 'degraded'>
-      /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or does not come. */
+      /** Restarts at once the programs that were given up or wait for their restart. Resolves when they answer, or when the attempt has failed. */
       retry (id: string): Promise<void>
     }
   }

@@ -7,18 +7,18 @@ import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who did what. */
+    /** The record of actions by users and admins. */
     auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'>
   }
   interface FastifyRequest {
     /**
-     * Notes the deed that the route's config names, in the audit log and in the server's. `by` is who did it, on routes for everybody.
-     * A deed that cannot be noted is logged: a full disk keeps nobody from ending a session.
+     * Notes the action that the route's config names in the audit log and in the server's log. `by` is its user, on routes for everybody.
+     * A failed write is logged and does not fail the request: sessions can be ended even when the disk is full.
      */
     note (deed: Pick<AuditedDeed, 'target' | 'details'> & { by?: Pick<Principal, 'user'> }): Promise<void>
   }
   interface FastifyContextConfig {
-    /** The deed that the audit log has of this route. Its handler notes it, unless `NOTED_OF_OTHERS` has it: that is noted before the handler. */
+    /** The action that the audit log records of this route. Its handler notes it. An action of `NOTED_OF_OTHERS` is noted before the handler instead. */
     noted?: AuditedAction
   }
 }
@@ -38,15 +38,15 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     if (type === 'ready') append({ user: owner, address, ...(port !== undefined && { port }), action: 'session.created', target: id })
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
-  // the service's own log goes elsewhere: there, the heads tell later whether the end of this one was cut off
-  const tellHead = async () => app.log.info({ plugin: 'audit-log', head: await store.head() }, 'audit log head')
+  // the server's log is stored elsewhere: its heads show later whether the end of the audit log was cut off
+  const logHead = async () => app.log.info({ plugin: 'audit-log', head: await store.head() }, 'audit log head')
   let hasListened = false
   app.addHook('onListen', async () => {
     hasListened = true
-    await tellHead()
+    await logHead()
   })
   app.addHook('onClose', async () => {
-    if (hasListened) await tellHead()
+    if (hasListened) await logHead()
     await store.close()
   })
 

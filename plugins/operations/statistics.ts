@@ -4,11 +4,11 @@ import type { Counted, Day } from '#domain/operations/statistics-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** How many sessions there were. */
+    /** Counts of sessions. */
     statistics: {
-      /** Since this server was started. */
+      /** The counts since this server started. */
       sinceStart (): Omit<Day, 'day'> & { startedAt: Date }
-      /** By day, the newest first, also of earlier servers. */
+      /** The counts of each day, newest first, including those of earlier servers. */
       days (limit: number): Promise<Day[]>
     }
   }
@@ -24,7 +24,7 @@ async function statistics (app: FastifyInstance): Promise<void> {
   function count (what: Counted, user: string): void {
     counts[what]++
     if (what === 'created') users.add(user)
-    // sessions are made and ended even when the disk is full
+    // a full disk must not keep sessions from being made or ended
     store.count(what, user, app.places.held.length).catch(err => app.log.warn({ err }, 'statistics write failed'))
   }
 

@@ -29,8 +29,8 @@ export interface Sessions {
   /** A session that takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
   ready (id: string): Session
   list (): Session[]
-  /** Calls `hear` when a session begins to end, before anything of it is undone. `hear` must not throw. */
-  onEnding (hear: (facts: SessionFacts, reason: EndReason) => void): void
+  /** Calls `listener` when a session begins to end, before anything of it is undone. `listener` must not throw. */
+  onEnding (listener: (facts: SessionFacts, reason: EndReason) => void): void
   /**
    * Ends the session; resolves when nothing of it is left on the machine. Calls at the same time join one teardown.
    * @throws {Ex10Error} EX10_SESSION_NOT_FOUND; any other error means that something is left, and calling again tries again

@@ -24,18 +24,18 @@ const HEARTBEAT_MS = 15_000
  * @throws {Ex10Error} EX10_TOO_MANY_STREAMS, before anything is sent
  */
 export function feedEvents (app: FastifyInstance, id: string, request: FastifyRequest, reader: EventReader, isFollowing: boolean): () => void {
-  const stop = isFollowing ? app.events.follow(id, hear) : undefined
+  const stop = isFollowing ? app.events.follow(id, take) : undefined
   for (const event of app.events.past(id)) reader.send(toJson(event))
   if (!stop) {
     reader.end(false)
     return () => {}
   }
   const close = app.channels.open(id, { type: 'events', user: request.principal.user, ...peerOf(request) }, request.credential, () => end(true))
-  const heartbeat = setTimeout(() => hear({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
+  const heartbeat = setTimeout(() => take({ type: 'heartbeat', at: new Date().toISOString(), message: 'Nothing happened' }), HEARTBEAT_MS)
 
   let isOver = false
 
-  function hear (event: SessionEvent): void {
+  function take (event: SessionEvent): void {
     if (isOver) return
     if (reader.unread() > UNREAD_BYTES) return reader.drop()
     reader.send(toJson(event))

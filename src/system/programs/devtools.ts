@@ -82,9 +82,9 @@ export class DevTools {
     }
   }
 
-  /** Calls `hear` with every event until the returned function is called. */
-  listen (hear: (event: DevToolsEvent) => void): () => void {
-    return this.#listeners.add(hear)
+  /** Calls `listener` with every event until the returned function is called. */
+  listen (listener: (event: DevToolsEvent) => void): () => void {
+    return this.#listeners.add(listener)
   }
 
   close (): void {
