@@ -3,5 +3,5 @@ import pages from './pages.ts'
 import sessionProxy from './session-proxy.ts'
 import viewers from './viewers.ts'
 
-/** Sessions are seen. Each plugin comes after those that it needs. */
+/** Shows sessions to people. Each plugin comes after those that it needs. */
 export default [sessionProxy, viewers, pageTokens, pages]

@@ -9,12 +9,12 @@ import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What a loaded display page shows instead of a cookie, which its opaque origin has none of: good as long as what let its visitor in. */
+    /** Tokens of loaded display pages. They replace cookies, which an opaque origin cannot have. A token holds as long as its visitor's credential. */
     pageTokens: {
       issue (sessionId: string, visitor: Visitor): string
       /**
-       * The page that shows this token. That of a session that has ended is good for whoever may still know of it.
-       * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, as of one that never was; EX10_SHARE_NOT_FOUND and EX10_UNAUTHENTICATED when its visitor may look no longer
+       * The page with this token. After the end of the session, the token holds for principals who may still know of the session.
+       * @throws {Ex10Error} EX10_SESSION_NOT_FOUND, for a forged token, too; EX10_SHARE_NOT_FOUND or EX10_UNAUTHENTICATED when the visitor's credential has ended
        */
       check (token: string, sessionId: string, from: Client): Promise<Page>
     }
@@ -24,7 +24,7 @@ declare module 'fastify' {
 interface Page { mode: ShareMode, credential: Credential }
 
 async function pageTokens (app: FastifyInstance): Promise<void> {
-  // of the next server, too: a page that is open comes back to it
+  // the key outlives the server, so that open pages can reconnect to the next one
   const key = createHmac('sha256', ownSecret(app.instance.folder.cookieSecret)).update('page tokens').digest()
 
   function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
@@ -33,7 +33,7 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
     return `${mac}.${Buffer.from(text).toString('base64url')}`
   }
 
-  /** What it says, if this server has signed it for this session. */
+  /** The content of the token; undefined unless this instance has signed it for this session. */
   function read (token: string, sessionId: string): Page | undefined {
     const [mode, kind, id = ''] = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().split(' ')
     const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind), id }

@@ -10,14 +10,14 @@ import { loadFiles, type LoadedFile } from '#system/display/page-files.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The pages for people: the one that shows a session's display, the server's own, and their files. */
+    /** The HTML pages: a session's display page, the server's home page, and their files. */
     pages: {
       renderHome (refusal?: string): string
-      /** For routes that people come to by links: shows them on the server's page what was refused. */
+      /** Answers a refused page request with the home page and the error's message. */
       showRefusal (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply
       /**
-       * A display page for one visitor: it holds a new ticket, and the token by which it asks for the session's state and keeps it. `host` is
-       * the request's, already checked.
+       * Renders a display page for one visitor. It holds a new ticket, and the token with which it reads the session's state
+       * and keeps the session. `host` is the request's, already checked.
        */
       renderDisplay (sessionId: string, host: string, visitor: Visitor): { html: string, headers: Record<string, string> }
       /** A file of this version of the pages. */

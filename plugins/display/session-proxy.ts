@@ -8,7 +8,7 @@ import { Binary } from '#schemas/file.ts'
 
 const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
 const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 'content-range', 'accept-ranges', 'etag', 'last-modified', 'date']
-/** What a session's process answers gets no rights in the reader's browser. */
+/** A session's process may answer anything: these headers give the answer no rights in the reader's browser. */
 const REPLY_HEADERS = {
   'content-security-policy': "default-src 'none'; sandbox",
   'x-content-type-options': 'nosniff',
@@ -17,7 +17,7 @@ const REPLY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin'
 }
 
-/** What the API's description says of the proxy's routes, by their addresses. */
+/** The schemas of the proxy's routes for the OpenAPI document, by route URL. */
 const SCHEMAS: Record<string, FastifySchema> = {
   '/session/:id': {
     operationId: 'openDisplay',
@@ -30,12 +30,12 @@ const SCHEMAS: Record<string, FastifySchema> = {
     operationId: 'askDisplay',
     summary: 'The answer of the session\'s own Xpra, with few of its headers',
     tags: ['sessions'],
-    params: Type.Object({ id: SessionId, '*': Type.String({ description: 'The path that Xpra is asked for' }) }),
-    response: { 200: { description: 'Whatever the session\'s process says', content: { '*/*': { schema: Binary } } }, ...errors(401, 403, 404, 409, 421, 502) }
+    params: Type.Object({ id: SessionId, '*': Type.String({ description: 'The path of the request to Xpra' }) }),
+    response: { 200: { description: 'The answer of the session\'s process', content: { '*/*': { schema: Binary } } }, ...errors(401, 403, 404, 409, 421, 502) }
   }
 }
 
-/** What lies below /session/:id/ and is not a file of the display page: HTTP to the session's Xpra. */
+/** Passes HTTP requests below /session/:id/, except those for the display page's files, to the session's Xpra. */
 async function sessionProxy (app: FastifyInstance): Promise<void> {
   // the library takes no schemas for its routes
   await app.register(async proxy => {
@@ -54,9 +54,9 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
         getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
         rewriteRequestHeaders: (_request, headers) => pick(headers, REQUEST_HEADERS),
         rewriteHeaders: headers => ({ ...pick(headers, RESPONSE_HEADERS), ...REPLY_HEADERS }),
-        // sent, not thrown: this is called from the proxy's own callbacks, where nobody catches
+        // sent, not thrown: the proxy calls this from its own callbacks, where a throw would not be caught
         onError: (reply, { error }) => { (reply as FastifyReply).send(failure('BAD_GATEWAY', { cause: error })) },
-        retryDelay: () => null // the session does not decide how long its reader waits
+        retryDelay: () => null // no retries: the session must not decide how long its reader waits
       },
       undici: { headersTimeout: 10_000, bodyTimeout: 10_000 }
     })

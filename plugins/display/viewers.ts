@@ -13,7 +13,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The open connections to displays. */
     viewers: {
-      /** How many look at the session by this link. */
+      /** The number of the session's viewers by this link. */
       countBy (shareId: string, sessionId: string): number
     }
   }
@@ -26,16 +26,16 @@ interface Viewer { socket: Duplex, visitor: Visitor, over: AbortController }
 interface Audience { viewers: Set<Viewer>, windows: ShownWindows }
 
 const MAX_VIEWERS = 32
-/** Of these, by links: whoever has one does not keep the owner out. */
+/** The most viewers by links, below the limit of all viewers: they cannot keep the owner out. */
 const MAX_SHARED = 24
-/** What a viewer's connection is closed with when its visitor may look no longer. */
+/** The close code for a viewer whose credential or link has ended. */
 const SENT_AWAY = 4403
-/** And when the session ends; the reason says why. */
+/** The close code at the end of the session; the close reason is the session's end reason. */
 const SESSION_ENDED = 4410
-/** Of a session's viewers that are thrown out, one in so much time is an event: the others are only logged. */
+/** The least time between two `viewer-thrown-out` events of a session. Further ones are only logged. */
 const EVENT_MS = 60_000
 
-/** Lets viewers look at sessions' displays: so many at a time, each for as long as it may, each behind its filter. */
+/** Connects viewers to sessions' displays: a limited number, each while its credential holds, each behind its filter. */
 async function viewers (app: FastifyInstance): Promise<void> {
   const audiences = new Map<string, Audience>()
   const all = () => [...audiences.values()].flatMap(({ viewers }) => [...viewers])
@@ -49,7 +49,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     for (const viewer of all()) if (viewer.visitor.share?.id === id) sendAway(viewer, SENT_AWAY, 'the link was revoked')
   })
   app.sessions.onEnding(({ id }, reason) => {
-    // by a link, one learns that the session ends, and not why
+    // viewers by a link learn that the session ends, but not the reason
     for (const viewer of audiences.get(id)?.viewers ?? []) sendAway(viewer, SESSION_ENDED, viewer.visitor.share ? '' : reason)
   })
 
@@ -70,10 +70,10 @@ async function viewers (app: FastifyInstance): Promise<void> {
     await spliceDisplay(socket, { head, key, port: slot.displayPort, filter, over: viewer.over.signal, thrownOut: violation => noteThrownOut(upgrade, violation) }).catch(cause => {
       throw cause instanceof DisplayUnreachable ? failure('BAD_GATEWAY', { cause }) : cause
     })
-    if (!socket.destroyed) stay(upgrade, viewer, closed) // it may have gone away meanwhile
+    if (!socket.destroyed) stay(upgrade, viewer, closed) // the viewer may have closed the connection meanwhile
   }
 
-  /** Takes a place in the audience until the socket is closed; resolves then. @throws {Ex10Error} EX10_TOO_MANY_VIEWERS */
+  /** Adds the viewer to the audience until its socket is closed, and resolves then. @throws {Ex10Error} EX10_TOO_MANY_VIEWERS */
   function join (id: string, audience: Audience, viewer: Viewer): Promise<void> {
     const { viewers } = audience
     const { socket, visitor: { share } } = viewer
@@ -88,7 +88,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     })
   }
 
-  /** A viewer that goes on trying does not push all else out of the session's events. */
+  /** Logs the viewer, and publishes an event at most once a minute, so that repeated attempts do not push other events out of the history. */
   function noteThrownOut ({ session, visitor: { user, share }, peer }: Upgrade, { closeCode, message }: ProtocolViolation): void {
     app.log.warn({ sessionId: session.id, user, share: share?.id, remoteAddress: peer.address, remotePort: peer.port, closeCode, reason: message }, 'viewer thrown out')
     const last = app.events.past(session.id).findLast(({ type }) => type === 'viewer-thrown-out')
@@ -98,7 +98,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
 
   function stay ({ session: { id }, visitor: { user, share, credential }, peer }: Upgrade, viewer: Viewer, closed: Promise<void>): void {
     app.expiry.viewed(id, closed)
-    const close = app.channels.open(id, { type: 'viewer', ...peer, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you are not logged in any more'))
+    const close = app.channels.open(id, { type: 'viewer', ...peer, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you have been logged out'))
     closed.then(close, close)
   }
 }

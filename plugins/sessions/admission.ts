@@ -7,10 +7,10 @@ import { failure, type Ex10Error } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who may make a session, and when. */
+    /** The limits of sessions: places, evictions and the queue. */
     admission: {
       /**
-       * Takes a place for a session. When a limit is reached, does what EX10_WHEN_FULL says: it refuses, or resolves with the
+       * Takes a place for a session. When a limit is reached, follows EX10_WHEN_FULL: it refuses, or resolves with the
        * turn to wait for. The place, or the wait for it, must be released. No session is evicted for one that the disk or the
        * firewall would refuse.
        * @throws {Ex10Error} EX10_TOO_MANY_USER_SESSIONS, EX10_TOO_MANY_SESSIONS, EX10_QUEUE_FULL; instead of an eviction, EX10_NO_DISK, EX10_FIREWALL
@@ -24,7 +24,7 @@ async function admission (app: FastifyInstance): Promise<void> {
   const { places, sessions, events } = app
   const { whenFull } = app.config
   const log = app.log.child({ plugin: 'admission' })
-  const leaving = new Map<string, Promise<void>>() // the ends that are under way: who comes meanwhile ends another
+  const leaving = new Map<string, Promise<void>>() // the evictions under way: each further creation evicts another session
 
   async function enter (asker: Asker): Promise<Turn | undefined> {
     if (whenFull === 'evict-oldest' && places.shortageFor(asker.owner) && nextOf(asker.owner)) await lookFirst()
@@ -42,12 +42,12 @@ async function admission (app: FastifyInstance): Promise<void> {
     return turn
   }
 
-  /** Whether the new session could be made in the place of an evicted one. A slot it will have: the evicted one's. */
+  /** Checks that the new session could be made in place of an evicted one, whose slot it will get. */
   async function lookFirst (): Promise<void> {
     await Promise.all([app.homes.look(true), app.firewall.verify()])
   }
 
-  /** Ends sessions of its user until its turn has come; it is one unless there are more than may be. */
+  /** Evicts sessions of the turn's user until the turn has come. One is enough unless there are more sessions than the limit allows. */
   async function makeRoom (turn: Turn, shortage: Shortage): Promise<void> {
     const stuck = new Set<string>()
     while (places.waiting.includes(turn)) {
@@ -56,23 +56,23 @@ async function admission (app: FastifyInstance): Promise<void> {
       try {
         await evict(next)
       } catch (err) {
-        if (next.state === 'ready') throw err // more than one session is not ended in vain
+        if (next.state === 'ready') throw err // a ready session could not be ended: evict no further ones in vain
         log.warn({ err, sessionId: next.id }, 'eviction failed')
-        stuck.add(next.id) // it cannot yet: another one has to
+        stuck.add(next.id) // this session cannot be ended yet: try another one
       }
-      // that place may have gone to one who was before it, and whose own session takes longer to end
+      // the freed place may have gone to an earlier turn, whose own eviction takes longer
       while (places.waiting.includes(turn) && leaving.size > 0) await Promise.race(leaving.values())
     }
   }
 
-  /** The one whose place comes free next: of those that end anyway, else the oldest. */
+  /** The session whose place comes free next: one that is ending already, else the oldest. */
   function nextOf (user: string, stuck: ReadonlySet<string> = new Set()): Session | undefined {
     const own = sessions.list().filter(({ id, owner }) => owner === user && !leaving.has(id) && !stuck.has(id))
     return own.find(({ state }) => state === 'stopping') ?? own.find(({ state }) => state === 'ready')
   }
 
   async function evict (session: Session): Promise<void> {
-    if (session.state === 'ready') events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is ended: its user has all that they may, and asks for another' })
+    if (session.state === 'ready') events.publish(session, { type: 'warning', reason: 'evicted', message: 'The session is being evicted: its user has reached the limit of sessions and is creating another one' })
     const end = sessions.end(session.id, session.reason ?? 'evicted')
     leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
     await end

@@ -13,20 +13,20 @@ export interface Channel {
   address: string
   /** The port of the client's end, where no proxy is in front. */
   port?: number
-  /** Who, where it is known. */
+  /** The user of the connection; not set when unknown. */
   user?: string
-  /** The link by which they look. */
+  /** The id of the link by which the connection was opened. */
   share?: string
   openedAt: Date
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who is connected to which session, for operators to see. */
+    /** The open connections to sessions, for operators. */
     channels: {
-      /** Knows of a channel until the returned function is called. Calls `close` when the credential does not hold: checks at once, and then every 2 s. */
+      /** Lists a channel until the returned function is called. Checks the credential at once and then every 2 s; calls `close` when it does not hold. */
       open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
-      /** Those of a session, oldest first. */
+      /** A session's channels, oldest first. */
       of (sessionId: string): Channel[]
       /** Resolves when no channel is open to a session of which `isMeant` is true, or when the signal aborts. */
       closed (isMeant: (sessionId: string) => boolean, signal: AbortSignal): Promise<void>
@@ -35,7 +35,7 @@ declare module 'fastify' {
 }
 
 export interface ChannelsOptions {
-  /** From the end of one check of all credentials to the next. */
+  /** The time from the end of one check of all credentials to the next. */
   everyMs?: number
 }
 

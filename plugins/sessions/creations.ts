@@ -14,26 +14,26 @@ import type { CreateSessionOptions } from '#schemas/session.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** How sessions come to be. */
+    /** Creates sessions. */
     creations: {
       /**
-       * Refuses what can be refused before anything is made, and reserves a place and a slot for the user; when the
-       * places are taken, maybe a turn to wait for. `own` are the files that it begins with, if they are not the template's.
+       * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
+       * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's.
        * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
        */
       admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
       /**
-       * Makes the session, when its turn has come; yields progress, and last one `complete` or one `error` line. By then
-       * a failed session has been undone, and so has one whose client went away, as `gone` tells.
+       * Makes the session when its turn has come. Yields progress, and last one `complete` or one `error` line. A failed
+       * session has been undone before that line, and so has one whose client closed the connection, which aborts `gone`.
        */
       create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
-      /** Ends all creations of a user, also those of which nothing is recorded yet: their clients read EX10_ENDED_BY_ADMIN. */
+      /** Ends all creations of a user, including those without a record yet. Their clients read EX10_ENDED_BY_ADMIN. */
       turnAway (user: string): void
     }
   }
 }
 
-/** A creation that was let in: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
+/** An admitted creation: it has its slot and all its facts, or a turn to wait for. `create` must follow. */
 export type Admission = Admitted | Queued
 interface Admitted extends Wanted { facts: SessionFacts }
 interface Queued extends Wanted { turn: Turn, wish: Wish }
@@ -41,14 +41,14 @@ interface Wanted {
   template: Template
   own: FirstFiles | undefined
   order: Order
-  /** What the session has so far, as what undoes it. */
+  /** The undo stack of everything that the session has so far. */
   undo: UndoStack
 }
 
-/** A creation, from when it is asked for until it is over. */
+/** A creation, from its request until it is over. */
 interface Order { owner: string, turnedAway: AbortController }
 
-/** What is known of a session from the start. */
+/** The facts of a session that are known from the request on. */
 type Wish = Omit<SessionFacts, 'slot' | 'account' | 'createdAt'>
 
 const HEARTBEAT_MS = 5000
@@ -76,7 +76,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** Decides the rest for a session that has its place. */
+  /** Decides the remaining facts of a session that has its place: slot, account, time. */
   async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
     const slot = await app.reservations.complete(wish.id)
     const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
@@ -97,7 +97,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** Yields where the creation stands until its turn has come, then decides about it; or ends with an `error` line, and returns nothing. */
+  /** Yields `queued` lines until the turn has come, then decides the session's facts. Otherwise yields an `error` line and returns undefined. */
   async function * wait ({ turn, wish, order, undo }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
     const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
     let facts: SessionFacts | undefined
@@ -137,7 +137,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       await session.fail(gone.aborted ? 'client-gone' : 'failed')
       yield line
     } finally {
-      if (!committed) await session.fail('client-gone') // likewise
+      if (!committed) await session.fail('client-gone') // the generator was ended at a yield, as above
     }
   }
 
@@ -158,7 +158,7 @@ function toLine (step: StepStarted): ProgressLine {
   return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
 }
 
-/** Errors that callers can act on are shown as they are; of any other, only that it happened. */
+/** The `error` line of a creation. Errors that clients can act on are shown as they are; any other only as a failed or timed-out step. */
 function toErrorLine (error: unknown): ProgressLine {
   const { message, code } = shownAs(error, (error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
   return { status: 'error', data: { message, code } }

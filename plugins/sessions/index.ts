@@ -8,5 +8,5 @@ import sessions from './sessions.ts'
 import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
-/** Sessions are made, found and ended. Each plugin comes after those that it needs. */
+/** Makes, finds and ends sessions. Each plugin comes after those that it needs. */
 export default [channels, sessions, rights, routeSessions, admission, creations, reconciler, shutdown, upgrades]

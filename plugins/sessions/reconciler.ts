@@ -5,7 +5,7 @@ import { every } from '#domain/concurrency/every.ts'
 import { isClean, type Audit, type Finding } from '#domain/machine/audit.ts'
 
 export interface ReconcilerOptions {
-  /** From the end of one pass to the next. */
+  /** The time from the end of one pass to the next. */
   everyMs?: number
 }
 
@@ -13,17 +13,17 @@ const EVERY_MS = 30_000
 const REPAIR_MS = 20_000
 
 /**
- * Audits at the start, before anybody is served, and then again and again; removes what belongs to no live session of
- * this instance. What is missing is told of: a live session that lacks something is its supervision's business.
+ * Audits the machine before the server listens, and then again and again. Removes leaked things of this instance. Missing
+ * things are only logged: supervision mends a live session that lacks something.
  */
 async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: ReconcilerOptions): Promise<void> {
   const log = app.log.child({ plugin: 'reconciler' })
   const closing = new AbortController()
-  const told = { warn: '', error: '' } // what stays is told of once, and again when it changes
+  const logged = { warn: '', error: '' } // a finding that stays is logged once, and again when it changes
 
   async function pass (isStart = false): Promise<void> {
     try {
-      // at the start they were just tried, and at the end they are tried once more
+      // failed teardowns: at the start they have just been tried, and when the server closes they are tried once more
       if (!isStart) await untilClosing(app.sessions.retry())
       await forgetOld()
       const found = await app.audit.run(closing.signal, isStart)
@@ -35,34 +35,34 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
       if (left.leaked.length + left.unseen.length > 0) tell('error', 'left', left)
       else if (removed.length > 0) log.info({ removed: removed.map(show) }, 'reconciled')
     } catch (err) {
-      if (!closing.signal.aborted) log.error({ err }, 'not reconciled')
+      if (!closing.signal.aborted) log.error({ err }, 'reconciliation failed')
     }
   }
 
-  /** A full disk, or a registry that somebody holds, keeps nobody from making room. */
+  /** Forgets old records. A failure (full disk, locked registry) is logged, so that leaked things are removed all the same. */
   async function forgetOld (): Promise<void> {
     try {
       await app.registry.forgetOld()
     } catch (err) {
-      log.error({ err }, 'ended sessions are not forgotten')
+      log.error({ err }, 'records of ended sessions not forgotten')
     }
   }
 
-  /** Waits for the work, but not at the end of the server; then it leaves no listener behind. */
+  /** Waits for the work, or until the server closes. Leaves no listener behind. */
   async function untilClosing (work: Promise<void>): Promise<void> {
     const over = new AbortController()
-    const closed = once(closing.signal, 'abort', { signal: over.signal }).catch(() => {}) // the work was first
+    const closed = once(closing.signal, 'abort', { signal: over.signal }).catch(() => {}) // the work was done first
     await Promise.race([work, closed]).finally(() => over.abort())
   }
 
-  /** One by one, in the order of the nouns: processes first, and last the folders that tell of the rest. */
+  /** Removes leaked things one by one, in the order of their kinds: processes first, and last the folders that record the rest. */
   async function repair ({ leaked }: Audit): Promise<void> {
     for (const thing of leaked) {
       closing.signal.throwIfAborted()
       try {
         await thing.repair?.(AbortSignal.any([closing.signal, AbortSignal.timeout(REPAIR_MS)]))
       } catch (err) {
-        log.warn({ err, ...show(thing) }, 'not removed') // the next look tells whether it stays
+        log.warn({ err, ...show(thing) }, 'removal failed') // the next audit shows whether the thing is still there
       }
     }
   }
@@ -70,12 +70,12 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
   function tell (level: 'warn' | 'error', message: string, { leaked, missing, unseen }: Audit): void {
     const fields = { leaked: leaked.map(show), missing, unseen: unseen.map(({ noun, error }) => ({ noun, err: String(error) })) }
     if (isClean({ leaked, missing, unseen })) {
-      told[level] = ''
+      logged[level] = ''
       return
     }
     const text = JSON.stringify(fields)
-    if (text !== told[level]) log[level](fields, message)
-    told[level] = text
+    if (text !== logged[level]) log[level](fields, message)
+    logged[level] = text
   }
 
   let passing = Promise.resolve()
@@ -83,7 +83,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
     await pass(true)
     passing = every(everyMs, pass, closing.signal)
   })
-  // before the sessions end, so that it is not at work on what they remove
+  // stops before the sessions end, so that it is not removing things that their teardown removes
   app.addHook('preClose', async () => {
     closing.abort()
     await passing

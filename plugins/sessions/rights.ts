@@ -6,13 +6,13 @@ import { failure } from '#errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who may see which session: every route asks here for the one that its caller names. */
+    /** Decides which principal may see which session. Every route finds its session here. */
     rights: {
-      /** A session that has not ended, and that this principal knows of. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+      /** A session that has not ended and that this principal may know of. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
       session (principal: Principal, id: string): Session
-      /** The same, when it takes code and viewers. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
+      /** A ready session, which takes code and viewers, that this principal may know of. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_SESSION_NOT_READY */
       readySession (principal: Principal, id: string): Session
-      /** All that have not ended and that this principal knows of, oldest first. */
+      /** All sessions that have not ended and that this principal may know of, oldest first. */
       sessions (principal: Principal): Session[]
     }
   }
@@ -28,7 +28,7 @@ async function rights (app: FastifyInstance): Promise<void> {
   app.decorate('rights', {
     session,
     readySession (principal: Principal, id: string) {
-      session(principal, id) // first: in what state others' are is not told
+      session(principal, id) // checked first: the state of other users' sessions stays hidden
       return app.sessions.ready(id)
     },
     sessions: (principal: Principal) => app.sessions.list().filter(session => knowsOf(principal, session))

@@ -6,21 +6,22 @@ import { errors } from '#schemas/common.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The session that the route is about, as it was when the request came; not set on routes whose config names none. */
+    /** The session that the route is about, as it was when the request arrived; not set on routes whose config names none. */
     session: Session
   }
   interface FastifyContextConfig {
     /**
-     * The route is about one session, by the `id` in its path or the `sessionId` in its body. `known`: it has not ended, and
-     * its user or an admin asks. `ready`: it also takes code and viewers. What it is not, is refused before the handler.
+     * The route is about one session, by the `id` in its path or the `sessionId` in its body. `known`: the session has not
+     * ended, and the principal is its user or an admin. `ready`: it also takes code and viewers. Otherwise the request is
+     * refused before the handler.
      */
     session?: 'known' | 'ready'
-    /** The request is a use of the session, which is not idle then. Work that takes its time counts by itself, as `expiry.during`. */
+    /** The request counts as a use of the session, so that it is not idle. Long work uses `expiry.during` instead. */
     counts?: 'use'
   }
 }
 
-/** What a route says of its session is done before its handler: the session is found, a deed is noted, its clocks hear of the use. */
+/** Does before each handler what the route's config says about its session: finds it, notes the action, counts the use. */
 async function routeSessions (app: FastifyInstance): Promise<void> {
   app.addHook('onRoute', route => {
     const { session } = route.config ?? {}
@@ -42,7 +43,7 @@ async function routeSessions (app: FastifyInstance): Promise<void> {
 
 function idOf ({ params, body }: FastifyRequest): string {
   const { id } = params as { id?: string }
-  return id ?? (body as { sessionId: string }).sessionId // the schema has seen to it
+  return id ?? (body as { sessionId: string }).sessionId // the schema requires it
 }
 
 export default fp(routeSessions, { name: 'route-sessions', dependencies: ['expiry', 'audit-log', 'rights'] })

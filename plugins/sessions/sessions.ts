@@ -25,14 +25,14 @@ interface Live {
   wasReady: boolean
   unwatch?: () => void
   ending?: Promise<void>
-  /** Why it ends, once its teardown has begun. */
+  /** The reason of its end, set when its teardown begins. */
   reason?: EndReason
 }
 
-/** More side by side would wait for each other until their steps' time is over. */
+/** The most teardowns at a time: more would wait for each other until their steps time out. */
 const ENDED_AT_ONCE = 20
 
-/** The sessions that live: what was made is in their charge until it has been undone. */
+/** The live sessions. Each one owns the things that were made for it until they have been undone. */
 async function sessions (app: FastifyInstance): Promise<void> {
   const { registry } = app
   const stepMs = app.config.stepTimeout * 1000
@@ -46,7 +46,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     get,
     ready,
     list: () => registry.live(),
-    onEnding: hear => { endings.add(hear) },
+    onEnding: listener => { endings.add(listener) },
     end,
     endAll,
     retry: () => endEach(halfEnded()),
@@ -58,7 +58,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
   })
   app.addHook('onReady', takeOver)
-  app.addHook('onClose', shutDown) // the sessions made since, or all of them when the start has failed
+  app.addHook('onClose', shutDown) // ends sessions that were made since `shutDown` in `preClose`, or all of them when the start has failed
 
   function newUndo (sessionId: string): UndoStack {
     const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
@@ -66,7 +66,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return undo
   }
 
-  /** Takes charge of a session. Its end is written and told when all is undone but its reservation. */
+  /** Adds a live session. Its end is written and published when everything but its reservation has been undone. */
   function take (facts: SessionFacts, undo: UndoStack, wasReady: boolean): Live {
     const session: Live = { facts, undo, abort: new AbortController(), wasReady }
     undo.push('ended', signal => conclude(session, signal), 'last')
@@ -74,7 +74,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return session
   }
 
-  /** What is left of it may be anything. */
+  /** Fills the undo stack with every undo, for a session whose leftovers are unknown. */
   function undoEverything (session: Live): void {
     session.undo = newUndo(session.facts.id)
     session.undo.push('ended', signal => conclude(session, signal), 'last')
@@ -98,7 +98,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** Those of a session of an earlier server go on from its clocks. */
+  /** Starts supervision and clocks. The clocks of an adopted session continue from `clocks`. */
   function watch (session: Live, clocks?: Clocks): void {
     const { facts } = session
     const unsupervise = app.supervision.watch(facts, () => {
@@ -125,13 +125,13 @@ async function sessions (app: FastifyInstance): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
     session.ending ??= tearDown(session, reason).catch(error => {
-      delete session.ending // who asks again tries again
+      delete session.ending // the next call tries again
       throw error
     })
     return session.ending
   }
 
-  /** The one teardown: of sessions that were deleted, failed, crashed, were left by an earlier server, or at the end of this one. */
+  /** The one teardown of sessions: after a delete, a failure, a crash or an expiry, of an earlier server's leftovers, and when this server closes. */
   async function tearDown (session: Live, reason: EndReason): Promise<void> {
     const { facts } = session
     const startedAt = performance.now()
@@ -144,21 +144,21 @@ async function sessions (app: FastifyInstance): Promise<void> {
       await session.undo.run()
     } catch (error) {
       undoEverything(session) // the slot stays taken and the record open; another try runs every undo
-      throw (error as UndoFailed).of('ended') ?? error // a record that cannot be closed is all that is left: its caller hears why
+      throw (error as UndoFailed).of('ended') ?? error // when only the record could not be closed, throw the reason of that
     }
     live.delete(facts.id)
     app.log.info({ sessionId: facts.id, reason, durationMs: Math.round(performance.now() - startedAt) }, 'session ended')
     await failpoint('ended', 'after', AbortSignal.timeout(stepMs))
   }
 
-  /** Nothing of the session is left on the machine. Its slot is given back only when that is written: the next server must not find two that have it. */
+  /** Writes and publishes the end of a session of which the machine holds nothing. Its slot is released only after the write, so that a next server never finds two sessions with one slot. */
   async function conclude ({ facts, wasReady, reason }: Live, signal: AbortSignal): Promise<void> {
     await app.shares.forget(facts.id)
     await failpoint('ended', 'before', signal)
     const state = wasReady ? 'ended' : 'failed'
     await registry.ended(facts.id, state)
-    signal.throwIfAborted() // too late: the next try tells of it
-    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // who counts places counts this one
+    signal.throwIfAborted() // timed out: the next try publishes the end
+    app.events.publish(facts, { type: state, reason, message: `The session has ${state}: ${reason}` }) // the session's place is still taken for readers of this event
     app.events.close(facts)
   }
 
@@ -168,7 +168,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       await registry.stopping(id, reason)
       await failpoint('stopping', 'after', AbortSignal.timeout(stepMs))
     } catch (err) {
-      app.log.error({ err, sessionId: id }, 'record not written') // a full disk does not keep the session alive
+      app.log.error({ err, sessionId: id }, 'session record write failed') // a full disk does not keep the session alive
     }
   }
 
@@ -185,7 +185,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     return session
   }
 
-  /** Takes over what a server before this one left, before this one listens: what lives goes on, and all else is ended. */
+  /** Takes over the sessions of an earlier server, before this one listens: adopts the intact ones and ends all others. */
   async function takeOver (): Promise<void> {
     const left = registry.live()
     for (const { state, version, reason, ...facts } of left) {
@@ -199,17 +199,17 @@ async function sessions (app: FastifyInstance): Promise<void> {
         await adopt(live.get(session.id)!)
         return []
       }
-      app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server: ending it')
-      return [[session.id, session.reason ?? 'recovered']] // one that was being ended has a reason
+      app.log.warn({ sessionId: session.id, state: session.state, problem }, 'session of an earlier server not adopted')
+      return [[session.id, session.reason ?? 'recovered']] // a session that was being ended has its reason already
     }))
-    await endEach(over.flat()) // some side by side: after a crash of the machine, that may be hundreds
+    await endEach(over.flat()) // several at a time: after a crash of the machine there may be hundreds
   }
 
   async function adopt (session: Live): Promise<void> {
     const { facts } = session
     const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts)])
     app.events.open(facts, past)
-    app.events.publish(facts, { type: 'adopted', message: 'The server was started again, and goes on with the session' })
+    app.events.publish(facts, { type: 'adopted', message: 'The server was restarted and has taken over the session' })
     watch(session, clocks)
     app.log.info({ sessionId: facts.id, account: facts.account.name }, 'session adopted')
   }
@@ -232,7 +232,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     await endAll([...live.keys()].filter(id => !kept.includes(id)), 'shutdown')
   }
 
-  /** Those whose teardown has failed. */
+  /** The sessions whose teardown has failed. */
   function halfEnded (): [id: string, reason: EndReason][] {
     return [...live].flatMap(([id, { reason, ending }]) => reason && !ending ? [[id, reason]] : [])
   }
@@ -240,6 +240,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  // the last two note the end of every session: named here, they close after it
+  // the last two record the end of every session: named here, they close after this plugin
   dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision', 'audit-log', 'statistics']
 })

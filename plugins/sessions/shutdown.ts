@@ -1,12 +1,12 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 
-/** How long the readers of the last events have for reading them. */
+/** The time that readers have for the last events. */
 const FAREWELL_MS = 2000
 
 /**
- * The end of the server: sessions end while connections are still open, so that the readers of their events and the open
- * pages hear why. Registered after the plugins that keep making sessions, which stop first.
+ * Shuts the server down: sessions end while connections are still open, so that readers of events and open pages receive
+ * the reason. Registered after the plugins that make sessions, which stop first.
  */
 async function shutdown (app: FastifyInstance): Promise<void> {
   app.addHook('preClose', async () => {

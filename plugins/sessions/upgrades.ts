@@ -16,30 +16,30 @@ import { refuseSocket } from '#http/refuse-socket.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Every request for a WebSocket comes in here. Below `/session/ID/` a ticket lets it in, and the handler of its path opens
-     * it. Elsewhere it is a request like any other, with all hooks, to a route that has a `wsHandler`.
+     * Receives every request for a WebSocket. Below `/session/ID/` a ticket admits it, and the handler of its path opens
+     * it. Elsewhere it is a normal request, with all hooks, to a route that has a `wsHandler`.
      */
     upgrades: {
-      /** A ticket for one WebSocket to the session, good for a minute, as long as its visitor may. */
+      /** Issues a ticket for one WebSocket to the session. It is valid for a minute, while its visitor's credential holds. */
       issueTicket (sessionId: string, visitor: Visitor): string
-      /** Hands each WebSocket at `/session/ID/` + `prefix`… to the handler; of several prefixes, the longest one counts. */
+      /** Passes each WebSocket at `/session/ID/` + `prefix`… to the handler. Of several matching prefixes, the longest one counts. */
       add (prefix: string, handler: UpgradeHandler): void
     }
   }
   interface FastifyContextConfig {
-    /** The route has a `wsHandler`. Set by itself. */
+    /** The route has a `wsHandler`. Set by this plugin. */
     isSocket?: boolean
   }
 }
 
 const PING_MS = 15_000
-/** A client that does not answer pings for so long is gone. */
+/** A client that has not answered pings for this time counts as gone. */
 const SILENCE_MS = 45_000
-/** How long clients have for closing their side at the end of the server. */
+/** The time that clients have for closing their side when the server closes. */
 const LINGER_MS = 1000
-/** The server's own sockets are for sending: what comes in is little. */
+/** The largest message to the server's own sockets, which mainly send. */
 const MAX_MESSAGE = 4096
-/** Close codes: the server goes away, it went wrong, try again later. */
+/** Close codes of RFC 6455: going away, internal error, try again later. */
 const [GOING_AWAY, WENT_WRONG, TRY_AGAIN] = [1001, 1011, 1013]
 const SESSION_PATH = /^\/session\/([0-9a-f]{32})\/(.*)/s
 
@@ -50,7 +50,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   const open = new Set<Duplex>()
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
   const peerAt = (request: IncomingMessage) => peerOf({ ip: proxyAddr(request, isTrusted), socket: request.socket })
-  const routed = new EventEmitter() // what is not below a session goes to @fastify/websocket by way of this
+  const routed = new EventEmitter() // passes requests that are not below a session to @fastify/websocket
   const heardAt = new WeakMap<WebSocket, number>()
   let isClosed = false
 
@@ -64,7 +64,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   })
 
   app.server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => {}) // until its handler listens: a visitor that goes away early is no error of ours
+    socket.on('error', () => {}) // until a handler listens: a client that closes early is no error of the server
     upgrade(request, socket, head).catch(err => {
       const error = shownAs(err, 'INTERNAL')
       if (error.statusCode >= 500) app.log.warn({ err, ...peerAt(request) }, 'WebSocket not opened')
@@ -75,9 +75,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   await app.register(websocket, { options: { server: routed as Server, maxPayload: MAX_MESSAGE }, errorHandler: closeFailed, preClose: closeAll })
   const own = app.websocketServer
   own.on('connection', socket => {
-    const hear = () => heardAt.set(socket, performance.now())
-    hear()
-    socket.on('pong', hear)
+    const noteSign = () => heardAt.set(socket, performance.now())
+    noteSign()
+    socket.on('pong', noteSign)
   })
   own.on('wsClientError', (_error, socket) => refuseSocket(socket, failure('BAD_REQUEST')))
   const pings = setInterval(ping, PING_MS).unref()
@@ -87,11 +87,11 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   })
   app.addHook('onRequest', async ({ ws, routeOptions }, reply) => {
     if (!ws) return
-    reply.header('connection', 'close') // of a refusal
+    reply.header('connection', 'close') // stands in refusals
     if (!routeOptions.config.isSocket) throw failure('NOT_FOUND')
   })
   app.addHook('preHandler', async ({ ws, raw }) => {
-    if (ws) hold(raw.socket, failure('TOO_MANY_STREAMS', { message: 'The server has as many readers as it can: try again later' }))
+    if (ws) hold(raw.socket, failure('TOO_MANY_STREAMS', { message: 'The server has reached its limit of WebSockets: try again later' }))
   })
 
   async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -101,28 +101,28 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     const url = URL.parse(request.url ?? '', 'http://localhost')
     const [, id, path] = SESSION_PATH.exec(url?.pathname ?? '') ?? []
     const isBelow = id !== undefined && path !== undefined
-    // the display page has an opaque origin, which is called null: its ticket speaks for it
+    // the display page has an opaque origin, sent as null: its ticket is checked instead
     if (!isBelow || request.headers.origin !== 'null') app.origins.checkChange(request.headers)
     if (isBelow) await openBelow(id, path, url?.searchParams.get('ticket') ?? '', { request, socket, head })
     else routed.emit('upgrade', request, socket, head)
   }
 
-  /** Hooks do not run for these: what a request must pass is checked here, by hand. */
+  /** Opens a WebSocket below a session. No hooks run for it, so the checks of a request are made here. */
   async function openBelow (id: string, path: string, ticket: string, { request, socket, head }: { request: IncomingMessage, socket: Duplex, head: Buffer }): Promise<void> {
     const peer = peerAt(request)
-    // first: whether there is such a session is only for visitors who may look at it
+    // checked first: only visitors of the session may learn that it exists
     const visitor = await redeem(ticket, id, request, peer.address)
-    if (socket.destroyed) return // its client has gone meanwhile
+    if (socket.destroyed) return // the client has closed the connection meanwhile
     const session = app.sessions.ready(id)
     const handler = handlerOf(path)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
     if (!handler) throw failure('NOT_FOUND')
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes(handler.protocol)) throw failure('BAD_REQUEST')
-    hold(socket, failure('TOO_MANY_VIEWERS', { message: 'The server has as many viewers as it can' }))
+    hold(socket, failure('TOO_MANY_VIEWERS', { message: 'The server has reached its limit of WebSockets' }))
     await handler.open({ session, visitor, peer, socket, head, key })
   }
 
-  /** Whose the ticket is, if what let them in still does. */
+  /** The visitor of the ticket. Throws unless the visitor's credential still holds. */
   async function redeem (ticket: string, sessionId: string, { headers }: IncomingMessage, address: string): Promise<Visitor> {
     const visitor = tickets.redeem(ticket, sessionId)
     if (!visitor || !await visitor.credential.holds(clientOf(headers, address))) throw failure('BAD_TICKET')
@@ -134,9 +134,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     return prefix === undefined ? undefined : handlers.get(prefix)
   }
 
-  /** Counts the socket until it is closed. @throws {Ex10Error} `refusal`, when there are as many as may be */
+  /** Counts the socket until it is closed. @throws {Ex10Error} `refusal`, when the limit is reached */
   function hold (socket: Duplex, refusal: Ex10Error): void {
-    if (socket.destroyed) return // its client has gone meanwhile
+    if (socket.destroyed) return // the client has closed the connection meanwhile
     if (open.size >= app.connections.maxSockets) throw refusal
     open.add(socket)
     socket.once('close', () => open.delete(socket))
@@ -149,7 +149,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** For what fails after the handshake; a client that breaks the protocol has been told by then. */
+  /** Closes a socket after a failure behind the handshake. A client that broke the protocol has received its close code by then. */
   function closeFailed (error: Error, socket: WebSocket): void {
     if (error instanceof Ex10Error) return socket.close(TRY_AGAIN, error.code)
     const isClients = String((error as NodeJS.ErrnoException).code).startsWith('WS_ERR_')

@@ -34,7 +34,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       const stop = feedEvents(app, request.session.id, request, {
         send: event => socket.send(event),
         unread: () => socket.bufferedAmount,
-        end: isLoggedOut => isLoggedOut ? socket.close(LOGGED_OUT, 'you are not logged in any more') : socket.close(1000),
+        end: isLoggedOut => isLoggedOut ? socket.close(LOGGED_OUT, 'you have been logged out') : socket.close(1000),
         drop: () => socket.terminate()
       }, request.query.follow !== false)
       socket.once('message', () => socket.close(NO_READER, 'this socket only sends'))

@@ -130,7 +130,7 @@ t.test('7.4.1 logging out ends the login, also what it has open', async t => {
   for (const [name, value] of cookies) browser.cookies.set(name, value)
   t.notOk(await isIn(browser), 'the same cookie is good for nothing')
   const [code, why] = await closed
-  t.strictSame([code, why.toString()], [4403, 'you are not logged in any more'], 'the display is closed')
+  t.strictSame([code, why.toString()], [4403, 'you have been logged out'], 'the display is closed')
   t.match(await events.text(), /"type":"ready"/, 'and so is the stream of events')
   t.match(await listSessions(as(people.server, people.key)), [{ id: session.id, state: 'ready' }], 'the session lives on: it is its user\'s')
   await people.end()

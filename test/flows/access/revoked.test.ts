@@ -45,7 +45,7 @@ t.test('a request that is on its way while its key is revoked does nothing, and 
   const reader = await openEvents(t, anna, session.id)
   t.equal(await slowly(anna, 'POST', '/updateCode', JSON.stringify({ sessionId: session.id, filePath: 'a.js', content: '' }), () => revoke('anna')), 401, 'nor pushes')
   t.match((await listSessions(admin)).map(({ version }) => version), [0])
-  t.strictSame(await reader.closed, [4403, 'you are not logged in any more'])
+  t.strictSame(await reader.closed, [4403, 'you have been logged out'])
   t.equal((await endSession(admin, session.id)).status, 200)
   await assertEndsClean(t, { ...server, headers: admin.headers! })
 })
