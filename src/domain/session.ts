@@ -1,4 +1,4 @@
-/** What a session is, and the states that it goes through. Nothing here touches the machine. */
+/** A session's facts, and the states that it goes through. Nothing here touches the machine. */
 
 import { LOCAL_USER } from './principal.ts'
 
@@ -7,7 +7,7 @@ export const STATES = ['creating', 'ready', 'stopping', 'ended', 'failed'] as co
 /** `creating → ready → stopping → ended`, or `creating → failed`. */
 export type SessionState = typeof STATES[number]
 
-/** The states of a session of which nothing is left but its record. */
+/** The states of a session of which only the record is left. */
 export const END_STATES = ['ended', 'failed'] as const satisfies SessionState[]
 export type EndState = typeof END_STATES[number]
 
@@ -17,7 +17,7 @@ export function hasEnded (state: SessionState): state is EndState {
 
 export const END_REASONS = ['deleted', 'failed', 'client-gone', 'crashed', 'shutdown', 'recovered', 'evicted', 'idle', 'expired', 'never-used', 'killed', 'violation'] as const
 
-/** Why a session ended; kept in the registry. */
+/** The reason of a session's end; kept in the registry. */
 export type EndReason = typeof END_REASONS[number]
 
 /** A number that owns three ports on 127.0.0.1. */
@@ -39,8 +39,8 @@ export interface Account {
 export const TEMPLATE_KINDS = ['plain', 'bundled', 'project'] as const
 
 /**
- * What becomes of the sources: `plain`, Chromium loads them as they are; `bundled`, a bundler of ours makes the extension
- * from them; `project`, their own build does.
+ * The way from the sources to the extension. `plain`: Chromium loads the sources themselves. `bundled`: the server's bundler
+ * builds the extension. `project`: the sources' own build does.
  */
 export type TemplateKind = typeof TEMPLATE_KINDS[number]
 
@@ -54,46 +54,46 @@ export interface Template {
   devServer: string
   /** argv of the dev server, run in the home; `$PORT` stands for its port, `$STORE` for the folder that it was installed in. */
   dev: string[]
-  /** argv that builds `$SOURCE` into `$OUT` for a store, in the home; absent where `extensionDir` is as a store takes it. */
+  /** argv that builds `$SOURCE` into `$OUT` for a store, in the home; absent when a store accepts `extensionDir` itself. */
   release?: string[]
   sourceDir: string
-  /** What Chromium loads; the same folder as `sourceDir` when the template is plain. */
+  /** The folder that Chromium loads; for a plain template it is `sourceDir`. */
   extensionDir: string
 }
 
-/** Who asked for a session. */
+/** The user whose request creates a session. */
 export interface Requester {
   user: string
-  /** Where from; the port is not known where a proxy speaks for them. */
+  /** The client's address. Its port is unknown behind a proxy. */
   address: string
   port?: number
-  /** Whether they showed who they are: nobody has to where all are the local user. */
+  /** False with EX10_AUTH=none, where every request is the local user's. */
   isAuthenticated: boolean
 }
 
 /**
- * What is decided before anything is made: from these facts alone, everything that the session owns can be found
- * and undone, by this server or by the next one.
+ * The facts that are decided before anything is made. From them alone, this server or the next one can find and undo
+ * everything that the session owns.
  */
 export interface SessionFacts {
   id: string
   slot: Slot
   account: Account
   template: string
-  /** The template's dev server when the session was made; those of an earlier version were none. */
+  /** The template's dev server when the session was made; absent in sessions of earlier versions. */
   devServer?: string
   width: number
   height: number
   createdAt: Date
-  /** The user whose session it is. */
+  /** The session's user. */
   owner: string
-  /** Where they asked for it from; empty when an earlier version made it. The port is absent then, too, and where a proxy spoke for them. */
+  /** The address of the client that created the session; empty in sessions of earlier versions. The port is absent there, too, and behind a proxy. */
   address: string
   port?: number
   isAuthenticated: boolean
 }
 
-/** Reads facts from their JSON; those of a server that knew no users are of the local one. */
+/** Reads facts from their JSON. Facts of a version without users belong to the local user. */
 export function parseFacts (json: string): SessionFacts {
   const facts = JSON.parse(json) as SessionFacts
   const owner = facts.owner ?? LOCAL_USER
@@ -103,13 +103,13 @@ export function parseFacts (json: string): SessionFacts {
 /** A session as the registry knows it. */
 export interface Session extends SessionFacts {
   state: SessionState
-  /** How many pushes of code it has taken. */
+  /** The number of pushes to the session. */
   version: number
-  /** Why its end began, once it has. */
+  /** The reason of its end, set when the end begins. */
   reason?: EndReason
 }
 
-/** A session's record: those that have ended are kept for a while. */
+/** A session's record. Records of ended sessions are kept for a while. */
 export interface SessionRecord extends Session {
   endedAt?: Date
 }

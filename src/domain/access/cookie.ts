@@ -1,12 +1,12 @@
-/** A cookie of the server's: signed, for no script, and sent along when a link of another site leads here. */
+/** A cookie of the server: signed, hidden from scripts, and also sent when a link on another site leads here. */
 export interface Cookie {
   name: string
   options: { path: '/', httpOnly: true, sameSite: 'lax', secure: boolean, signed: true }
 }
 
-/** The cookie for `what`, as people at this address are given it. */
+/** The cookie for `what` at this public URL. */
 export function cookieFor (what: string, publicUrl: string): Cookie {
   const secure = publicUrl.startsWith('https:')
-  // the prefix binds it to this very host, and is for HTTPS only
+  // the prefix `__Host-` binds the cookie to this exact host, and needs HTTPS
   return { name: `${secure ? '__Host-' : ''}ex10-${what}`, options: { path: '/', httpOnly: true, sameSite: 'lax', secure, signed: true } }
 }

@@ -1,31 +1,31 @@
 import type { Client, Opener } from './login.ts'
 import type { Share } from './share.ts'
 
-/** What can let somebody in: nothing has to, an API key, a login, the provider's token, or a link. */
+/** The kinds of credentials. `none`: no authentication; `token`: an access token of the provider; `share`: a link. */
 export const CREDENTIAL_KINDS = ['none', 'key', 'login', 'token', 'share'] as const
 export type CredentialKind = typeof CREDENTIAL_KINDS[number]
 
-/** What let somebody in, for what stays open longer than a request. */
+/** The proof that a request was allowed, which connections and pages check again after the request. */
 export interface Credential {
   kind: CredentialKind
-  /** Finds it again, among those of its kind. Not what is secret of it. */
+  /** Identifies the credential among those of its kind. Holds nothing secret. */
   id: string
   /** The key or login that this credential depends on. When that ends, the credential and all links made with it end too. */
   opener (): Promise<Opener | undefined>
-  /** It ends then in any case, and so does what is given away by it. */
+  /** The latest end of the credential and of the links made with it. */
   until?: Date
   /**
-   * Whether it is good still: whoever is logged out, or whose key or link is not in force any more, is sent away. With
-   * `from`, whether it may be shown by this client: a login may be bound to its own.
+   * Whether the credential still holds: its login is open, or its key or link in force. With `from`, also whether this
+   * client may use it: a login may be bound to its own client.
    */
   holds (from?: Client): Promise<boolean>
-  /** They do something: a login is not idle. */
+  /** Notes a use, so that a login does not become idle. */
   used? (): void
 }
 
-/** Who opens a display: somebody who is known, or who has a link. */
+/** A person who opens a display: a user, or the holder of a link. */
 export interface Visitor {
-  /** Where from. */
+  /** The client's address. */
   address: string
   user?: string
   share?: Share

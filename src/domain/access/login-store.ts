@@ -13,17 +13,17 @@ export const MOST_LOGINS = 50
  */
 export interface LoginStore {
   /**
-   * Keeps a new login, last used when it was created. Where its user has `MOST_LOGINS` others, this ends the one that was
-   * used least recently, in the same step. Resolves with the new login's token, which is told here only.
+   * Keeps a new login, last used when it was created. When its user has `MOST_LOGINS` others, this ends the one that was
+   * used least recently, in the same step. Resolves with the new login's token, which only this call returns.
    */
   create (login: Login): Promise<string>
   /** The login with this token. */
   find (token: string): Promise<KeptLogin | undefined>
-  /** The login with this id. Asked at every request, as `find` is: one cheap read each. */
+  /** The login with this id. Called at every request, as `find` is: one cheap read each. */
   get (id: string): Promise<KeptLogin | undefined>
-  /** Notes that the login was used at `now`. An earlier time than the noted one changes nothing, nor does a login that is gone: it stays gone. */
+  /** Notes that the login was used at `now`. Does nothing when the noted time is later, or when the login has ended. */
   seen (id: string, now: Date): Promise<void>
-  /** Ends the login with this token and resolves with it. Of several calls at once, one gets it. */
+  /** Ends the login with this token and resolves with it. Of several calls at once, one resolves with the login and the others with undefined. */
   remove (token: string): Promise<KeptLogin | undefined>
   /**
    * Ends the logins that this session at the provider opened (`isOfSession`); without a `sid`, all logins of its person.
@@ -38,6 +38,6 @@ export interface LoginStore {
   removeAll (user: string, butToken?: string): Promise<number>
   /** Forgets logins that were opened before the first time, or last used before the second. */
   prune (createdBefore: Date, seenBefore: Date): Promise<void>
-  /** Gives back what the store holds. Call it once, last. */
+  /** Releases the store's resources. Call it once, last. */
   close (): Promise<void>
 }

@@ -2,18 +2,18 @@ import type { Claims } from './claims.ts'
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
-/** What a provider's logout token says has ended. */
+/** The content of a provider's logout token: the sessions at the provider that have ended. */
 export interface LogoutToken {
-  /** Names the token itself. */
+  /** The token's own id. */
   jti: string
-  /** Of whom; all of their sessions at the provider, where no `sid` is given. */
+  /** The person. Without a `sid`, all sessions of that person at the provider have ended. */
   subject?: string
   sid?: string
 }
 
 /**
- * Reads the claims of a token whose signature, issuer, audience and time are right; undefined when it is no logout token,
- * but an ID token, say. openid.net/specs/openid-connect-backchannel-1_0.html, section 2.6
+ * Reads the claims of a token whose signature, issuer, audience and time have been checked. Undefined for any other token,
+ * such as an ID token. openid.net/specs/openid-connect-backchannel-1_0.html, section 2.6
  */
 export function readLogoutToken ({ jti, sub, sid, nonce, events }: Claims): LogoutToken | undefined {
   const isEvent = events instanceof Object && Object.hasOwn(events, EVENT) && (events as Claims)[EVENT] instanceof Object

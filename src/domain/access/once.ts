@@ -1,12 +1,12 @@
-/** Remembers what may be used once, for as long as it could be used. */
+/** Remembers used ids of things that may be used once, until those expire. */
 export interface Once {
-  /** Whether this is its first use; `until` is when it is no good any more. */
+  /** Whether this is the first use of `id`, which expires at `until`. */
   use (id: string, until: Date, now?: Date): boolean
-  /** It came to nothing: it may be used again. */
+  /** Allows `id` to be used again, after a use that failed. */
   forget (id: string): void
 }
 
-/** At most `max` are remembered; the oldest is forgotten first. */
+/** Remembers at most `max` ids; forgets the oldest first. */
 export function createOnce (max: number): Once {
   const used = new Map<string, Date>()
   return {

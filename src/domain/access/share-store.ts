@@ -1,10 +1,10 @@
 import type { ProviderSession } from './login.ts'
 import type { NewShare, Share } from './share.ts'
 
-/** How many links a session may have. */
+/** The limit of links of a session. */
 export interface ShareLimit {
   most: number
-  /** Ids of links that do not count, since nothing vouches for them any more. */
+  /** Ids of links that do not count, because their openers have ended. */
   uncounted?: readonly string[]
 }
 
@@ -16,16 +16,16 @@ export interface ShareLimit {
 export interface ShareStore {
   /**
    * Makes a link, unless its session has `most` in force already: then it resolves with undefined. Counting and making are
-   * one step. `token` is told here only. Forgets the session's expired links.
+   * one step. Only this call returns `token`. Forgets the session's expired links.
    */
   create (share: NewShare, limit: ShareLimit, now?: Date): Promise<{ share: Share, token: string } | undefined>
   /** The link with this token, if it is in force. */
   find (token: string, now?: Date): Promise<Share | undefined>
-  /** The link with this id, if it is in force. Asked again and again while somebody looks by it: one cheap read. */
+  /** The link with this id, if it is in force. Called again and again while a viewer by it is connected: one cheap read. */
   get (id: string, now?: Date): Promise<Share | undefined>
   /** A session's links that are in force, oldest first. */
   list (sessionId: string, now?: Date): Promise<Share[]>
-  /** Removes a link of the session: once this resolves, no reader finds it. Resolves with whether there was one; of several calls at once, one hears true. */
+  /** Removes a link of the session: once this resolves, no reader finds it. Resolves with whether there was one; of several calls at once, one resolves with true. */
   remove (sessionId: string, id: string): Promise<boolean>
   /**
    * Removes the links made by logins that this session at the provider opened (`isOfSession`); without a `sid`, by all
@@ -36,8 +36,8 @@ export interface ShareStore {
   removeBy (user: string): Promise<string[]>
   /** Removes all links of a session, the expired ones too. */
   forget (sessionId: string): Promise<void>
-  /** The sessions that have links, expired ones counted. */
+  /** The ids of the sessions that have links, including expired ones. */
   sessionIds (): Promise<string[]>
-  /** Gives back what the store holds. Call it once, last. */
+  /** Releases the store's resources. Call it once, last. */
   close (): Promise<void>
 }

@@ -7,7 +7,7 @@ export function newToken (): string {
   return randomBytes(BYTES).toString('base64url')
 }
 
-/** What is kept of a token: so many random bits cannot be found again from a plain SHA-256 of them. */
+/** The hash that is kept of a token. A plain SHA-256 is enough: 256 random bits cannot be guessed from it. */
 export function hashToken (token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
