@@ -1,18 +1,18 @@
 import type { EndReason } from '#domain/session.ts'
 
 /**
- * When a session ends by itself: four clocks run, and the first one that is over ends it. Times are milliseconds of one
- * clock that only goes forward; nothing here reads it.
+ * The clocks that end a session: four run, and the first one that is over ends it. Times are milliseconds of one monotonic
+ * clock, which callers read.
  */
 
-/** Which clock is over first. */
+/** The names of the clocks, as causes of an end. */
 export const EXPIRY_CAUSES = ['idle', 'session-timeout', 'never-used', 'given-up'] as const
 export type ExpiryCause = typeof EXPIRY_CAUSES[number]
 
 /** The reason of the end that a clock brings. */
 export const END_OF: Record<ExpiryCause, EndReason> = { idle: 'idle', 'session-timeout': 'expired', 'never-used': 'never-used', 'given-up': 'crashed' }
 
-/** How long each clock runs; 0 turns it off. */
+/** The duration of each clock; 0 turns it off. */
 export interface ClockLimits {
   /** Since the last action. */
   idleMs: number
@@ -20,29 +20,29 @@ export interface ClockLimits {
   sessionMs: number
   /** Since the session was ready, until it is viewed or used. */
   connectMs: number
-  /** Since a program was given up without which the session is no use, until it is back. */
+  /** Since a program that the session needs was given up, until it is back. */
   givenUpMs: number
-  /** How long before the end it is said. */
+  /** The time between the warning and the end. */
   warningMs: number
 }
 
-/** What has happened to one session, as far as its clocks are concerned. */
+/** The state of one session's clocks. */
 export interface Clocks {
   readyAt: number
-  /** When somebody did something last. */
+  /** The time of the last use. */
   activeAt: number
-  /** How much is under way: as long as something is, the session is not idle. */
+  /** The number of running tasks. The session is not idle while there are any. */
   working: number
   /** Whether it was ever viewed or used. */
   isUsed: boolean
-  /** When such a program was given up; undefined when none is. */
+  /** When a needed program was given up; undefined when none is. */
   givenUpAt?: number | undefined
 }
 
-/** The end that comes first, and when it is time to say so. */
+/** The first end to come, and the time of its warning. */
 export interface Expiry { at: number, warnAt: number, because: ExpiryCause }
 
-/** When and why the session ends if nothing happens any more; undefined when no clock runs. */
+/** When and why the session ends if it is not used again; undefined when no clock runs. */
 export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenUpMs, warningMs }: ClockLimits): Expiry | undefined {
   const { readyAt, activeAt, working, isUsed, givenUpAt } = clocks
   let first: Expiry | undefined
@@ -58,12 +58,12 @@ export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenU
   return first
 }
 
-/** How long nobody has done anything. */
+/** The time since the last use. */
 export function idleFor ({ activeAt, working }: Clocks, now: number): number {
   return working > 0 ? 0 : Math.max(0, now - activeAt)
 }
 
-/** What is shown of a session's clocks. */
+/** A session's clocks as clients see them. */
 export interface Shown { idleMs: number, expiry?: { inMs: number, warningInMs: number, because: ExpiryCause } }
 
 export function shownOf (clocks: Clocks, limits: ClockLimits, now: number): Shown {
@@ -75,24 +75,24 @@ export function shownOf (clocks: Clocks, limits: ClockLimits, now: number): Show
   }
 }
 
-/** A moment, by the clock on the wall and by the machine's own, which nobody can set and which counts from its boot. */
+/** A moment by two clocks: wall time, and the machine's uptime, which nobody can set. */
 export interface Moment { wall: Date, bootId: string, uptimeMs: number }
 
-/** What is kept of a session's clocks for the next server: how far they were at a moment. */
+/** The state of a session's clocks at a moment, kept for the next server. */
 export interface ClockNote extends Moment { ageMs: number, idleMs: number, isUsed: boolean }
 
-/** Notes how far the clocks are `now`, which is `moment`. */
+/** A note of the clocks at `now`, which is also `moment`. */
 export function noteOf (clocks: Clocks, now: number, moment: Moment): ClockNote {
   return { ...moment, ageMs: now - clocks.readyAt, idleMs: idleFor(clocks, now), isUsed: clocks.isUsed }
 }
 
-/** The clocks go on from the note of an earlier server: the time without a server counts as well. */
+/** The clocks, continued from the note of an earlier server. The time without a server counts as well. */
 export function clocksFrom (note: ClockNote, now: number, moment: Moment): Clocks {
   const elapsed = elapsedMs(note, moment)
   return { readyAt: now - note.ageMs - elapsed, activeAt: now - note.idleMs - elapsed, working: 0, isUsed: note.isUsed }
 }
 
-/** By the machine's clock, unless it was booted between the two: the wall's may have been set. Never less than 0. */
+/** The time between two moments, by the uptime if there was no boot between them: wall time may have been set. Never less than 0. */
 export function elapsedMs (from: Moment, to: Moment): number {
   const isSameBoot = from.bootId !== '' && from.bootId === to.bootId
   return Math.max(0, isSameBoot ? to.uptimeMs - from.uptimeMs : to.wall.getTime() - from.wall.getTime())

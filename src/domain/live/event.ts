@@ -3,7 +3,7 @@ import type { Problem } from '#domain/programs/problem.ts'
 import { isProgramName, type ProgramName } from '#domain/programs/programs.ts'
 import type { ExpiryCause } from './clocks.ts'
 
-/** What happens to a session, as its people and operators read it. */
+/** The types of a session's events, as clients and operators read them. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
   'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'pushed', 'reloaded', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
@@ -14,35 +14,35 @@ export interface SessionEvent {
   type: typeof EVENT_TYPES[number]
   message: string
   service?: ProgramName
-  /** How the service's process ended: one of the two. */
+  /** How the service's process ended: either an exit code or a signal. */
   exitCode?: number
   signal?: string
-  /** What it printed last: the session's words. */
+  /** The last lines that the service printed: text of the session. */
   lastLines?: string[]
   retryInMs?: number
-  /** Why the session ended, or is about to. */
+  /** The reason of the session's end, which has come or is announced. */
   reason?: string
-  /** When the session ends if nothing happens, and which clock is over then. */
+  /** When the session ends if it is not used, and the clock that ends it. */
   expiresAt?: string
   expiresBecause?: ExpiryCause
-  /** How many pushes there were, with what this is about. */
+  /** The number of pushes, including the one that this event is about. */
   version?: number
-  /** How long a reload took, from when the change was noticed, and how many tabs it reloaded. */
+  /** The duration of a reload, from the moment the change was noticed, and the number of reloaded tabs. */
   ms?: number
   tabs?: number
   /** Pages of the extension that Chromium has closed, and ids of extensions that another one replaced. */
   closed?: string[]
   replaced?: string[]
-  /** All that is wrong with the extension. */
+  /** All problems of the extension. */
   problems?: Problem[]
   /** The user of the viewer that was thrown out, or the id of its link. */
   user?: string
   share?: string
-  /** Which line of the supervisor's own file the event came from. */
+  /** The number of the line in the sandbox supervisor's file that the event came from. */
   line?: number
 }
 
-/** Tells of a reload that a push, or any other change, has brought about. */
+/** The event of a reload after a push or any other change. */
 export function reloadedEvent ({ tabs, closed, replaced }: { tabs: number, closed: string[], replaced: string[] }, version: number, ms: number): Omit<SessionEvent, 'at'> {
   const message = [
     `The extension was reloaded, and ${tabs === 1 ? 'one tab' : `${tabs} tabs`}`,
@@ -57,7 +57,7 @@ export interface ServiceExit { line: number, at: string, service: ProgramName, e
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]))
 
-/** Reads the supervisor's lines from `text`, which begins with line number `first`. What makes no sense is left out. */
+/** Reads the supervisor's lines from `text`, which begins with line number `first`. Skips malformed lines. */
 export function parseExits (text: string, first: number): ServiceExit[] {
   return text.split('\n').slice(0, -1).flatMap((line, index) => {
     const [, at, service, exit, signal] = /^(\S+) ([a-z-]+) (\d+) (\d+)$/.exec(line) ?? []

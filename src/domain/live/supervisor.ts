@@ -5,9 +5,9 @@ import { CrashLoop } from '#domain/programs/crash-loop.ts'
 import type { ServiceExit, SessionEvent } from './event.ts'
 import { dependantsOf, PROGRAMS, type ProgramName } from '#domain/programs/programs.ts'
 
-/** What a supervisor can ask and do of one session's programs. */
+/** One session's programs, as their supervisor reads and controls them. */
 export interface Programs {
-  /** Those that it has: of a session of an earlier version, some may be missing. */
+  /** The session's programs. In a session of an earlier version some may be missing. */
   names: readonly ProgramName[]
   /** Whether the sandbox's init lives. */
   isAlive (): boolean
@@ -16,7 +16,7 @@ export interface Programs {
   isUp (name: ProgramName): Promise<boolean>
   /** Whether a signal has stopped the program. */
   isStopped (name: ProgramName): Promise<boolean>
-  /** Whether the program answers whoever it serves. */
+  /** Whether the program answers its clients. */
   answers (name: ProgramName, signal: AbortSignal): Promise<boolean>
   /** Starts the program if it is down; resolves when it answers. */
   raise (name: ProgramName, signal: AbortSignal): Promise<void>
@@ -29,40 +29,40 @@ export interface Programs {
 
 export interface SupervisorOptions {
   programs: Programs
-  /** What happened before, of which an earlier supervisor has told. */
+  /** The events that an earlier supervisor has published. */
   past: readonly SessionEvent[]
   tell: (event: Omit<SessionEvent, 'at'> & { at?: string }) => void
-  /** Something went wrong that no event tells of. */
+  /** Called for a failure that no event reports. */
   warn: (err: unknown, message: string) => void
-  /** A program without which the session is no use was given up; later, with false, all such programs are back. */
+  /** Called when a program that the session needs was given up; later, with false, when all such programs are back. */
   givenUp: (isGivenUp: boolean) => void
-  /** The sandbox's init is dead: called once. */
+  /** Called once, when the sandbox's init is dead. */
   died: () => void
 }
 
 const LOOK_MS = 500
 const INSPECT_MS = 5000
-/** Of a program that answered last time, every so many inspections: each question takes its time, of both. */
+/** A program that answered last time is asked again after this many inspections: each question costs the server and the program time. */
 const ASK_EVERY = 3
-/** A busy machine makes programs slow, and killing them makes it no less busy. */
+/** The time that a program has for its answer. It is long: a busy machine makes programs slow, and killing them does not help. */
 const ANSWER_MS = 10_000
 const MAX_SILENT = 3
 const RECOVERY_MS = 60_000
 const RETRY_MS = 20_000
 const LAST_LINES = 5
 
-/** Keeps one session's programs running, on top of the sandbox's own supervisor, and tells what happens to them. */
+/** Keeps one session's programs running, on top of the sandbox's own supervisor, and publishes events about them. */
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #programs: Programs
   readonly #stop = new AbortController()
   readonly #loops: Map<ProgramName, CrashLoop>
-  /** The programs that are coming back. */
+  /** The programs that are being restarted. */
   readonly #recoveries = new Map<ProgramName, { done: Promise<void>, cancel: AbortController, hurry: AbortController }>()
   readonly #givenUp = new Set<ProgramName>()
-  /** The vital programs that were given up and have not answered since, tried again or not. */
+  /** The vital programs that were given up and have not answered since, whether or not they were tried again. */
   readonly #missing = new Set<ProgramName>()
-  /** How often in a row a program did not answer. */
+  /** The number of missed answers in a row, by program. */
   readonly #silent = new Map<ProgramName, number>()
   #inspections = 0
   #seenLine: number
@@ -75,10 +75,10 @@ export class Supervisor {
     this.#seenLine = Math.max(0, ...options.past.map(event => event.line ?? 0))
   }
 
-  /** Begins; `stop` ends it. A sandbox that an earlier server started is served as well: looking needs no parent. */
+  /** Begins; `stop` ends it. Works for a sandbox of an earlier server, too: it reads files and needs no child process. */
   start (): void {
-    this.#every(LOOK_MS, 'session not looked at', () => this.#look())
-    this.#every(INSPECT_MS, 'session not inspected', () => this.#inspect())
+    this.#every(LOOK_MS, 'exits not read', () => this.#look())
+    this.#every(INSPECT_MS, 'inspection failed', () => this.#inspect())
   }
 
   stop (): void {
@@ -92,7 +92,7 @@ export class Supervisor {
     return areUp.every(Boolean) ? 'ok' : 'degraded'
   }
 
-  /** Starts again at once what was given up, or is to stay down for a while. Resolves when it answers, or after 20 s. */
+  /** Restarts at once the programs that were given up or wait for their restart. Resolves when they answer, or after 20 s. */
   async retry (): Promise<void> {
     const retried = [...this.#givenUp]
     this.#givenUp.clear()
@@ -106,7 +106,7 @@ export class Supervisor {
     await Promise.race([all, delay(RETRY_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {})])
   }
 
-  /** What is noticed of a session that is being ended is no news. */
+  /** Publishes an event, unless supervision has been stopped: then the session is ending. */
   #tell (event: Parameters<SupervisorOptions['tell']>[0]): void {
     if (!this.#stop.signal.aborted) this.#options.tell(event)
   }
@@ -114,7 +114,7 @@ export class Supervisor {
   #every (ms: number, problem: string, work: () => Promise<void>): void {
     const { signal } = this.#stop
     const attempt = () => work().catch(err => { if (!signal.aborted) this.#options.warn(err, problem) })
-    // the caller must know how to stop the first work before it finds anything: it begins later than this
+    // begins in a later microtask: the caller must have the function that stops it before the first event
     Promise.resolve().then(async () => {
       if (!signal.aborted) await attempt()
       await every(ms, attempt, signal)
@@ -130,7 +130,7 @@ export class Supervisor {
     this.#seenLine = exits.at(-1)?.line ?? this.#seenLine
     for (const exit of exits) await this.#tellExit(exit)
     for (const name of new Set(exits.map(({ service }) => service))) await this.#afterDeath(name, exits)
-    // reading whether four programs are up costs more than all of the above: without a death, the inspection does it
+    // reading the state of four programs costs more than everything above: without a death, only the inspection does it
     if (exits.length > 0 || this.#wasDegraded || this.#recoveries.size > 0) await this.#tellHealth()
   }
 
@@ -140,7 +140,7 @@ export class Supervisor {
   }
 
   async #afterDeath (name: ProgramName, exits: ServiceExit[]): Promise<void> {
-    if (PROGRAMS[name].needs.some(needed => this.#recoveries.has(needed) || exits.some(({ service }) => service === needed))) return // it comes back with that
+    if (PROGRAMS[name].needs.some(needed => this.#recoveries.has(needed) || exits.some(({ service }) => service === needed))) return // it is restarted together with the program that it needs
     const pauseMs = this.#loops.get(name)?.died(performance.now())
     if (pauseMs === undefined) await this.#giveUp(name)
     else this.#recover(name, pauseMs)
@@ -163,7 +163,7 @@ export class Supervisor {
     const hurry = new AbortController()
     const signal = AbortSignal.any([this.#stop.signal, cancel.signal])
     const done = this.#bringBack(name, pauseMs, hurry.signal, signal).catch(err => {
-      // what still does not answer is found by the next inspections
+      // the next inspections find a program that still does not answer
       if (!signal.aborted) this.#options.warn(err, `${name} did not come back`)
     }).finally(() => {
       if (this.#recoveries.get(name)?.cancel === cancel) this.#recoveries.delete(name)
@@ -187,7 +187,7 @@ export class Supervisor {
     this.#tell({ type: 'service-restarted', service: name, message: `${PROGRAMS[name].title} is back` })
   }
 
-  /** It answers, whether or not it was given up. */
+  /** Notes that the program answers, given up or not. */
   #isBack (name: ProgramName): void {
     this.#givenUp.delete(name)
     if (this.#missing.delete(name) && this.#missing.size === 0) this.#options.givenUp(false)
@@ -209,13 +209,13 @@ export class Supervisor {
     await this.#tellHealth()
   }
 
-  /** One that is down although nobody is to bring it back: an earlier server, that has ended, was. */
+  /** Restarts a program that is down without a restart under way: an earlier server had begun one. */
   async #raiseForgotten (name: ProgramName): Promise<void> {
-    await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false }) // its death is told of, if it is a new one
+    await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false }) // if it has just died, its exit is read in that time
     if (!this.#recoveries.has(name) && !this.#givenUp.has(name) && !await this.#programs.isUp(name)) this.#recover(name, 0)
   }
 
-  /** Looks twice: a debugger stops a program for a moment. */
+  /** Whether the program is stopped by a signal. Looks twice: a debugger stops a program for a moment. */
   async #isFrozen (name: ProgramName): Promise<boolean> {
     if (!await this.#programs.isStopped(name)) return false
     await delay(LOOK_MS, undefined, { signal: this.#stop.signal, ref: false })
@@ -233,7 +233,7 @@ export class Supervisor {
     if (isDegraded === this.#wasDegraded) return
     this.#wasDegraded = isDegraded
     this.#tell(isDegraded
-      ? { type: 'degraded', message: 'The session is degraded: a program of it is down' }
-      : { type: 'recovered', message: 'The session is well again' })
+      ? { type: 'degraded', message: 'The session is degraded: one of its programs is down' }
+      : { type: 'recovered', message: 'All programs of the session run again' })
   }
 }
