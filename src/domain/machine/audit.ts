@@ -2,20 +2,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Session } from '#domain/session.ts'
 import { portsOf } from './slots.ts'
 
-/** Something that a session can leave, or lack: readable by an operator. */
+/** A thing that a session can leave behind or lack, as text for operators. */
 export interface Finding { kind: string, name: string }
 
 /**
- * Something of this instance that is there. `owner` tells whose it is: a session's id, the name or the uid of its
- * account, another of `ownerKeys`, or `SERVER`; undefined for what can be nobody's.
+ * An existing thing of this instance. `owner` names its owner: a session's id, the name or the uid of its account,
+ * another of `ownerKeys`, or `SERVER`; undefined for a thing that cannot have an owner.
  */
 export interface Thing extends Finding {
   owner: string | number | undefined
-  /** Removes it. Called only when its owner is gone; safe when the thing is gone, too. */
+  /** Removes it. Called only when its owner is gone; safe when the thing is already gone. */
   repair?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
 
-/** One noun of the machine, or of the server: what of it there is, and what a session that is ready implies. */
+/** One kind of thing on the machine or in the server: the existing things, and those that a ready session implies. */
 export interface Noun {
   noun: string
   observe (): Promise<Thing[]> | Thing[]
@@ -25,23 +25,23 @@ export interface Noun {
 /** The sessions that have not ended, and whether a server works on them: without one, only ready ones may have anything. */
 export interface Known { live: Session[], isServed: boolean }
 
-/** What is there and should not be, what should be there and is not, and the nouns that could not be looked at. */
+/** Leaked things, missing things, and the nouns that could not be read. */
 export interface Audit {
   leaked: Thing[]
   missing: Finding[]
   unseen: { noun: string, error: unknown }[]
 }
 
-/** Owner of what a running server has, with or without sessions. */
+/** Owner of the things that a running server has, with or without sessions. */
 export const SERVER = 'server'
 
-/** While sessions are made and ended, only what is found again after each of these counts: the rest was on its way. */
+/** While sessions are made and ended, a finding counts only if it is found again after each of these pauses. */
 const PAUSES_MS = [100, 400, 1000]
 
 /**
- * Compares what there is with what the live sessions imply. Those that are ready must have all of it; those that are
- * being made or ended may have any of it. They are read before and after looking. What is found is looked for again
- * after each of `pausesMs`.
+ * Compares the existing things with those that the live sessions imply. Ready sessions must have all of them; sessions that
+ * are being made or ended may have any of them. The sessions are read before and after the things. Findings are checked
+ * again after each of `pausesMs`.
  */
 export async function audit (nouns: Noun[], known: () => Known, signal: AbortSignal, pausesMs = PAUSES_MS): Promise<Audit> {
   let found = await look(nouns, known)
@@ -57,7 +57,7 @@ export function isClean ({ leaked, missing, unseen }: Audit): boolean {
   return leaked.length + missing.length + unseen.length === 0
 }
 
-/** All by which things name a session as their owner. */
+/** All keys by which things name a session as their owner. */
 export function ownerKeys ({ id, account, slot }: Session): (string | number)[] {
   const ports = portsOf(slot)
   return [id, account.name, account.uid, slotKey(slot.index), ...ports.map(portKey), ...ports.map(port => openPortKey(account.uid, port))]

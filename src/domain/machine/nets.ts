@@ -5,12 +5,12 @@ export interface Nets { nets4: string[], nets6: string[] }
 
 interface Net { family: 'ipv4' | 'ipv6', address: string, bits: number }
 
-/** Nets that are never opened to sessions: this machine, the link with its metadata service, multicast, IPv4 written as IPv6. */
+/** Nets that are never opened to sessions: this machine, link-local nets with a cloud's metadata service, multicast, IPv4-mapped IPv6. */
 const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8']
 
 /**
- * Reads nets that are to be opened to sessions, each an address or in CIDR notation.
- * @throws {Error} for one that is malformed, or that holds addresses which no session may reach; the message says what to give
+ * Reads nets to be opened to sessions, each an address or in CIDR notation.
+ * @throws {Error} for a net that is malformed or holds addresses which no session may reach; the message says what to give instead
  */
 export function readNets (texts: string[]): Nets {
   const nets = texts.map(readNet).sort((a, b) => a.bits - b.bits)

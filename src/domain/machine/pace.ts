@@ -1,19 +1,19 @@
-/** Older ones say little about now. */
+/** The most freed places that are remembered. Older ones say little about the present rate. */
 const KEPT = 100
 
-/** How fast places have come free lately, and so how long a wait may be. */
+/** The rate at which places came free lately, from which it estimates waits. */
 export class Pace {
   readonly #freed: { at: number, owner: string }[] = []
 
-  /** A place of this user came free. */
+  /** Notes that a place of this user came free. */
   note (owner: string, at: number): void {
     this.#freed.push({ at, owner })
     if (this.#freed.length > KEPT) this.#freed.shift()
   }
 
   /**
-   * In how many milliseconds `count` more will have come free, if they go on as they did from the first that is known
-   * until `now`; with `owner`, of this user's only. Null while fewer than two have: nothing is known then.
+   * The milliseconds until `count` more places will have come free, at the rate from the first known one until `now`. With
+   * `owner`, counts this user's places only. Null until two have been freed.
    */
   estimate (count: number, now: number, owner?: string): number | null {
     const times = this.#freed.filter(freed => owner === undefined || freed.owner === owner).map(({ at }) => at)

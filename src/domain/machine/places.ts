@@ -2,31 +2,31 @@ import { performance } from 'node:perf_hooks'
 import { Pace } from './pace.ts'
 import { WaitingLine } from './waiting-line.ts'
 
-/** How many sessions there may be: in all, and of one user. */
+/** The limits of sessions: in all, and of one user. */
 export interface Limits { total: number, perUser: number }
 
-/** Which of the limits is reached. */
+/** The limit that is reached. */
 export type Shortage = 'user' | 'total'
 
-/** Who wants a place: a session that is to be, and the user whose it will be. */
+/** A session that wants a place, and its user. */
 export interface Asker { id: string, owner: string }
 
-/** Who waits for a place, and what it hears meanwhile. */
+/** A creation that waits for a place. The line calls its methods. */
 export interface Waiter extends Asker {
-  /** Whether somebody still waits for it. */
+  /** Whether a client still waits for this creation. */
   isAttended: boolean
-  /** Which turn is its, 1 being the next: told whenever anybody's may have changed. */
+  /** Called with its position, 1 being the next, whenever positions may have changed. */
   stands (position: number): void
-  /** Its turn has come, and it has its place. */
+  /** Called when its turn has come and it has its place. */
   admit (): void
-  /** It has to go: the line is full, and its user has more waiting than another. */
+  /** Called when it loses its position: the line is full, and its user has the most waiting. */
   displace (): void
 }
 
-/** What one user has, where users are known and nothing else is set. */
+/** The default limit of a user, with authentication. */
 const PER_USER = 10
 
-/** The limits that are set; 0 means that none is. Where nobody logs in, all are one user, who has a limit only if it is set. */
+/** The limits from the settings, of which 0 is unset. Without authentication all requests are one user's, and the limit per user applies only if it is set. */
 export function limitsOf (set: { slots: number, maxSessions: number, maxSessionsPerUser: number }, areUsersKnown: boolean): Limits {
   return {
     total: Math.min(set.maxSessions || set.slots, set.slots),
@@ -35,9 +35,9 @@ export function limitsOf (set: { slots: number, maxSessions: number, maxSessions
 }
 
 /**
- * The places for sessions. A session has one from before it is made until nothing of it is left, so the sessions of a
- * user are counted by looking at who has places: there is no number that could differ from them. Whoever wants one takes
- * it at once, in one step, or waits; a place that comes free is given at once to whoever's turn it is.
+ * The places for sessions. A session has a place from before it is made until nothing of it is left. A user's sessions are
+ * counted from the places themselves, so no counter can differ from them. A creation takes a place at once, in one step, or
+ * waits. A freed place is given at once to the waiter with the next turn.
  */
 export class Places {
   readonly #limits: Limits
@@ -46,26 +46,26 @@ export class Places {
   readonly #owners = new Map<string, string>() // of the sessions that have a place
   readonly #pace = new Pace()
 
-  /** At most `waiting` wait. */
+  /** `waiting` is the most that may wait. */
   constructor (limits: Limits, waiting: number, now: () => number = () => performance.now()) {
     this.#limits = limits
     this.#line = new WaitingLine(waiting)
     this.#now = now
   }
 
-  /** Takes a place; when none may be taken, says why. */
+  /** Takes a place. Returns the reached limit when there is none to take. */
   take ({ id, owner }: Asker): Shortage | undefined {
     const shortage = this.shortageFor(owner)
     if (!shortage) this.#owners.set(id, owner)
     return shortage
   }
 
-  /** Gives a place to a session that lives already, whatever the limits are. */
+  /** Gives a place to a live session, even above the limits. */
   hold ({ id, owner }: Asker): void {
     this.#owners.set(id, owner)
   }
 
-  /** Lets one wait who could take none. Returns false when the line is full. */
+  /** Adds a waiter to the line. Returns false when the line is full. */
   join (waiter: Waiter): boolean {
     const displaced = this.#line.join(waiter)
     if (displaced === waiter) return false
@@ -83,7 +83,7 @@ export class Places {
     this.#giveTurns()
   }
 
-  /** Whether every place is taken, whoever asks. */
+  /** Whether every place is taken, for all users. */
   get areTaken (): boolean {
     return this.#owners.size >= this.#limits.total
   }
@@ -93,7 +93,7 @@ export class Places {
     return [...this.#owners.keys()]
   }
 
-  /** Who waits, in the order of their turns. */
+  /** The waiters, in the order of their turns. */
   get waiting (): Waiter[] {
     return this.#line.inOrder()
   }
@@ -109,7 +109,7 @@ export class Places {
     return this.#pace.estimate(position, this.#now(), isForOwn ? owner : undefined)
   }
 
-  /** Why the user may take no place now, if so. */
+  /** The limit that keeps the user from taking a place now; undefined when there is none. */
   shortageFor (owner: string): Shortage | undefined {
     const own = [...this.#owners.values()].filter(name => name === owner).length
     if (own >= this.#limits.perUser) return 'user'

@@ -1,12 +1,12 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** C0 but tab and line feed, DEL, C1, and what reorders or breaks a line for whoever reads it: none of it is a letter. */
+/** C0 except tab and line feed, DEL, C1, and characters that reorder or break lines of text. None of them is a letter. */
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
-/** A session's words as they can be shown and logged: without terminal escapes and control characters, in at most `maxBytes` of UTF-8. */
+/** Text of a session made safe to show and log: without terminal escapes and control characters, in at most `maxBytes` of UTF-8. */
 export function plainText (text: string, maxBytes: number): string {
   const plain = stripVTControlCharacters(text).replace(CONTROLS, '').toWellFormed()
   if (Buffer.byteLength(plain) <= maxBytes) return plain
-  return new TextDecoder().decode(Buffer.from(plain).subarray(0, maxBytes), { stream: true }) // a letter that is cut is left out
+  return new TextDecoder().decode(Buffer.from(plain).subarray(0, maxBytes), { stream: true }) // drops a letter that was cut in two
 }

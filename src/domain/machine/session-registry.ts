@@ -3,8 +3,8 @@ import type { EndReason, EndState, Session, SessionFacts, SessionRecord } from '
 import type { RegistryStore } from './registry-store.ts'
 
 /**
- * This server's sessions: all that are recorded and have not ended, in memory, with every change in the journal. Reads
- * are of memory alone. What `get`, `live` and `find` give are copies.
+ * This server's sessions: all recorded ones that have not ended, in memory. Every change is written to the journal. Reads
+ * use memory alone. `get`, `live` and `find` return copies.
  */
 export class SessionRegistry {
   readonly #store: RegistryStore
@@ -15,7 +15,7 @@ export class SessionRegistry {
     this.#sessions = new Map(left.map(session => [session.id, session]))
   }
 
-  /** Begins with the sessions that an earlier server left, as its journal tells. */
+  /** Begins with the sessions in the journal of an earlier server. */
   static async open (store: RegistryStore): Promise<SessionRegistry> {
     return new SessionRegistry(store, await store.live())
   }
@@ -31,7 +31,7 @@ export class SessionRegistry {
     return [...this.#sessions.values()].map(session => ({ ...session })).sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
   }
 
-  /** A session's record, also of one that ended not long ago: of those, the journal tells. */
+  /** A session's record. Records of recently ended sessions come from the journal. */
   async find (id: string): Promise<SessionRecord | undefined> {
     return this.get(id) ?? await this.#store.find(id)
   }
@@ -43,8 +43,8 @@ export class SessionRegistry {
   }
 
   /**
-   * Writes that the creation came to its end. Then, in one step without an await, the session becomes ready and `commit` is
-   * called: whoever ends the session, ends it either before that step or as a ready one.
+   * Writes that the creation has completed. Then, in one step without an await, the session becomes ready and `commit` is
+   * called: an end of the session comes either before that step or after it, to a ready session.
    * @throws the reason of `signal` if it was aborted meanwhile, EX10_SESSION_NOT_FOUND if the session is being ended: then it
    * does not become ready, and its teardown must follow
    */
@@ -58,20 +58,20 @@ export class SessionRegistry {
     commit()
   }
 
-  /** The session is being ended from now on, whether or not that can be written. */
+  /** Marks the session as stopping from now on, even when the write fails. */
   async stopping (id: string, reason: EndReason): Promise<void> {
     const session = this.#sessions.get(id)
     if (session) Object.assign(session, { state: 'stopping', reason })
     await this.#store.stopping(id, reason)
   }
 
-  /** Writes that nothing of the session is left; then it is not known any more. While that cannot be written, it stays. */
+  /** Writes that nothing of the session is left, then forgets it. When the write fails, the session stays known. */
   async ended (id: string, state: EndState): Promise<void> {
     await this.#store.ended(id, state)
     this.#sessions.delete(id)
   }
 
-  /** Counts one push, and resolves with how many there were with it, when that is written. */
+  /** Counts one push. Resolves with the new number of pushes when it is written. */
   async addVersion (id: string): Promise<number> {
     const version = await this.#store.addVersion(id)
     const session = this.#sessions.get(id)

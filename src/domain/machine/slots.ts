@@ -1,6 +1,6 @@
 import type { Slot } from '#domain/session.ts'
 
-/** How far a slot's dev-server port lies below its display port, and its DevTools port above. */
+/** The distance of a slot's dev-server port below its display port, and of its DevTools port above. */
 const SPREAD = 1000
 
 /** The ports that slot `index` owns. */

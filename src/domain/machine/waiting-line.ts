@@ -1,19 +1,19 @@
 /**
- * Who waits, in the order of their turns. Turns go round by user, and each user's own come in the order in which they
- * joined: whoever has much waiting holds up nobody who has little.
+ * A line of waiters in the order of their turns. Users take turns, and each user's own waiters are served in the order in
+ * which they joined. A user with many waiters does not delay a user with few.
  */
 export class WaitingLine<W extends { id: string, owner: string }> {
   readonly #most: number
   readonly #lines = new Map<string, W[]>() // by user; the first has the next turn
 
-  /** At most `most` wait. */
+  /** `most` is the most that may wait. */
   constructor (most: number) {
     this.#most = most
   }
 
   /**
-   * Lets it wait, behind the others of its user. When that is one too many, the user who has the most waiting loses their
-   * last one. Returns the one that has to go: the new one itself, unless another user has more.
+   * Adds a waiter behind the others of its user. When that exceeds the limit, removes the last waiter of the user with the
+   * most waiters, and returns it: this is the new one itself, unless another user has more.
    */
   join (waiter: W): W | undefined {
     const own = this.#lines.get(waiter.owner) ?? []
@@ -26,7 +26,7 @@ export class WaitingLine<W extends { id: string, owner: string }> {
     return last
   }
 
-  /** It waits no longer; safe when it does not. */
+  /** Removes a waiter. Does nothing when it is not in the line. */
   leave (id: string): void {
     for (const [owner, line] of this.#lines) {
       const left = line.filter(waiter => waiter.id !== id)
@@ -35,7 +35,7 @@ export class WaitingLine<W extends { id: string, owner: string }> {
     }
   }
 
-  /** Takes out whoever's turn it is, passing over users who may not have one now. */
+  /** Removes and returns the waiter with the next turn, passing over users for whom `mayHave` is false. */
   next (mayHave: (owner: string) => boolean): W | undefined {
     for (const [owner, line] of this.#lines) {
       if (!mayHave(owner)) continue
@@ -46,7 +46,7 @@ export class WaitingLine<W extends { id: string, owner: string }> {
     }
   }
 
-  /** All who wait, in the order of their turns: of each user the first, then of each the second, and so on. */
+  /** All waiters in the order of their turns: each user's first one, then each user's second, and so on. */
   inOrder (): W[] {
     const lines = [...this.#lines.values()]
     const rounds = Math.max(0, ...lines.map(line => line.length))

@@ -3,10 +3,10 @@ import type { AuditedAction, AuditedDeed } from './audit-log.ts'
 /** One line of the log. `seq` counts from 1; `hash` covers the entry and, through the one before it, all earlier ones (`linkOf`). */
 export interface AuditLogEntry extends AuditedDeed { seq: number, at: string, hash: string }
 
-/** Which entries: at most `limit`, the newest of those below `before` that have this user, action and target. */
+/** Selects at most `limit` entries: the newest below `before` with this user, action and target. */
 export interface AuditLogQuery { before?: number | undefined, user?: string | undefined, action?: AuditedAction | undefined, target?: string | undefined, limit: number }
 
-/** The newest entry's number and hash; 0 and `FIRST_LINK` of an empty log. Kept elsewhere, it tells later whether the end of the log was cut off. */
+/** The newest entry's number and hash; 0 and `FIRST_LINK` of an empty log. A copy kept elsewhere shows later whether the end of the log was cut off. */
 export interface AuditLogHead { seq: number, hash: string }
 
 /**
@@ -15,17 +15,17 @@ export interface AuditLogHead { seq: number, hash: string }
  * whether or not the caller waits. They reject when the backend cannot read or write; then nothing has changed.
  */
 export interface AuditLogStore {
-  /** Adds an entry, with the next number and the hash that follows from the entry before it, in one step. */
+  /** Adds an entry, with the next number and the hash computed from the entry before it, in one step. */
   append (deed: AuditedDeed, at?: Date): Promise<void>
   /** Entries, newest first. */
   page (query: AuditLogQuery): Promise<AuditLogEntry[]>
   head (): Promise<AuditLogHead>
   /**
-   * Checks the log from its beginning, while others go on reading and adding. Resolves with the number of the first entry
-   * that was changed or whose predecessor is missing, 0 where an entry stands before the first; undefined when all are as
-   * they were written. Rejects when the signal is aborted before the end is reached.
+   * Checks the log from its beginning, while other callers read and add. Resolves with the number of the first entry
+   * that was changed or whose predecessor is missing, with 0 when there is an entry before the first, and with undefined
+   * when the log is intact. Rejects when the signal is aborted before the end is reached.
    */
   firstBroken (signal: AbortSignal): Promise<number | undefined>
-  /** Gives back what the store holds, once all that was added is written. Call it once, last. */
+  /** Releases the store's resources, once all added entries are written. Call it once, last. */
   close (): Promise<void>
 }

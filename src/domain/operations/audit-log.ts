@@ -1,32 +1,32 @@
 import { createHash } from 'node:crypto'
 
-/** What is done to sessions and to who may have them. */
+/** The actions on sessions, keys, links and logins that the audit log records. */
 export const AUDITED_ACTIONS = [
   'session.created', 'session.viewed', 'session.pushed', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins'
 ] as const
 export type AuditedAction = typeof AUDITED_ACTIONS[number]
 
-/** What is noted only if the session is somebody else's: that a user looks at their own session is their own business. */
+/** Actions that are noted only for sessions of other users: uses of a user's own session stay private. */
 export const NOTED_OF_OTHERS: readonly AuditedAction[] = ['session.viewed', 'session.pushed']
 
-/** Who did what, to what. */
+/** One action, with its user and its target. */
 export interface AuditedDeed {
-  /** Who; `server` for what it does by itself, `terminal` for commands of root's. */
+  /** The user; `server` for the server's own actions, `terminal` for root's commands, `provider` for the OpenID Connect provider. */
   user: string
-  /** Where they asked from, if they did. */
+  /** The client's address, if there was a request. */
   address?: string
-  /** Unless a proxy spoke for them, or an earlier version wrote the entry. */
+  /** The client's port; absent behind a proxy, and in entries of earlier versions. */
   port?: number
   action: AuditedAction
-  /** The id of the session or of the key, or the user, that it was done to. */
+  /** The target of the action: the id of a session, key or login, or a user. */
   target?: string
   details?: Record<string, string | number | boolean>
 }
 
-/** What comes before the first entry. */
+/** The hash that stands before the first entry. */
 export const FIRST_LINK = '0'.repeat(64)
 
-/** The hash of an entry: it vouches for the entry's text, for its place and, through `previous`, for all that come before it. */
+/** The hash of an entry. It covers the entry's text, its number and, through `previous`, all entries before it. */
 export function linkOf (previous: string, seq: number, text: string): string {
   return createHash('sha256').update(`${previous}\n${seq}\n${text}`).digest('hex')
 }

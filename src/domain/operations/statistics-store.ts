@@ -1,10 +1,10 @@
-/** What can happen to a session that is counted. */
+/** The changes of sessions that are counted. */
 export type Counted = 'created' | 'failed' | 'ended'
 
-/** What a day (UTC, `2026-01-31`) brought: how many sessions, of how many users, and the most at once (`peak`). */
+/** The counts of one day (UTC, `2026-01-31`): sessions, users, and the most sessions at once (`peak`). */
 export interface Day extends Record<Counted, number> { day: string, users: number, peak: number }
 
-/** Days are kept so long; older ones are forgotten when the store is opened. */
+/** The number of days that are kept. Older ones are forgotten when the store is opened. */
 export const KEPT_DAYS = 400
 
 /**
@@ -12,10 +12,10 @@ export const KEPT_DAYS = 400
  * whether or not the caller waits. They reject when the backend cannot read or write; then nothing has changed.
  */
 export interface StatisticsStore {
-  /** Counts what happened at `now`, while there were `atOnce` sessions, in one step. `user` counts once a day, as one for whom a session was created. */
+  /** Counts one change at `now`, while there are `atOnce` sessions, in one step. `user` counts once a day among the users for whom a session was created. */
   count (what: Counted, user: string, atOnce: number, now?: Date): Promise<void>
-  /** The last days on which something happened, newest first. */
+  /** The last days with any count, newest first. */
   days (limit: number): Promise<Day[]>
-  /** Gives back what the store holds, once all that was counted is written. Call it once, last. */
+  /** Releases the store's resources, once all counts are written. Call it once, last. */
   close (): Promise<void>
 }

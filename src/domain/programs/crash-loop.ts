@@ -1,12 +1,12 @@
-/** How often a program may die, and how long it stays down each time. */
+/** The number of deaths that a program may have, and the pauses after them. */
 export interface CrashLimit {
-  /** It is given up when it has died so often in a row, each time before it had been well for long. */
+  /** The program is given up after this many deaths in a row, each before it had answered for `STABLE_MS`. */
   deaths: number
   /** The pause after the first death, the second…; the last one holds from then on. */
   pausesMs: readonly number[]
 }
 
-/** A program that is well for so long is no longer in a crash loop. */
+/** A program that has answered for this time is no longer in a crash loop. */
 const STABLE_MS = 30_000
 
 /** Decides what follows a death of one program. Times are of a monotonic clock, in milliseconds. */
@@ -20,12 +20,12 @@ export class CrashLoop {
     this.#limit = limit
   }
 
-  /** The program answers. One that only runs, and is killed for its silence, is in a loop all the same. */
+  /** Notes that the program answers. A program that only runs, and is killed because it does not answer, is in a loop all the same. */
   isWell (now: number): void {
     this.#wellAt = now
   }
 
-  /** How long the program is to stay down now that it has died; undefined gives it up. */
+  /** Notes a death. Returns the pause before the restart; undefined when the program is to be given up. */
   died (now: number): number | undefined {
     if (this.#wellAt - this.#raisedAt > STABLE_MS) this.#deaths = 0
     this.#deaths++
@@ -36,7 +36,7 @@ export class CrashLoop {
     return pause
   }
 
-  /** Forgets all deaths: somebody wants to try again. */
+  /** Forgets all deaths, for a new try. */
   forgive (): void {
     this.#deaths = 0
   }

@@ -10,7 +10,7 @@ export const AUTHORITY_FILE = '.Xauthority'
 /** Chromium's profile, relative to the home. */
 export const PROFILE_DIR = 'profile'
 
-/** What a program of the session needs to use its display. */
+/** The environment that a program needs to use the session's display. */
 export function displayEnv ({ account }: { account: Account }): { DISPLAY: string, XAUTHORITY: string } {
   return { DISPLAY, XAUTHORITY: `${account.home}/${AUTHORITY_FILE}` }
 }

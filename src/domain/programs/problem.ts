@@ -1,15 +1,15 @@
-/** What can be wrong with an extension. A warning is what Chromium, or whoever builds it, passes over. */
+/** The kinds of problems of an extension. A warning stops neither Chromium nor the build. */
 export const PROBLEM_KINDS = [
   'manifest-error', 'syntax-error', 'uncaught-exception', 'missing-file', 'refused-rule', 'build-error', 'wrong-template', 'not-reloaded', 'warning'
 ] as const
 
-/** What part of an extension, or of its build, it concerns. */
+/** The part of an extension, or of its build, that has a problem. */
 export const PROBLEM_CONTEXTS = ['manifest', 'worker', 'content-script', 'page', 'build', 'install'] as const
 
-/** One thing that is wrong with an extension. Its text is the session's. */
+/** One problem of an extension. Its text comes from the session. */
 export interface Problem {
   kind: typeof PROBLEM_KINDS[number]
-  /** For a person: in the words of Chromium or of the build. */
+  /** A text for people, from Chromium or the build. */
   message: string
   /** Relative to sourceDir. */
   file?: string

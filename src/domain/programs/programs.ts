@@ -4,17 +4,17 @@ import type { CrashLimit } from './crash-loop.ts'
 import type { Launch, Program } from './program.ts'
 import { xAuthority } from './x-authority.ts'
 
-/** Of programs without which a session is no use: they come back at once. */
+/** The limit of programs that the session needs: they are restarted at once. */
 const AT_ONCE: CrashLimit = { deaths: 5, pausesMs: [0] }
 const DISPLAY_STEP = { name: 'display', message: 'Starting the display' } as const
 
-/** The largest that a viewer's page can make the display: what lies outside is drawn, but cannot be clicked. */
+/** The largest size that a viewer's page can give the display. Windows outside it are drawn, but cannot be clicked. */
 const MAXIMUM_SCREEN = '3840x2160x24+32'
 
 /**
- * The programs of a session: all that the server knows of each before it talks with it. They start, and come back, in
- * this order: Xpra needs an X server, and Chromium may open its window only when Xpra has the display. The names are
- * those of folders of sessions that live; they and the steps are told to clients.
+ * The programs of a session, with everything that the server knows of each. They start and restart in this order: Xpra needs
+ * an X server, and Chromium may open its window only when Xpra has the display. The names are also names of folders of live
+ * sessions. Clients read the names and the steps.
  */
 const TABLE = {
   xvfb: {
@@ -36,7 +36,7 @@ const TABLE = {
       '--sharing=yes', '--notifications=no', '--bell=no', '--cursors=yes', '--clipboard=yes', '--system-tray=no',
       '--speaker=disabled', '--microphone=disabled', '--pulseaudio=no', '--webcam=no', '--printing=no', '--file-transfer=no', '--open-url=no',
       '--start-new-commands=no', '--dbus-launch=', '--dbus-proxy=no', '--dbus-control=no', '--systemd-run=no', '--xsettings=no', '--ssh=no',
-      // the web client takes pictures: codecs that it does not use cost memory
+      // the web client uses pictures only: unused codecs would cost memory
       '--video-encoders=none', '--csc-modules=none', '--video-decoders=none', '--encodings=rgb,png,jpeg,webp', '--opengl=no'],
     env: ({ facts }) => ({ ...displayEnv(facts), XPRA_SYSTEM_CONF_DIRS: '/nonexistent' }),
     answersAt: { port: 'displayPort', path: '/index.html' },
@@ -52,7 +52,7 @@ const TABLE = {
       `--remote-debugging-port=${slot.devToolsPort}`, '--no-first-run', '--no-default-browser-check', '--hide-crash-restore-bubble',
       '--window-position=0,0', `--window-size=${width},${height}`,
       '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--disable-breakpad',
-      // a third of the memory, on a display without GL
+      // saves a third of the memory, on a display without GL
       '--disable-gpu', '--in-process-gpu', '--enable-features=NetworkServiceInProcess2', '--renderer-process-limit=1',
       '--disable-features=PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate',
       `http://localhost:${slot.devServerPort}/`], // the start page
@@ -63,7 +63,7 @@ const TABLE = {
     crashLimit: AT_ONCE,
     isVital: true,
     needs: ['xvfb'],
-    diesWithSandbox: true, // asked to end, Chromium would first write to disk a profile that is about to be deleted
+    diesWithSandbox: true, // when asked to end, Chromium would first write a profile to disk that is about to be deleted
     hasPublicLog: true
   },
   'dev-server': {
@@ -76,13 +76,13 @@ const TABLE = {
     env: ({ npmRegistry }): Record<string, string> => npmRegistry ? { EX10_NPM_REGISTRY: npmRegistry } : {},
     inHome: true,
     answersAt: { port: 'devServerPort', path: '/' },
-    crashLimit: { deaths: 10, pausesMs: [1000, 2000, 4000, 8000, 16_000, 30_000] }, // it may be waiting for better code
+    crashLimit: { deaths: 10, pausesMs: [1000, 2000, 4000, 8000, 16_000, 30_000] }, // pushed code may break it until the next push
     needs: [],
     hasPublicLog: true
   }
 } as const satisfies Record<string, Program>
 
-/** What Chromium starts with: dev tools lose the extension at its first reload without the developer mode. The icon is in the toolbar. */
+/** Chromium's first preferences: the developer mode, without which dev tools lose the extension at its first reload, and its icon in the toolbar. */
 function preferences ({ facts, template }: Launch): string {
   const id = extensionId(`${facts.account.home}/${template.extensionDir}`)
   return JSON.stringify({ extensions: { ui: { developer_mode: true }, pinned_extensions: [id] } })
@@ -99,7 +99,7 @@ const MESSAGES = new Map(PROGRAM_NAMES.map(name => [TABLE[name].step.name, TABLE
 /** The steps of a creation that start programs, in their order. */
 export const PROGRAM_STEPS = [...MESSAGES.keys()]
 
-/** The programs whose output people may read. */
+/** The programs whose output clients may read. */
 export const LOG_SOURCES = PROGRAM_NAMES.filter(name => PROGRAMS[name].hasPublicLog)
 
 export function isProgramName (name: string): name is ProgramName {
@@ -111,17 +111,17 @@ export function programsOf (step: ProgramStep): ProgramName[] {
   return PROGRAM_NAMES.filter(name => TABLE[name].step.name === step)
 }
 
-/** What a person reads while the step runs. */
+/** The progress message of the step. */
 export function stepMessageOf (step: ProgramStep): string {
   return MESSAGES.get(step)!
 }
 
-/** What is done for each step that starts programs. */
+/** A record with the result of `work` for each step that starts programs. */
 export function byProgramStep<Work> (work: (step: ProgramStep) => Work): Record<ProgramStep, Work> {
   return Object.fromEntries(PROGRAM_STEPS.map(step => [step, work(step)])) as Record<ProgramStep, Work>
 }
 
-/** The programs that end with this one, in the order in which they come back. */
+/** The programs that depend on this one, in the order of their restart. */
 export function dependantsOf (name: ProgramName): ProgramName[] {
   return PROGRAM_NAMES.filter(other => PROGRAMS[other].needs.includes(name))
 }

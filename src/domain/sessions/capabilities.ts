@@ -3,10 +3,10 @@ import type { ProgramStep } from '#domain/programs/programs.ts'
 import type { Account, SessionFacts, Template } from '#domain/session.ts'
 
 /**
- * What a creation needs of the machine: one interface a plugin. All that undo (`remove…`, `close`, `kill`, `stop`,
- * `release`) are idempotent and need nothing but the session's facts, so that they serve a half-made session and one
- * left by an earlier server as well. They verify that the thing is gone before they resolve; only `stop` leaves that to
- * the kill of the sandbox, which follows. Signals abort the wait, and the work where it can be.
+ * The parts of the machine that a creation needs: one interface for each plugin. All undoing methods (`remove…`, `close`,
+ * `kill`, `stop`, `release`) are idempotent and need only the session's facts, so that they also undo a half-made session
+ * and one of an earlier server. They verify that the thing is gone before they resolve. Only `stop` leaves that to the kill
+ * of the sandbox, which follows. Signals abort the wait, and the work where that is possible.
  */
 export interface Capabilities {
   linuxUsers: LinuxUsers
@@ -25,7 +25,7 @@ export interface LinuxUsers {
 }
 
 export interface Homes {
-  /** Makes the home, with its size, while no process of the uid exists. */
+  /** Makes the home, of the configured size, while no process of the uid exists. */
   create (account: Account, signal: AbortSignal): Promise<void>
   /** Removes the home; call it only when no process of the uid is left. */
   remove (account: Account, signal: AbortSignal): Promise<void>
@@ -42,7 +42,7 @@ export interface Sandboxes {
   create (facts: SessionFacts, template: Template, signal: AbortSignal): Promise<void>
   /** Kills the init and all below it; resolves when no process of the uid is left on the machine. */
   kill (facts: SessionFacts, signal: AbortSignal): Promise<void>
-  /** Removes the cgroups of a sandbox that is dead. Its folder tells of the session until all else is undone. */
+  /** Removes the cgroups of a dead sandbox. Its folder stays until everything else has been undone: it records the session. */
   remove (facts: SessionFacts, signal: AbortSignal): Promise<void>
 }
 
@@ -55,21 +55,21 @@ export interface Programs {
   stop (facts: SessionFacts, step: ProgramStep, signal: AbortSignal): Promise<void>
 }
 
-/** What a session begins with in the place of its template's files: the person's own. */
+/** The user's own first files of a session, in place of its template's. */
 export type FirstFiles = { changes: FileChange[] } | { archive: () => AsyncIterable<Uint8Array> }
 
 export interface CodeUpdates {
-  /** Copies the template's files, or the person's own, into the session, as the session's user. */
+  /** Copies the template's files, or the user's own, into the session, with the session's account. */
   install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal): Promise<void>
   /** Has the browser load the extension for the first time. */
   begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal): Promise<void>
-  /** Ends the session's file writer, and lets its browser go. */
+  /** Stops the session's file writer, and closes the channel to its browser. */
   stop (facts: SessionFacts): void
 }
 
 export interface Registry {
-  /** Writes the intent, durably, before anything is made: the record, and in the session's folder what it was made from. */
+  /** Writes the intent, durably, before anything is made: the record, and the facts in the session's folder. */
   record (facts: SessionFacts): Promise<void>
-  /** Removes the session's folder. The record stays: it tells how the session ended. */
+  /** Removes the session's folder. The record stays, with the session's end. */
   forget (facts: SessionFacts): void
 }

@@ -18,11 +18,11 @@ export interface StepStarted {
 export interface Creation {
   facts: SessionFacts
   template: Template
-  /** The person's own files, if the session does not begin with the template's. */
+  /** The user's own first files, if the session does not begin with the template's. */
   own?: FirstFiles | undefined
   undo: UndoStack
   signal: AbortSignal
-  /** How long one step may take. */
+  /** The time limit of one step. */
   stepMs: number
   failpoint: Failpoint
 }
@@ -44,10 +44,10 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     if (earlier) return earlier
     const revert = undos.get(step)
     let work = Promise.resolve()
-    // what is still being made cannot be undone: its signal has told it to stop
+    // the undo waits for the work, which its signal has aborted: a half-made thing cannot be undone yet
     if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) }, whenOf(step))
     work = Promise.resolve(acquisitions[step]?.(withinStep()))
-    work.catch(() => {}) // a creation that fails before it awaits this step has its own error
+    work.catch(() => {}) // a creation that fails before it awaits this step throws its own error
     begun.set(step, work)
     return work
   }
@@ -55,9 +55,9 @@ export async function * createSession (make: Capabilities, creation: Creation): 
   for (const [position, step] of STEPS.entries()) {
     signal.throwIfAborted()
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
-    signal.throwIfAborted() // again: its reader took its time
+    signal.throwIfAborted() // again: the generator may have waited at its yield for long
     await failpoint(step, 'before', withinStep())
-    signal.throwIfAborted() // what is begun has its undo on a stack that has not run
+    signal.throwIfAborted() // nothing begins after the teardown, so that each undo is pushed before the stack runs
     if (step === 'display') begin('dev-server').catch(() => {}) // start the dev server early: it uses the second core while Xpra starts, and Chromium can load the build that set-up made
     await begin(step)
     await failpoint(step, 'after', withinStep())
@@ -66,8 +66,8 @@ export async function * createSession (make: Capabilities, creation: Creation): 
 }
 
 /**
- * Pushes the undo of every step: the whole teardown of a session of which no more than its facts is known, such as
- * one that an earlier server left. Undos are idempotent, so steps that never ran do not matter.
+ * Pushes the undo of every step: the whole teardown of a session of which only the facts are known, such as
+ * one of an earlier server. Undos are idempotent, so steps that never ran do not matter.
  */
 export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoint: Failpoint, undo: UndoStack): void {
   for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert, whenOf(step))
@@ -75,7 +75,7 @@ export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoin
 
 function acquiring (make: Capabilities, facts: SessionFacts, template: Template, own: FirstFiles | undefined): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
   return {
-    // `reserve` happened when the session was admitted, and its undo is on the stack: what can be refused is refused before the stream begins
+    // `reserve` happened when the session was admitted, and its undo is on the stack already: refusals come before the stream begins
     record: () => make.registry.record(facts),
     user: signal => make.linuxUsers.create(facts.account, signal),
     home: signal => make.homes.create(facts.account, signal),
@@ -90,7 +90,7 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template,
 /** The undos, in the order of their steps. */
 function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint): Map<Step, Undo> {
   let isDead = false
-  /** Once for all undos: without its init nothing starts in a sandbox, and to be sure takes a look at every process of the machine. */
+  /** Kills the sandbox, once for all undos: nothing starts in a sandbox without its init, and a check reads every process of the machine. */
   async function kill (signal: AbortSignal): Promise<void> {
     if (isDead) return
     await make.sandboxes.kill(facts, signal)
@@ -108,7 +108,7 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
       await make.sandboxes.remove(facts, signal)
     },
     firewall: signal => make.firewall.close(facts, signal),
-    // the first process of the uid comes with the template: all die before the firewall closes behind them
+    // the template step starts the first process of the uid: its undo kills all of them before the firewall closes their ports
     template: async signal => {
       make.codeUpdates.stop(facts)
       await kill(signal)
@@ -122,7 +122,7 @@ function undoing (make: Capabilities, facts: SessionFacts, failpoint: Failpoint)
   }]))
 }
 
-/** While something of a session is left, its folder stays: it tells the next try of it. */
+/** The session's folder is removed last, and stays while anything of the session is left: the next try needs it. */
 function whenOf (step: Step): When {
   return step === 'record' ? 'last' : 'always'
 }

@@ -5,7 +5,7 @@ const EFFECTS = ['throw', 'hang', 'kill9', 'enospc'] as const
 
 export type Side = typeof SIDES[number]
 
-/** Where a failpoint strikes, before the step's work begins or right after it, and what happens then. */
+/** The place of a failpoint, before the step's work begins or right after it, and its effect. */
 export interface FailpointPlan {
   step: Step | TeardownStep
   side: Side

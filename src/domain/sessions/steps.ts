@@ -5,7 +5,7 @@ export const STEPS = ['reserve', 'record', 'user', 'home', 'sandbox', 'firewall'
 
 export type Step = typeof STEPS[number]
 
-/** The steps that `createSession` does and undoes: a teardown runs them in the reverse order. What `reserve` has is given back after them. */
+/** The steps that `createSession` does and undoes: a teardown runs them in the reverse order. The reservation is released after them. */
 export const UNDONE_STEPS = ['record', 'user', 'home', 'sandbox', 'firewall', 'template', ...PROGRAM_STEPS] as const satisfies Step[]
 
 export type UndoneStep = typeof UNDONE_STEPS[number]
@@ -27,7 +27,7 @@ const messages: Record<Step, string> = {
   ready: 'Checking that everything answers'
 }
 
-/** What a person reads while the step runs. */
+/** The progress message of the step. */
 export function stepMessage (step: Step): string {
   return messages[step]
 }

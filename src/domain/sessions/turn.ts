@@ -38,7 +38,7 @@ export class Turn implements Waiter {
 
   /**
    * Its position: at once, and whenever it changes, until its turn has come.
-   * @throws the reason of `signal`; EX10_QUEUE_TIMEOUT when it has not come within `ms`; why it was turned away
+   * @throws the reason of `signal`; EX10_QUEUE_TIMEOUT when it has not come within `ms`; the error given to `turnAway`
    */
   async * positions (signal: AbortSignal, ms: number): AsyncGenerator<number, void, undefined> {
     const over = AbortSignal.any([signal, this.#end.signal])
@@ -49,7 +49,7 @@ export class Turn implements Waiter {
       while (!this.#hasCome) {
         over.throwIfAborted()
         if (told !== this.#position) yield told = this.#position
-        else await once(this.#news, 'news', { signal: over }).catch(() => {}) // the next round says what ended it
+        else await once(this.#news, 'news', { signal: over }).catch(() => {}) // the next round throws the reason
       }
     } finally {
       clearTimeout(timer)

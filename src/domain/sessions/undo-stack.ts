@@ -1,6 +1,6 @@
 export type Undo = (signal: AbortSignal) => Promise<void> | void
 
-/** What went wrong while undoing: the rest was undone all the same, but for what is undone last. */
+/** The errors of undos that failed. All other entries were undone, except those that are undone `last`. */
 export class UndoFailed extends AggregateError {
   override readonly name = 'UndoFailed'
   readonly #failed: ReadonlyMap<string, unknown>
@@ -11,22 +11,21 @@ export class UndoFailed extends AggregateError {
     this.#failed = failed
   }
 
-  /** Why the entry of this name failed, if it did. */
+  /** The error of the entry of this name, if it failed. */
   of (name: string): unknown {
     return this.#failed.get(name)
   }
 }
 
-/** When an entry runs: in any case, or only if all that was pushed after it has been undone. */
+/** When an entry runs: always, or only if every entry pushed after it has been undone. */
 export type When = 'always' | 'last'
 
 interface Entry { name: string, undo: Undo, when: When }
 
 /**
- * What a session has acquired, as the ways to give it back. Runs last in, first out, once: whoever asks again joins
- * the run. One entry's failure or timeout does not keep the others from running. An entry pushed after the run began
+ * The undos of everything that a session has acquired. Runs last in, first out, once: further calls join the run. One entry's failure or timeout does not keep the others from running. An entry pushed after the run began
  * (an acquisition that came late) is undone at once. Entries are safe to run when the thing is already gone. An entry
- * that is undone `last` is passed over while something is left that was pushed after it: it is what the next try needs.
+ * that is undone `last` is skipped while a later entry has not been undone: the next try needs its thing.
  */
 export class UndoStack {
   readonly #entries: Entry[] = []
@@ -35,7 +34,7 @@ export class UndoStack {
   #run: Promise<void> | undefined
   #isSomethingLeft = false
 
-  /** An entry has `timeoutMs`; `undone` hears of every one that was undone. */
+  /** `timeoutMs` is the time limit of each entry. Calls `undone` after each entry that was undone. */
   constructor (timeoutMs = 10_000, undone: (name: string, durationMs: number) => void = () => {}) {
     this.#undone = undone
     this.#timeoutMs = timeoutMs
@@ -46,7 +45,7 @@ export class UndoStack {
     this.#entries.push({ name, undo, when })
     if (!this.#run) return
     this.#run = this.#run.then(() => this.#undoAll(), async error => { await this.#undoAll(); throw error })
-    this.#run.catch(() => {}) // whoever asks again hears of it
+    this.#run.catch(() => {}) // the callers of `run` get the error
   }
 
   /**

@@ -3,11 +3,11 @@ import type { Visitor } from '#domain/access/credential.ts'
 import type { Peer } from '#domain/http/peer.ts'
 import type { Session } from '#domain/session.ts'
 
-/** A visitor's request for a WebSocket to a session: it may be granted, and was not answered yet. */
+/** A visitor's request for a WebSocket to a session: checked, and not answered yet. */
 export interface Upgrade {
   session: Session
   visitor: Visitor
-  /** The other end of the connection. */
+  /** The client's address and port. */
   peer: Peer
   socket: Duplex
   /** The first bytes after the request. */
@@ -21,8 +21,8 @@ export interface UpgradeHandler {
   /** The subprotocol that a client must offer. */
   protocol: string
   /**
-   * Answers the handshake and takes charge of the socket.
-   * @throws {Ex10Error} before anything is written to the socket: the visitor reads this error
+   * Answers the handshake and owns the socket from then on.
+   * @throws {Ex10Error} before anything is written to the socket: the visitor receives this error
    */
   open (upgrade: Upgrade): Promise<void>
 }
