@@ -4,13 +4,13 @@ import { errors } from '#schemas/common.ts'
 import { KeyCreated, KeyRequest } from '#schemas/key.ts'
 import { viewKey } from './key-view.ts'
 
-/** POST /admin/keys: the answer is the only place that shows the key. */
+/** POST /admin/keys. Only this answer shows the key. */
 const addKey: FastifyPluginAsyncTypebox = async app => {
   app.post('/admin/keys', {
     config: { scope: 'admin', noted: 'key.created', noStore: true },
     schema: {
       operationId: 'addKey',
-      summary: 'Makes an API key for a user, and shows it, once',
+      summary: 'Makes an API key for a user. Only this answer shows it',
       tags: ['access'],
       body: KeyRequest,
       response: { 201: KeyCreated, ...errors(400) }

@@ -2,14 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { A_DAY, ShareCreated, ShareRequest } from '#schemas/share.ts'
 
-/** POST /sessions/:id/shares: the answer is the only place that shows the link. */
+/** POST /sessions/:id/shares. Only this answer shows the link. */
 const addShare: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/shares', {
     config: { scope: 'create', session: 'ready', counts: 'use', noted: 'share.created', noStore: true },
     onRequest: app.rateLimits.sharing,
     schema: {
       operationId: 'addShare',
-      summary: 'Makes a link that shows the session to whoever has it, without a login, until it expires, is revoked, or the session ends',
+      summary: 'Makes a link to the session. Everybody with the link can use it without a login, until it expires, is revoked, or the session ends',
       tags: ['shares'],
       params: SessionParams,
       body: ShareRequest,
@@ -20,7 +20,7 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     const { until } = request.credential
     const opener = await request.credential.opener()
     const expiresAt = new Date(Math.min(Date.now() + expiresIn * 1000, until?.getTime() ?? Infinity))
-    const { id } = app.rights.readySession(request.principal, request.session.id) // again: a link whose making begins now ends with the session
+    const { id } = app.rights.readySession(request.principal, request.session.id) // checked again: the session may have ended since. A link that is made from now on ends with the session
     const { share, token } = await app.shares.create({ sessionId: id, mode, createdBy: request.principal.user, opener, expiresAt })
     await request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`

@@ -1,10 +1,10 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { errors } from '#schemas/common.ts'
 
-/** Names a page of this server, and none elsewhere: browsers take `//` and `/\` for the beginning of another host. */
-const LocalPath = Type.String({ pattern: '^/(?![/\\\\])[!-~]*$', maxLength: 512, default: '/', description: 'Where to go in the end: a path of this server' })
+/** A path of this server and of no other: browsers read `//` and `/\` as the beginning of another host. */
+const LocalPath = Type.String({ pattern: '^/(?![/\\\\])[!-~]*$', maxLength: 512, default: '/', description: 'The path of this server that the browser is sent to after the login' })
 
-/** GET /login/oidc: a person goes to the provider to log in. */
+/** GET /login/oidc: sends the browser to the provider to log in. */
 const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return

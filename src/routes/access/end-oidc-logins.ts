@@ -2,10 +2,10 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { Ex10Error } from '#errors.ts'
 import { Done, errors } from '#schemas/common.ts'
 
-/** As the audit log calls it. */
+/** The provider's name in the audit log. */
 const PROVIDER = { user: 'provider' }
 
-/** POST /login/oidc/backchannel: the provider says that a person has logged out there. */
+/** POST /login/oidc/backchannel: the provider reports that a session there has ended. */
 const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return
@@ -24,7 +24,7 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
   }, async (request, reply) => {
     const { users, links } = await oidc.takeLogout(request.body.logout_token, async session => ({ users: await app.logins.closeOf(session), links: await app.shares.revokeOf(session) }))
       .catch(async err => { throw err instanceof Ex10Error ? await app.rateLimits.refused(request, reply, err) : err })
-    const [user] = users // it is one person's
+    const [user] = users // all of these logins are one user's
     await request.note({ by: PROVIDER, ...(user !== undefined && { target: user }), details: { logins: users.length, links } })
     return { success: true as const, message: `${users.length} logins have ended` }
   })

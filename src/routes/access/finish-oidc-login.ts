@@ -2,7 +2,7 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { Ex10Error } from '#errors.ts'
 import { errors } from '#schemas/common.ts'
 
-/** GET /login/oidc/callback: the person comes back from the provider, with a code that the server redeems there. */
+/** GET /login/oidc/callback: the browser returns from the provider with a code, which the server redeems there. */
 const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return
@@ -12,16 +12,16 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
     logSerializers: { req: ({ method }: { method: string }) => ({ method, url: '/login/oidc/callback' }) }, // without the code
     schema: {
       operationId: 'finishOidcLogin',
-      summary: 'Where the provider sends the browser back to; answers with a cookie that speaks for the person from then on',
+      summary: 'Receives the browser from the provider, and opens a login: sets its cookie',
       tags: ['access'],
       querystring: Type.Object({ state: Type.String({ maxLength: 256 }) }),
-      response: { 302: Type.Null({ description: 'To the page that was wanted' }), ...errors(400, 403, 429, 503) }
+      response: { 302: Type.Null({ description: 'To the page that the login began with' }), ...errors(400, 403, 429, 503) }
     }
   }, async (request, reply) => {
     reply.header('referrer-policy', 'no-referrer')
     const { principal, next } = await oidc.finish(request, reply, request.query.state).catch(async err => {
-      request.log.warn({ err }, 'not logged in') // the operator reads what the person is not told
-      // whoever comes back with a good answer is let in, however many at the same address do not
+      request.log.warn({ err }, 'provider login failed') // the log shows the cause, which the answer hides
+      // counts only failed logins: a valid answer opens a login, even when the address is over its limit
       throw err instanceof Ex10Error && err.statusCode < 500 ? await app.rateLimits.refused(request, reply, err) : err
     })
     await request.note({ by: principal, details: { provider: app.config.oidcIssuer } })

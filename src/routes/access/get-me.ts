@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Me } from '#schemas/key.ts'
 
-/** GET /me: who the server takes the caller for. */
+/** GET /me: the principal of the request. */
 const getMe: FastifyPluginAsyncTypebox = async app => {
   app.get('/me', {
     config: { scope: 'any' },
     schema: {
       operationId: 'getMe',
-      summary: 'Tells who you are, and what your credential is good for',
+      summary: 'Shows your user name, role and scopes',
       tags: ['access'],
       response: { 200: Me }
     }

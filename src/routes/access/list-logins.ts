@@ -6,7 +6,7 @@ const listLogins: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view' },
     schema: {
       operationId: 'listLogins',
-      summary: 'Lists the browsers in which you are logged in, the one that was used last first',
+      summary: 'Lists the browsers in which you are logged in, the last used first',
       tags: ['access'],
       response: { 200: Type.Object({ logins: Type.Array(LoginView) }) }
     }

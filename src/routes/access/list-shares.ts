@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SessionParams } from '#schemas/common.ts'
 
-/** GET /sessions/:id/shares: what is kept of them, which is not the links. */
+/** GET /sessions/:id/shares: the stored facts about each link, without its token. */
 const listShares: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/shares', {
     config: { scope: 'view', session: 'known' },

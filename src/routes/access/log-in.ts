@@ -2,19 +2,19 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { failure } from '#errors.ts'
 import { Done, errors } from '#schemas/common.ts'
 
-/** POST /login: for browsers, which cannot send an API key with each page that they load. */
+/** POST /login: opens a login by an API key, for browsers, which cannot send the key with each page load. */
 const logIn: FastifyPluginAsyncTypebox = async app => {
   app.post('/login', {
     config: { scope: 'everybody', noted: 'login' },
     schema: {
       operationId: 'logIn',
-      summary: 'Takes an API key, and answers with a cookie that speaks for it from then on',
+      summary: 'Opens a login by an API key: sets its cookie',
       tags: ['access'],
       body: Type.Object({ key: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
       response: { 200: Done, ...errors(400, 401, 429) }
     }
   }, async (request, reply) => {
-    if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'Nobody has to log in here' })
+    if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'This server needs no login' })
     const key = await app.keys.find(request.body.key)
     if (!key) throw await app.rateLimits.unknownKey(request, reply)
     await app.rateLimits.login(request, reply, key.id)

@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Done } from '#schemas/common.ts'
 
-const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'Where the person can log out at the provider, too; it sends them back' })) })])
+const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'The address at which the browser logs out at the provider, too. The provider sends it back' })) })])
 
 const logOut: FastifyPluginAsyncTypebox = async app => {
   app.post('/logout', {

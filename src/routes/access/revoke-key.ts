@@ -7,7 +7,7 @@ const revokeKey: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'admin', noted: 'key.revoked' },
     schema: {
       operationId: 'revokeKey',
-      summary: 'Takes an API key out of force, for good',
+      summary: 'Revokes an API key for good',
       tags: ['access'],
       params: Type.Object({ id: Type.String() }),
       response: { 200: Done, ...errors(404) }
@@ -16,7 +16,7 @@ const revokeKey: FastifyPluginAsyncTypebox = async app => {
     const key = await app.keys.revoke(request.params.id)
     if (!key) throw failure('KEY_NOT_FOUND')
     await request.note({ target: key.id, details: { user: key.user } })
-    return { success: true as const, message: 'The key is not in force any more' }
+    return { success: true as const, message: 'The key is revoked' }
   })
 }
 

@@ -7,7 +7,7 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'create', session: 'known', counts: 'use', noted: 'share.revoked' },
     schema: {
       operationId: 'revokeShare',
-      summary: 'Takes a link out of force, for good; whoever looks by it is disconnected',
+      summary: 'Revokes a link for good, and disconnects its viewers',
       tags: ['shares'],
       params: ShareParams,
       response: { 200: Done }
@@ -16,7 +16,7 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
     const { session: { id }, params: { shareId } } = request
     await app.shares.revoke(id, shareId)
     await request.note({ target: id, details: { shareId } })
-    return { success: true as const, message: 'The link is not in force any more' }
+    return { success: true as const, message: 'The link is revoked' }
   })
 }
 

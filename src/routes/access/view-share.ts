@@ -2,10 +2,10 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { failure } from '#errors.ts'
 import { errors } from '#schemas/common.ts'
 
-/** GET /share/:token: the display page of the session that the link is to, for whoever has the link. */
+/** GET /share/:token: the display page of the link's session. */
 const viewShare: FastifyPluginAsyncTypebox = async app => {
   app.get('/share/:token', {
-    config: { scope: 'everybody' }, // the token speaks for them
+    config: { scope: 'everybody' }, // the token is the credential
     errorHandler: app.pages.showRefusal,
     schema: {
       operationId: 'viewShare',

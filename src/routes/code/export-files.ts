@@ -9,12 +9,12 @@ const exportFiles: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view', session: 'ready', noted: 'session.viewed' },
     schema: {
       operationId: 'exportFiles',
-      summary: 'Sends a zip of the extension as a store takes it: without hidden files, and a bundled one in its production build',
+      summary: 'Sends a zip of the extension for a store: without hidden files, and of a bundled extension the production build',
       tags: ['code'],
       params: SessionParams,
       querystring: ExportQuery,
       response: {
-        200: { description: 'The zip; the same files make the same bytes', content: { 'application/octet-stream': { schema: Binary } } },
+        200: { description: 'The zip. Equal files give equal bytes', content: { 'application/octet-stream': { schema: Binary } } },
         ...errors(413, 429, 502, 507)
       }
     }

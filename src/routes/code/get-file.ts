@@ -17,8 +17,8 @@ const getFile: FastifyPluginAsyncTypebox = async app => {
       params: FileParams,
       headers: ReadConditions,
       response: {
-        200: { description: 'The file; its ETag says which content it has', content: { 'application/octet-stream': { schema: Binary } } },
-        304: { description: 'If-None-Match names what the file still is', type: 'null' },
+        200: { description: 'The file. Its ETag identifies the content', content: { 'application/octet-stream': { schema: Binary } } },
+        304: { description: 'The file still has the content that If-None-Match names', type: 'null' },
         ...errors(400, 413, 429, 502)
       }
     }

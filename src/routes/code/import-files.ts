@@ -11,7 +11,7 @@ const importFiles: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'push', session: 'ready', noted: 'session.pushed', streamsBody: true },
     schema: {
       operationId: 'importFiles',
-      summary: 'Takes an archive\'s files (zip, tar.gz or CRX, by its content) for the extension\'s source files, all or none',
+      summary: 'Replaces the extension\'s source files with those of an archive (zip, tar.gz or CRX, by its content), all or none',
       tags: ['code'],
       params: SessionParams,
       querystring: ImportQuery,

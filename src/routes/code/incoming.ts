@@ -5,15 +5,15 @@ import type { Conditions } from '#domain/code/file-changes.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { Ex10Error, failure, type ErrorName } from '#errors.ts'
 
-/** Takes bodies as they come, whatever they say that they are: for routes that read them to their end, and count. */
+/** Accepts bodies of every content-type as streams, for routes that read them to their end and count their bytes. */
 export function takesAnyBody (app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 }
 
 /**
- * The content that a request brings, of at most so many bytes; beyond, it throws the error called `tooLarge`. What
- * whoever sends it may do is looked at again when it is here: it may have been minutes on its way.
+ * The content of a request, of at most `most` bytes; a longer one throws the error called `tooLarge`. `mayGoOn` checks the
+ * sender's rights again when the content has arrived, which may take minutes.
  */
 export function incoming (app: FastifyInstance, request: FastifyRequest, most: number, tooLarge: ErrorName) {
   if (Number(request.headers['content-length'] ?? 0) > most) throw failure(tooLarge)
@@ -29,7 +29,7 @@ export function incoming (app: FastifyInstance, request: FastifyRequest, most: n
 }
 
 async function * piecesOf ({ body, raw }: FastifyRequest, most: number, tooLarge: ErrorName): AsyncGenerator<Buffer, void, undefined> {
-  if (!(body instanceof Readable)) return // there is none
+  if (!(body instanceof Readable)) return // the request has no body
   let bytes = 0
   try {
     for await (const piece of body.iterator({ destroyOnReturn: false })) {
@@ -40,17 +40,17 @@ async function * piecesOf ({ body, raw }: FastifyRequest, most: number, tooLarge
   } catch (cause) {
     throw raw.destroyed && !raw.complete ? failure('CLIENT_GONE', { cause }) : cause
   } finally {
-    body.resume() // what is not wanted is read all the same: on a connection that is destroyed, or blocked, no answer is read
+    body.resume() // reads an unwanted rest to its end: a client could not read the answer on a destroyed or blocked connection
   }
 }
 
-/** What the file must be, for the request to be done. */
+/** The state that the file must have for the request to be carried out. */
 export function conditionsOf ({ 'if-match': match, 'if-none-match': noneMatch }: FastifyRequest['headers']): Conditions {
   const [ifMatch, ifNoneMatch] = [hashesOf(match), hashesOf(noneMatch)]
   return { ...(ifMatch && { ifMatch }), ...(ifNoneMatch && { ifNoneMatch }) }
 }
 
-/** What was asked for; whoever named a file that is not there hears 404, as of anything that is not there. */
+/** The result of `asked`. A missing path becomes EX10_FILE_NOT_FOUND, so that the answer is 404. */
 export async function found<T> (asked: Promise<T>): Promise<T> {
   return await asked.catch((error: unknown) => {
     if (error instanceof Ex10Error && error.code === 'EX10_PATH_NOT_FOUND') throw failure('FILE_NOT_FOUND', { cause: error })

@@ -13,7 +13,7 @@ const putFile: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'push', session: 'ready', noted: 'session.pushed', streamsBody: true },
     schema: {
       operationId: 'putFile',
-      summary: 'Writes one of the extension\'s source files, of at most 100 MiB; with If-Match or If-None-Match, only if it is what they say',
+      summary: 'Writes one of the extension\'s source files, of at most 100 MiB; with If-Match or If-None-Match, only if the file meets the condition',
       tags: ['code'],
       params: FileParams,
       headers: ChangeConditions,

@@ -10,7 +10,7 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'push', session: 'ready', noted: 'session.pushed' },
     schema: {
       operationId: 'updateCode',
-      summary: 'Writes files of the extension, all or none; the browser reloads what is concerned',
+      summary: 'Writes files of the extension, all or none. Then the browser reloads the changed parts',
       tags: ['code'],
       body: CodeUpdate,
       querystring: UpdateQuery,

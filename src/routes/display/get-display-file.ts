@@ -1,7 +1,7 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { failure } from '#errors.ts'
 
-/** GET /display/:version/*: the pages' files, the same for all sessions and kept by browsers for ever. */
+/** GET /display/:version/*: the pages' files. They are equal for all sessions, and browsers cache them for ever. */
 const getDisplayFile: FastifyPluginAsyncTypebox = async app => {
   app.get('/display/:version/*', {
     config: { scope: 'everybody' },

@@ -8,27 +8,27 @@ import { errors, SessionParams } from '#schemas/common.ts'
 import { Problems } from '#schemas/problem.ts'
 
 const Query = Type.Object({
-  token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })),
+  token: Type.Optional(Type.String({ description: 'The token that the page was loaded with' })),
   known: Type.Optional(Type.String({ maxLength: 64, description: 'The tag of the problems that the page shows' }))
 })
 
-/** GET /session/:id/problems: what is wrong with the extension, for the display page, as soon as it is something else than the page knows. */
+/** GET /session/:id/problems: the problems of the extension, for the display page. Waits until they differ from those that the page knows. */
 const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/problems', {
-    exposeHeadRoute: false, // it may wait
-    config: { scope: 'everybody' }, // the page's token speaks for whoever opened it
+    exposeHeadRoute: false, // the request may wait for 25 s
+    config: { scope: 'everybody' }, // the page's token is the credential
     schema: {
       operationId: 'getDisplayProblems',
-      summary: 'What is wrong with the extension, for the display page: at once if it is not what the page knows, else when it changes, or after 25 s',
+      summary: 'The problems of the extension, for the display page: at once if they differ from those that the page knows, else when they change, or after 25 s',
       tags: ['sessions'],
       params: SessionParams,
       querystring: Query,
       response: {
-        200: Type.Object({ tag: Type.String({ description: 'Another one whenever the problems are others' }), problems: Problems }),
+        200: Type.Object({ tag: Type.String({ description: 'Changes whenever the problems change' }), problems: Problems }),
         ...errors(401, 403, 404, 429)
       }
     },
-    // before anything can be refused: the page in its opaque origin must be able to read that, too
+    // set before any refusal: the page in its opaque origin must be able to read refusals, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     const session = await sessionOf(request)

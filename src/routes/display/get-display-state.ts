@@ -7,22 +7,22 @@ import { DisplayExpiry, EndedBecause } from '#schemas/expiry.ts'
 
 const ANSWER_MS = 2000
 
-/** GET /session/:id/state: what the display page asks when it has lost its connection, and now and then for when the session ends. */
+/** GET /session/:id/state: the display page reads it after it has lost its connection, and at intervals for the time of the session's end. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
   app.get('/session/:id/state', {
-    config: { scope: 'everybody' }, // the page's token speaks for whoever opened it
+    config: { scope: 'everybody' }, // the page's token is the credential
     schema: {
       operationId: 'getDisplayState',
-      summary: 'Whether the session still lives, for the display page',
+      summary: 'The state of the session, for the display page',
       tags: ['sessions'],
       params: SessionParams,
-      querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'Which the page was loaded with' })) }),
+      querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'The token that the page was loaded with' })) }),
       response: {
         200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry), reason: Type.Optional(EndedBecause) }),
         ...errors(401, 404)
       }
     },
-    // before anything can be refused: the page in its opaque origin must be able to read a 404, too
+    // set before any refusal: the page in its opaque origin must be able to read a 404, too
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async request => {
     await app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))

@@ -5,9 +5,9 @@ import { failure } from '#errors.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { DisplayExpiry } from '#schemas/expiry.ts'
 
-/** POST /session/:id/keep: the button of the display page, whose token is the body. Answers when the session ends now. */
+/** POST /session/:id/keep: called by the display page's button, with the page's token as the body. Answers with the new time of the session's end. */
 const keepSession: FastifyPluginAsyncTypebox = async app => {
-  // plain text is what a page may send to another origin without asking first
+  // a page may send plain text to another origin without a preflight request
   app.addContentTypeParser('text/plain', { parseAs: 'string', bodyLimit: 1024 }, (_request, body, done) => done(null, body))
   app.post('/session/:id/keep', {
     config: { scope: 'everybody', hasPageToken: true },
@@ -19,7 +19,7 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async ({ params, body, headers, ip }) => {
     const { mode, credential } = await app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
-    if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session does not keep it' })
+    if (mode === 'view') throw failure('FORBIDDEN', { message: 'A link that only views a session cannot keep it' })
     const { id } = app.sessions.ready(params.id)
     app.expiry.saw(id)
     credential.used?.()

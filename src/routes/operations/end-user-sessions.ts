@@ -3,16 +3,16 @@ import { EndedSessions } from '#schemas/admin.ts'
 import { errors } from '#schemas/common.ts'
 import { UserName } from '#schemas/key.ts'
 
-/** DELETE /admin/users/:user/sessions: all of a user's sessions, also those that are being made or wait for their turn. */
+/** DELETE /admin/users/:user/sessions: ends all of a user's sessions, including those that are being made or wait for their turn. */
 const endUserSessions: FastifyPluginAsyncTypebox = async app => {
   app.delete('/admin/users/:user/sessions', {
     config: { scope: 'admin', noted: 'user.end-sessions' },
     schema: {
       operationId: 'endUserSessions',
-      summary: 'Ends all sessions of a user, or says which it would end',
+      summary: 'Ends all sessions of a user, or only lists them',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
-      querystring: Type.Object({ dryRun: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('1'), Type.Literal('0')], { description: 'Only say which' })) }, { additionalProperties: false }),
+      querystring: Type.Object({ dryRun: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('1'), Type.Literal('0')], { description: 'Only list the sessions' })) }, { additionalProperties: false }),
       response: { 200: EndedSessions, ...errors(400) }
     }
   }, async request => {

@@ -10,7 +10,7 @@ const getAuditLog: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'admin' },
     schema: {
       operationId: 'getAuditLog',
-      summary: 'Shows who did what, newest first',
+      summary: 'Lists the actions of users and admins, newest first',
       tags: ['administration'],
       querystring: AuditLogQuery,
       response: { 200: AuditLog, ...errors(400) }

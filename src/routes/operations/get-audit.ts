@@ -5,11 +5,11 @@ import { errors } from '#schemas/common.ts'
 const AUDIT_MS = 30_000
 
 const Findings = (description: string) => Type.Array(Type.Object({
-  kind: Type.String({ description: 'What it is: account, process, listener, cgroup …' }),
-  name: Type.String({ description: 'Which one, for a person' })
+  kind: Type.String({ description: 'The kind of thing: account, process, listener, cgroup …' }),
+  name: Type.String({ description: 'Its name, for people' })
 }), { description })
 
-/** GET /admin/audit: whether the machine and this server hold what the live sessions imply, no more and no less. */
+/** GET /admin/audit: the leaked and missing things of the machine and this server, as the live sessions imply them. */
 const getAudit: FastifyPluginAsyncTypebox = async app => {
   let running: ReturnType<typeof app.audit.run> | undefined
 
@@ -25,7 +25,7 @@ const getAudit: FastifyPluginAsyncTypebox = async app => {
       }
     }
   }, async () => {
-    // who asks meanwhile shares it: looking at everything costs more than asking
+    // requests meanwhile share one audit, which is expensive
     running ??= app.audit.run(AbortSignal.timeout(AUDIT_MS)).finally(() => { running = undefined })
     const { leaked, missing, unseen } = await running
     if (unseen.length > 0) throw failure('INTERNAL', { cause: new AggregateError(unseen.map(({ error }) => error), `not seen: ${unseen.map(({ noun }) => noun).join(', ')}`) })

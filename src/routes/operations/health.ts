@@ -11,14 +11,14 @@ const Health = Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String()),
     cgroup: Type.String({ description: 'v2, v1 or none' }),
-    limits: Type.Array(Type.String(), { description: 'What cgroups limit for each session: memory, pids, cpu' }),
+    limits: Type.Array(Type.String(), { description: 'The resources that cgroups limit for each session: memory, pids, cpu' }),
     home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk' }),
     landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
     seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
-  }, { description: 'What confines sessions on this host' })
+  }, { description: 'The confinement of sessions on this host' })
 })
 
-/** GET /health: the server answers, and says what isolation is in force. */
+/** GET /health: shows that the server answers, and the isolation that is in force. */
 const health: FastifyPluginAsyncTypebox = async app => {
   app.get('/health', {
     config: { scope: 'everybody' },

@@ -5,7 +5,7 @@ import { AdminSessions, AdminSessionsQuery, type AdminSession } from '#schemas/a
 import { errors } from '#schemas/common.ts'
 import { viewSession } from '#routes/sessions/session-view.ts'
 
-/** GET /admin/sessions. Pages are told apart by where the last one ended, so that none is missed or shown twice when others end meanwhile. */
+/** GET /admin/sessions. A page begins after the last session of the page before it, so that none is missed or shown twice when sessions end meanwhile. */
 const listAllSessions: FastifyPluginAsyncTypebox = async app => {
   app.get('/admin/sessions', {
     config: { scope: 'admin' },
@@ -41,7 +41,7 @@ function isAfter ({ createdAt, id }: Session, place: string): boolean {
   return createdAt.getTime() > Number(time) || (createdAt.getTime() === Number(time) && id > lastId)
 }
 
-/** Only a ready session has clocks. */
+/** Whether the session has not been used for `ms`. Only a ready session has clocks. */
 function isIdle (app: FastifyInstance, { id }: Session, ms: number): boolean {
   const shown = app.expiry.show(id)
   return shown !== undefined && shown.idleMs >= ms

@@ -14,7 +14,7 @@ import { incoming } from '#routes/code/incoming.ts'
 const isArchive = new Set<string>(ARCHIVE_TYPES)
 const JSON_BYTES = 20 * 1024 * 1024
 
-/** POST /sessions: the same as GET /createSession, for new clients; and with files that the session begins with. */
+/** POST /sessions: creates a session, as GET /createSession does, for new clients. Its body may hold the session's first files. */
 const addSession: FastifyPluginAsyncTypebox = async app => {
   app.addContentTypeParser([...ARCHIVE_TYPES], (_request, payload, done) => done(null, payload))
 
@@ -31,7 +31,7 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
     bodyLimit: JSON_BYTES,
     config: { scope: 'create', streamsBody: ARCHIVE_TYPES, noStore: true },
     onRequest: app.rateLimits.creation,
-    // no body asks for the defaults; null is one, and is refused
+    // a missing body means the defaults; a body of null is refused
     preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },
     schema: {
       operationId: 'addSession',

@@ -3,7 +3,7 @@ import { creationResponses } from '#schemas/progress.ts'
 import { CreateSessionOptions } from '#schemas/session.ts'
 import { streamCreation } from './creation-stream.ts'
 
-/** GET /createSession: as existing front ends call it. */
+/** GET /createSession: creates a session, for existing front ends. */
 const createSession: FastifyPluginAsyncTypebox = async app => {
   app.get('/createSession', {
     exposeHeadRoute: false, // a link checker's HEAD would create a session

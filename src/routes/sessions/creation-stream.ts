@@ -11,10 +11,9 @@ const UNREAD_MS = 10_000
 
 /**
  * Answers with the lines of a creation, one JSON object a line, one write a line. The creation does not wait for its
- * reader; a reader that takes nothing for 10 s counts as gone, as does one that closes the connection. What is waited for,
- * or made, by a key or login that does not hold any more is given up. `own` are the files that the session begins with,
- * if they are not the template's.
- * @throws {Ex10Error} what can be refused, before the stream begins
+ * reader. A reader that reads nothing for 10 s counts as gone, as does one that closes the connection. A creation, queued or
+ * running, is undone when its credential ends. `own` are the session's first files, in place of the template's.
+ * @throws {Ex10Error} for refusals, before the stream begins
  */
 export async function streamCreation (app: FastifyInstance, options: CreateSessionOptions, request: FastifyRequest, reply: FastifyReply, own?: FirstFiles): Promise<FastifyReply> {
   const requester = { user: request.principal.user, ...peerOf(request), isAuthenticated: request.credential.kind !== 'none' }
@@ -30,13 +29,13 @@ export async function streamCreation (app: FastifyInstance, options: CreateSessi
 
 async function write (lines: AsyncIterable<ProgressLine>, out: PassThrough): Promise<void> {
   for await (const line of lines) {
-    if (out.destroyed) continue // the creation learns it from its signal, undoes itself, and ends
-    out.write(JSON.stringify(line) + '\n') // a creation's lines are few: what nobody reads fits in memory
+    if (out.destroyed) continue // the signal aborts the creation, which undoes the session and ends
+    out.write(JSON.stringify(line) + '\n') // a creation has few lines: unread ones fit in memory
   }
   out.end()
 }
 
-/** Aborts when the reader has taken nothing for 10 s although there is something to take, or may not ask any more. */
+/** Aborts when the reader has read nothing for 10 s although there is something to read, or when its credential has ended. */
 function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
   let takenAt = performance.now()
@@ -50,6 +49,6 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply):
       log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }, over.signal).catch(err => gone.abort(err))
-  finished(reply.raw, () => over.abort()) // at once, if it has gone already
+  finished(reply.raw, () => over.abort()) // called at once if the connection is closed already
   return gone.signal
 }

@@ -6,15 +6,15 @@ import type { SessionEvent } from '#domain/live/event.ts'
 export interface EventReader {
   /** Sends an event, which is one JSON object. */
   send (event: string): void
-  /** How many bytes were sent that the reader has not taken yet. */
+  /** The number of sent bytes that the reader has not read yet. */
   unread (): number
-  /** Ends the connection when everything has been sent; `isLoggedOut` when the reader may read no longer. */
+  /** Ends the connection when everything has been sent. `isLoggedOut` when the reader's credential has ended. */
   end (isLoggedOut: boolean): void
   /** Breaks the connection off. */
   drop (): void
 }
 
-/** Beyond this, a reader does not keep up: it is let go, and may come again. */
+/** A reader with more unread bytes is too slow: its connection is broken off, and it may reconnect. */
 const UNREAD_BYTES = 256 * 1024
 const HEARTBEAT_MS = 15_000
 
@@ -55,7 +55,7 @@ export function feedEvents (app: FastifyInstance, id: string, request: FastifyRe
   }
 }
 
-/** As clients see it: without where it came from. */
+/** The event as clients see it: without its line in the supervisor's file. */
 function toJson ({ line, ...event }: SessionEvent): string {
   return JSON.stringify(event)
 }

@@ -5,20 +5,20 @@ import { errors, SessionParams } from '#schemas/common.ts'
 import { EventsQuery } from '#schemas/event.ts'
 import { feedEvents } from './event-feed.ts'
 
-/** What a WebSocket is closed with when its reader may read no longer, and when it is none. */
+/** Close codes of a WebSocket: the reader's credential has ended; the client sends instead of reading. */
 const [LOGGED_OUT, NO_READER] = [4403, 1008]
 
-/** GET /sessions/:id/events: what has happened to a session, and then what happens: one JSON object a line, or a message of a WebSocket. */
+/** GET /sessions/:id/events: a session's past events and then its new ones, each one JSON object: a line, or a message of a WebSocket. */
 const getEvents: FastifyPluginAsyncTypebox = async app => {
   app.route({
     method: 'GET',
     url: '/sessions/:id/events',
-    exposeHeadRoute: false, // a stream that nobody reads
+    exposeHeadRoute: false, // a HEAD would open a stream without a reader
     config: { scope: 'view', session: 'known', noStore: true },
     schema: {
       operationId: 'getEvents',
-      summary: 'Streams what has happened to a session, and what happens to it until it ends',
-      description: 'As lines of JSON, or by a WebSocket to the same address, of which each text message is one event. The WebSocket is closed with 1000 after the last event.',
+      summary: 'Streams a session\'s past events, and new ones until it ends',
+      description: 'As lines of JSON, or by a WebSocket to the same address, with one event in each text message. The WebSocket is closed with 1000 after the last event.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: EventsQuery,
@@ -28,7 +28,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       }
     },
     async preHandler ({ ws, session, query }) {
-      if (ws && query.follow !== false) app.events.follow(session.id, () => {})() // what can be refused is refused before the handshake
+      if (ws && query.follow !== false) app.events.follow(session.id, () => {})() // throws refusals before the handshake
     },
     wsHandler (socket, request) {
       const stop = feedEvents(app, request.session.id, request, {

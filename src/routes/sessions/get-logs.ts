@@ -7,7 +7,7 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view', session: 'known', counts: 'use' },
     schema: {
       operationId: 'getLogs',
-      summary: 'Shows the last lines that a part of the session printed',
+      summary: 'Shows the last lines that a program of the session printed',
       tags: ['sessions'],
       params: SessionParams,
       querystring: LogsQuery,

@@ -8,7 +8,7 @@ const getValidity: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view', noStore: true },
     schema: {
       operationId: 'getValidity',
-      summary: 'Whether the session lives, and if not, why; always 200, and not a use of it',
+      summary: 'Whether the session lives, and if not, the reason. Always 200. Does not count as a use',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: Validity, ...errors(503) }

@@ -6,7 +6,7 @@ const listSessions: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view' },
     schema: {
       operationId: 'listSessions',
-      summary: 'Lists your sessions that have not ended, oldest first; an admin\'s are all',
+      summary: 'Lists your sessions that have not ended, oldest first. Admins see all sessions',
       tags: ['sessions'],
       response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }) }
     }

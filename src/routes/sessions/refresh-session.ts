@@ -7,7 +7,7 @@ const refreshSession: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view', session: 'ready', counts: 'use' },
     schema: {
       operationId: 'refreshSession',
-      summary: 'The same as touch, and answers with the whole session: how it is, and when it ends now',
+      summary: 'Counts as a use, as touch does, and answers with the whole session, its health and the new time of its end',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: Type.Ref('Session'), ...errors(400) }

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { Session } from '#domain/session.ts'
 import type { SessionView } from '#schemas/session.ts'
 
-/** The session as clients see it: nothing of the machine. */
+/** The session as clients see it, without facts of the machine. */
 export async function viewSession (app: FastifyInstance, session: Session): Promise<SessionView> {
   const health = session.state === 'ready' ? await app.supervision.health(session.id) : 'ok'
-  // behind the wait: what follows is of now
+  // read after the await above, so that the values are current
   const { idleMs, expiry } = app.expiry.show(session.id) ?? {}
   return {
     id: session.id,

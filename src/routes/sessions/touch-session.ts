@@ -6,7 +6,7 @@ const touchSession: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'view', session: 'ready', counts: 'use' },
     schema: {
       operationId: 'touchSession',
-      summary: 'Counts as use of the session now, so that it does not end as idle; its longest life is not extended',
+      summary: 'Counts as a use of the session now, so that it does not end as idle. Its longest life is not extended',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: Done, ...errors(400) }

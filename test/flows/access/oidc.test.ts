@@ -106,7 +106,7 @@ t.test('what comes back is taken once, from the browser that began, with what it
   const denied = `/login/oidc/callback?error=access_denied&iss=${encodeURIComponent(provider.issuer)}&state=${searchParams.get('state')}`
   const shown = await browser.ask(denied, { headers: { 'sec-fetch-dest': 'document' } })
   t.match([shown.status, shown.body], [403, /<p id="refusal" role="alert">The login cannot be finished/], 'a person reads that on a page')
-  await eventually('a line in the log, where the operator reads why', () => /"reason":"access_denied".*"msg":"not logged in"/.test(server.output()))
+  await eventually('a line in the log, where the operator reads why', () => /"reason":"access_denied".*"msg":"provider login failed"/.test(server.output()))
   await eventually('an end of the patience', async () => (await browser.ask(denied)).status === 429)
   await end()
 })
