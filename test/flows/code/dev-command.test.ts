@@ -44,7 +44,7 @@ t.test('ex10 dev makes a session of a folder, and brings each change to it as it
       t.equal(command.lines.filter(line => wanted.test(line)).length, 1)
     }
     await fails(['dev', 'my-extension'], { EX10_SERVER: server.url }, /^ex10: the server requires an API key: set EX10_KEY/)
-    await fails(['dev', 'my-extension'], { EX10_SERVER: server.url, EX10_KEY: `${key.slice(0, -1)}!` }, /^ex10: The key or token is not known/)
+    await fails(['dev', 'my-extension'], { EX10_SERVER: server.url, EX10_KEY: `${key.slice(0, -1)}!` }, /^ex10: The key or token is unknown, expired or revoked/)
     await fails(['dev', 'my-extension', '--server', `http://127.0.0.1:${await freePort()}`], {}, /^ex10: no server answers at http.*ECONNREFUSED/)
     await fails(['dev', 'bin'], {}, /^ex10: bin has neither a manifest\.json nor a package\.json/)
     await fails(['dev', 'my-extension', '--key', key], {}, /^ex10: a key does not belong into the command line/)
