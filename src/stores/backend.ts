@@ -5,11 +5,11 @@ import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { StatisticsStore } from '#domain/operations/statistics-store.ts'
 
 /**
- * What a backend does: it opens each store of an instance, and makes the store where there is none. Each method rejects
- * with StartRefused when the store cannot be used as it is, and leaves it unchanged.
+ * A backend opens each store of an instance, and makes a missing one. Each method rejects with StartRefused when the store
+ * cannot be used as it is, and leaves it unchanged.
  */
 export interface Backend {
-  /** `onUnnoted` is told why a use of a key could not be noted. */
+  /** Calls `onUnnoted` with the error when the use of a key could not be written. */
   openKeys (onUnnoted?: (error: unknown) => void): Promise<KeyStore>
   openLogins (): Promise<LoginStore>
   openShares (): Promise<ShareStore>

@@ -5,7 +5,7 @@ import { openLogins } from './logins.ts'
 import { openShares } from './shares.ts'
 import { openStatistics } from './statistics.ts'
 
-/** Keeps stores in memory, each new and empty, for tests. They show the least that a backend does. */
+/** Keeps stores in memory, each new and empty, for tests. They are the smallest possible backend. */
 export function memoryStores (): Backend {
   return { openKeys, openLogins, openShares, openAuditLog, openStatistics }
 }

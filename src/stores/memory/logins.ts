@@ -5,7 +5,7 @@ import { hashToken, newToken } from '#domain/access/token.ts'
 export async function openLogins (): Promise<LoginStore> {
   const logins = new Map<string, KeptLogin>() // by their tokens' hashes, oldest first
 
-  /** Removes those that fit, and returns them. */
+  /** Removes the logins for which `fits` is true, and returns them. */
   function removeThose (fits: (login: KeptLogin, hash: string) => boolean): KeptLogin[] {
     const removed = [...logins].filter(([hash, login]) => fits(login, hash))
     for (const [hash] of removed) logins.delete(hash)

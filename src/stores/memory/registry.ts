@@ -2,7 +2,7 @@ import type { ClockNote } from '#domain/live/clocks.ts'
 import { hasEnded, type SessionFacts, type SessionRecord, type SessionState } from '#domain/session.ts'
 import type { Registry } from '#stores/sqlite/registry.ts'
 
-/** Keeps the registry in memory: for tests, and to show what a backend has to do. */
+/** Keeps the registry in memory, for tests, and as the smallest example of a backend. */
 export function openRegistry (): Registry {
   const records = new Map<string, SessionRecord>()
   const notes = new Map<string, ClockNote>()

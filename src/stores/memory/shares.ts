@@ -7,7 +7,7 @@ import { hashToken, newToken } from '#domain/access/token.ts'
 export async function openShares (): Promise<ShareStore> {
   const shares = new Map<string, Readonly<Share>>() // by their tokens' hashes, oldest first
 
-  /** Removes those that fit, and returns their ids. */
+  /** Removes the links for which `fits` is true, and returns their ids. */
   function removeThose (fits: (share: Share) => boolean): string[] {
     const removed = [...shares].filter(([, share]) => fits(share))
     for (const [hash] of removed) shares.delete(hash)

@@ -15,7 +15,7 @@ const SCHEMA = `
   CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
 `
 
-/** Rows that are checked before anybody else has a turn. */
+/** The rows that are checked in one go, before other work may run. */
 const AT_ONCE = 1000
 
 /**
@@ -28,7 +28,7 @@ export async function openAuditLog (file: string): Promise<AuditLogStore> {
   const statements = {
     last: database.prepare('SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1'),
     insert: database.prepare('INSERT INTO entries VALUES (?, ?, ?)'),
-    stray: database.prepare('SELECT 1 FROM entries WHERE seq < 1'), // of a file that was made without the check
+    stray: database.prepare('SELECT 1 FROM entries WHERE seq < 1'), // in a file whose table lacks the check of `seq`
     following: database.prepare('SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 

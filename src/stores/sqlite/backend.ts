@@ -5,7 +5,7 @@ import { openLogins } from './logins.ts'
 import { openShares } from './shares.ts'
 import { openStatistics } from './statistics.ts'
 
-/** Where the stores are: a database each. */
+/** The paths of the stores' databases. */
 export type StoreFiles = Readonly<Record<'keys' | 'logins' | 'shares' | 'auditLog' | 'statistics', string>>
 
 /** Keeps stores in SQLite. A database is a file that only root can read; several processes may have it open. */

@@ -3,12 +3,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { StartRefused } from '#errors.ts'
 
 /**
- * Opens the SQLite database in `file`, which only root can read, and makes what is missing of it; `upgrade` is for what
- * an earlier version made.
+ * Opens the SQLite database in `file`, which only root can read, and makes the missing parts. `upgrade` adapts a database of
+ * an earlier version.
  * @throws {Error} with SQLite's `errcode` when the file cannot be used as it is
  */
 export function openDatabase (file: string, schema: string, upgrade: (database: DatabaseSync) => void = () => {}): DatabaseSync {
-  closeSync(openSync(file, 'a', 0o600)) // its -wal and -shm take its mode
+  closeSync(openSync(file, 'a', 0o600)) // SQLite gives the -wal and -shm files the same mode
   chmodSync(file, 0o600)
   const database = new DatabaseSync(file)
   try {
@@ -29,7 +29,7 @@ export function addColumns (database: DatabaseSync, table: string, columns: Reco
   }
 }
 
-/** The same for what nothing else can be made anew from: the operator decides. @throws {StartRefused} */
+/** Opens a database that cannot be rebuilt from anything else, as `openDatabase` does. A damaged one is left to the operator. @throws {StartRefused} */
 export function openOrRefuse (file: string, schema: string, upgrade?: (database: DatabaseSync) => void): DatabaseSync {
   try {
     return openDatabase(file, schema, upgrade)
@@ -38,7 +38,7 @@ export function openOrRefuse (file: string, schema: string, upgrade?: (database:
   }
 }
 
-/** Does the work as one transaction: all of it is written, or nothing where it throws. */
+/** Runs the work as one transaction. When the work throws, nothing is written. */
 export function atomically<Result> (database: DatabaseSync, work: () => Result): Result {
   database.exec('BEGIN IMMEDIATE')
   try {
@@ -46,7 +46,7 @@ export function atomically<Result> (database: DatabaseSync, work: () => Result):
     database.exec('COMMIT')
     return result
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK') // a full disk has done so
+    if (database.isTransaction) database.exec('ROLLBACK') // after a full disk, SQLite has rolled back already
     throw error
   }
 }

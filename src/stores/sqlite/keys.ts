@@ -23,8 +23,8 @@ const SCHEMA = `
 `
 
 /**
- * Opens the keys in `file`, which only root can read, and makes it if it is missing. `onUnnoted` is told why a use of a key
- * could not be noted.
+ * Opens the keys in `file`, which only root can read, and makes it if it is missing. Calls `onUnnoted` with the error
+ * when the use of a key could not be written.
  * @throws {StartRefused} when the file is damaged
  */
 export async function openKeys (file: string, onUnnoted: (error: unknown) => void = () => {}): Promise<KeyStore> {
@@ -43,7 +43,7 @@ export async function openKeys (file: string, onUnnoted: (error: unknown) => voi
     try {
       statements.used.run(now.toISOString(), id)
     } catch (error) {
-      onUnnoted(error) // a full disk: who ends a session makes room
+      onUnnoted(error) // a full disk must not refuse the key: its user can free space by ending a session
     }
   }
 

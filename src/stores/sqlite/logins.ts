@@ -17,7 +17,7 @@ const SCHEMA = `
   ) STRICT;
 `
 
-/** A login's id is the beginning of its hash: every hash that begins so lies between the two, and the index finds it. */
+/** A login's id is the beginning of its hash. Every hash with this beginning lies between the two bounds, and the index finds it. */
 const HAS_ID = "hash BETWEEN :id AND :id || 'g'"
 const LESS_RECENT = `SELECT hash FROM logins WHERE user = :user AND hash IS NOT :hash ORDER BY seen_at DESC, rowid DESC LIMIT -1 OFFSET ${MOST_LOGINS - 1}`
 

@@ -1,8 +1,8 @@
 import type { ProviderSession } from '#domain/access/login.ts'
 
 /**
- * The SQL condition that what `column` holds as JSON came of a session at the provider; `bindingsOf` says which. What came
- * of one of which no `sid` is known may be of any session of that person's.
+ * The SQL condition that the opener in `column`, stored as JSON, belongs to the session at the provider whose values are in
+ * `bindingsOf`. An opener without a `sid` may belong to any session of its person.
  */
 export function isOfSession (column: string): string {
   return `(${column} ->> 'issuer' = :issuer

@@ -26,12 +26,12 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 `
 
-/** What later versions added to a session's row: a registry of an earlier one gets it when it is opened. */
+/** The columns that later versions added to a session's row. A registry of an earlier version gets them when it is opened. */
 const ADDED: Record<string, string> = {
   noted_at: 'TEXT', noted_boot: 'TEXT', noted_uptime_ms: 'INTEGER', age_ms: 'INTEGER', idle_ms: 'INTEGER', is_used: 'INTEGER'
 }
 
-/** What is kept of this machine's sessions: closing `sessions` closes all. */
+/** The stores of this machine's sessions. Closing `sessions` closes all of them. */
 export interface Registry {
   sessions: RegistryStore
   clocks: ClockStore
@@ -46,16 +46,16 @@ const BUSY = 5
 const CORRUPT = [11, 26] // malformed, not a database
 
 /**
- * Opens the registry in `file`, which only root can read, and makes it if it is missing. One that is damaged is moved
- * aside first; `movedAside` hears where to.
- * @throws {StartRefused} while somebody else holds its lock
+ * Opens the registry in `file`, which only root can read, and makes it if it is missing. A damaged one is moved aside first;
+ * `movedAside` is called with its new path.
+ * @throws {StartRefused} while another process holds its lock
  */
 export function openRegistry (file: string, movedAside: (to: string) => void = () => {}): Registry {
   let database: DatabaseSync
   try {
     database = openSound(file)
   } catch (cause) {
-    const errcode = ((cause as { errcode?: number }).errcode ?? 0) & 0xff // without what the extended codes add
+    const errcode = ((cause as { errcode?: number }).errcode ?? 0) & 0xff // the primary code: extended codes add higher bits
     if (errcode === BUSY) throw new StartRefused(`the registry ${file} is locked: end the program that uses it, then start again`, { cause })
     if (!CORRUPT.includes(errcode)) throw cause
     movedAside(moveAside(file))
@@ -127,7 +127,7 @@ function clocksIn (database: DatabaseSync): ClockStore {
         }
         database.exec('COMMIT')
       } catch (error) {
-        if (database.isTransaction) database.exec('ROLLBACK') // a full disk has done so
+        if (database.isTransaction) database.exec('ROLLBACK') // after a full disk, SQLite has rolled back already
         throw error
       }
     },
@@ -152,7 +152,7 @@ function uidsIn (database: DatabaseSync): UidCounter {
   }
 }
 
-/** Reads all records of the registry in `file`, beside a server that may have it open; nothing is written. Without the file, there are none. */
+/** Reads all records of the registry in `file`, also while a server has it open. Writes nothing. Without the file there are no records. */
 export function readRegistry (file: string): SessionRecord[] {
   if (!existsSync(file)) return []
   const database = new DatabaseSync(file, { readOnly: true })
@@ -169,10 +169,10 @@ export function readRegistry (file: string): SessionRecord[] {
 function openSound (file: string): DatabaseSync {
   const database = openDatabase(file, SCHEMA, database => addColumns(database, 'sessions', ADDED))
   try {
-    database.exec('BEGIN IMMEDIATE; COMMIT') // reading it is no proof that nobody else holds it
+    database.exec('BEGIN IMMEDIATE; COMMIT') // a read would succeed while another process holds the lock: a write transaction shows that none does
     const found = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
     if (found !== 'ok') throw damaged(String(found))
-    if (database.prepare('SELECT 1 FROM sessions WHERE NOT json_valid(facts)').get()) throw damaged('a record makes no sense')
+    if (database.prepare('SELECT 1 FROM sessions WHERE NOT json_valid(facts)').get()) throw damaged('a record is malformed')
     return database
   } catch (error) {
     database.close()
