@@ -3,7 +3,7 @@ import type { Claims } from '#domain/access/claims.ts'
 import { failure } from '#errors.ts'
 import type { Discovered } from './discovery.ts'
 
-/** What one login at the provider is known by, and what the answer to it must match. */
+/** The secrets of one login at the provider. The provider's answer must match them. */
 export interface Attempt {
   state: string
   nonce: string
@@ -15,7 +15,7 @@ export function newAttempt (): Attempt {
   return { state: client.randomState(), nonce: client.randomNonce(), verifier: client.randomPKCECodeVerifier() }
 }
 
-/** Where the browser is sent for the person to log in. */
+/** The provider's URL at which the person logs in. */
 export async function authorizationUrl ({ configuration }: Discovered, { state, nonce, verifier }: Attempt, { redirectUri, scope }: { redirectUri: string, scope: string }): Promise<string> {
   return client.buildAuthorizationUrl(configuration, {
     redirect_uri: redirectUri,
@@ -28,13 +28,13 @@ export async function authorizationUrl ({ configuration }: Discovered, { state, 
 }
 
 /**
- * What the provider says of who has logged in: by its ID token, and by its userinfo where it has that.
- * @throws {Ex10Error} EX10_LOGIN_REFUSED when what came back is not the answer to this attempt; EX10_PROVIDER_UNAVAILABLE
+ * The provider's claims about the person who has logged in, from its ID token and, if it has one, its userinfo endpoint.
+ * @throws {Ex10Error} EX10_LOGIN_REFUSED when the callback is not the answer to this attempt; EX10_PROVIDER_UNAVAILABLE
  */
 export async function redeem ({ configuration }: Discovered, callback: URL, { state, nonce, verifier }: Attempt): Promise<Claims & { sub: string }> {
   try {
     const tokens = await client.authorizationCodeGrant(configuration, callback, { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier })
-    const claims = tokens.claims()! // the nonce asks for it
+    const claims = tokens.claims()! // a nonce was sent, so there is an ID token
     if (!configuration.serverMetadata().userinfo_endpoint) return claims
     return { ...await client.fetchUserInfo(configuration, tokens.access_token, claims.sub), ...claims }
   } catch (cause) {
@@ -42,19 +42,19 @@ export async function redeem ({ configuration }: Discovered, callback: URL, { st
   }
 }
 
-/** The network failed, or the provider: what came with the browser may have been good. */
+/** Whether the network or the provider failed: the browser's answer may still have been valid. */
 function isUnavailable (error: unknown): boolean {
   if (error instanceof client.ResponseBodyError) return error.status >= 500
   return error instanceof TypeError || (error instanceof client.ClientError && ['OAUTH_TIMEOUT', 'OAUTH_RESPONSE_IS_NOT_CONFORM'].includes(error.code ?? ''))
 }
 
-/** The provider's word for what is wrong, such as `access_denied` or `invalid_client`, or the library's. */
+/** The error code of the provider, such as `access_denied` or `invalid_client`, or of the library. */
 function reasonOf (error: unknown): string {
   const words = error instanceof Error ? [(error as { error?: unknown }).error, (error as { code?: unknown }).code] : []
   return words.find(word => typeof word === 'string' && /^\w{1,64}$/.test(word)) as string | undefined ?? 'unknown'
 }
 
-/** Where the browser is sent to log out at the provider, too, and then back; undefined where it offers no such address. */
+/** The provider's URL at which the browser logs out there, too, before it returns; undefined when the provider has none. */
 export function endSessionUrl ({ configuration }: Discovered, redirectUri: string): string | undefined {
   if (!configuration.serverMetadata().end_session_endpoint) return undefined
   return client.buildEndSessionUrl(configuration, { post_logout_redirect_uri: redirectUri }).href

@@ -6,23 +6,23 @@ import { lazily } from '#domain/concurrency/lazily.ts'
 const TIMEOUT_MS = 5000
 const RETRY_MS = 5000
 
-/** What this server is to the provider. */
+/** This server's registration as a client at the provider. */
 export interface Client {
   issuer: string
   clientId: string
-  /** A public client has none. */
+  /** Absent for a public client. */
   clientSecret?: string
 }
 
-/** What the provider says of itself, and its keys: fetched when needed, kept, and fetched again for a key that is new. */
+/** The provider's metadata, and its keys, which are fetched when needed, kept, and fetched again for an unknown key. */
 export interface Discovered {
   configuration: client.Configuration
   keys: RemoteJWKSet
 }
 
 /**
- * Asks the provider about itself when that is first needed, and keeps the answer. After a failure it is asked again, at
- * most every five seconds.
+ * Fetches the provider's metadata when it is first needed, and keeps it. After a failure it tries again when called, at most
+ * every five seconds.
  * The function rejects with EX10_PROVIDER_UNAVAILABLE.
  */
 export function discoverLazily (settings: Client): () => Promise<Discovered> {
@@ -30,17 +30,17 @@ export function discoverLazily (settings: Client): () => Promise<Discovered> {
 }
 
 async function discover ({ issuer, clientId, clientSecret }: Client): Promise<Discovered> {
-  const isInsecure = issuer.startsWith('http:') // on loopback: the settings allow it nowhere else
+  const isInsecure = issuer.startsWith('http:') // the settings allow http on loopback only
   const configuration = await client.discovery(new URL(issuer), clientId, undefined, clientSecret === undefined ? client.None() : authentication(clientSecret), {
     timeout: TIMEOUT_MS / 1000,
     execute: [client.enableNonRepudiationChecks, ...isInsecure ? [client.allowInsecureRequests] : []]
   })
   const jwksUri = new URL(configuration.serverMetadata().jwks_uri ?? '')
-  if (jwksUri.protocol !== 'https:' && !isInsecure) throw new Error('its jwks_uri is no https address')
+  if (jwksUri.protocol !== 'https:' && !isInsecure) throw new Error('its jwks_uri is not an https address')
   return { configuration, keys: createRemoteJWKSet(jwksUri, { timeoutDuration: TIMEOUT_MS, cooldownDuration: RETRY_MS }) }
 }
 
-/** As the provider wants it: in a header, unless it takes the secret in the body only. */
+/** Sends the client's secret in a header, unless the provider accepts it in the body only. */
 function authentication (secret: string): client.ClientAuth {
   const [basic, post] = [client.ClientSecretBasic(secret), client.ClientSecretPost(secret)]
   return (server, ...rest) => (server.token_endpoint_auth_methods_supported?.includes('client_secret_basic') === false ? post : basic)(server, ...rest)

@@ -3,13 +3,13 @@ import type { Claims } from '#domain/access/claims.ts'
 import { failure } from '#errors.ts'
 import type { Discovered } from './discovery.ts'
 
-/** Signed with a key that only the provider has: with the others, whoever could check a token could make one. */
+/** Algorithms with a private key that only the provider has. With symmetric ones, every party that can check a token could make one. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
-/** How far the clocks of the provider and of this machine may be apart. */
+/** The most that the clocks of the provider and of this machine may differ. */
 const TOLERANCE_S = 30
 
-/** What the provider's token says, if it is one: signed by a key of the provider's, issued by it, for this audience, in time; else undefined. @throws {Ex10Error} EX10_PROVIDER_UNAVAILABLE */
+/** The claims of a token that is signed with a key of the provider, issued by it, for this audience, and within its time; else undefined. @throws {Ex10Error} EX10_PROVIDER_UNAVAILABLE */
 export async function readToken ({ configuration, keys }: Discovered, token: string, options: JWTVerifyOptions & { audience: string }): Promise<Claims | undefined> {
   try {
     const { issuer } = configuration.serverMetadata()
@@ -20,7 +20,7 @@ export async function readToken ({ configuration, keys }: Discovered, token: str
   }
 }
 
-/** That the keys cannot be fetched says nothing about the token. */
+/** Finds the key of a token. A failure to fetch the keys throws EX10_PROVIDER_UNAVAILABLE, since the token may still be valid. */
 function keyFrom (keys: Discovered['keys']): JWTVerifyGetKey {
   return async (header, token) => {
     try {

@@ -2,26 +2,26 @@ import type { Nets } from '#domain/machine/nets.ts'
 import { run } from '#system/kernel/run.ts'
 
 /**
- * The rules of one instance, in whatever filter the host has. Sessions differ by own ports only: every uid of the range
- * is refused by default, known or not. Errors are `CommandFailed`, or a signal's reason.
+ * The rules of one instance, in the host's packet filter. Sessions differ by own ports only: every uid of the range is
+ * refused by default, even without a session. Errors are `CommandFailed`, or a signal's reason.
  */
 export interface FirewallBackend {
   readonly name: 'nftables' | 'iptables'
-  /** The form in which `read` gives the rules while they are as they should be; nothing is loaded for it. */
+  /** The rules in the form in which `read` returns them when they are correct. Loads nothing. */
   expected (): Promise<string>
-  /** Replaces all that the instance has, in one transaction (one a family of addresses): there is no moment without rules. */
+  /** Replaces all rules of the instance, in one transaction for each address family: there is no moment without rules. */
   load (own: OwnPort[]): Promise<void>
-  /** Opens these ports; those that are open already stay so. */
+  /** Opens these ports. Ports that are open already stay open. */
   add (own: OwnPort[], signal: AbortSignal): Promise<void>
-  /** Closes these ports, those of them that are open, also when all rules are missing; resolves when they are closed. */
+  /** Closes those of these ports that are open. Works without any rules, too. Resolves when the ports are closed. */
   remove (own: OwnPort[], signal: AbortSignal): Promise<void>
-  /** Reads back from the kernel what is in force. */
+  /** Reads the rules in force back from the kernel. */
   read (signal?: AbortSignal): Promise<LoadedRules>
-  /** Removes all that the instance has. */
+  /** Removes all rules of the instance. */
   unload (): Promise<void>
 }
 
-/** What the rules depend on. Port ranges are the slots' display, dev-server and DevTools ports; the nets are opened like public addresses. */
+/** The input of the rules. Port ranges are the slots' display, dev-server and DevTools ports. The nets are opened like public addresses. */
 export interface FirewallOptions extends Nets {
   instance: string
   uidMin: number
@@ -31,14 +31,14 @@ export interface FirewallOptions extends Nets {
   resolvers6: string[]
 }
 
-/** This uid may use and serve this port of this machine. */
+/** A port of this machine that this uid may use and serve. */
 export interface OwnPort { uid: number, port: number }
 
-/** What is in force: the rules in a form that compares equal while they are the same, and the own ports by `ownKey`. */
+/** The state in force: the rules in a form that compares equal while they are unchanged, and the own ports by `ownKey`. */
 export interface LoadedRules {
   rules: string
   own: Set<string>
-  /** The instance has something there, right or wrong. */
+  /** The filter holds rules of the instance, correct or not. */
   isLoaded: boolean
 }
 
@@ -51,8 +51,8 @@ export const PRIVATE4 = ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/
 export const PRIVATE6 = ['::/127', '::ffff:0:0/96', '64:ff9b::/96', 'fc00::/7', 'fe80::/10', 'ff00::/8']
 
 /**
- * How this kernel and these tools show such rules: `load` reads them from its standard input and `list` prints them, in an
- * empty network namespace, beside the machine's own.
+ * Loads rules into a new, empty network namespace and lists them there, to see how this kernel and these tools show them.
+ * `load` reads the rules from its standard input, and `list` prints them.
  */
 export function shownElsewhere (load: string, list: string, input: string): Promise<string> {
   // the namespace lasts as long as its process, so one shell runs both; it splits them at spaces and expands nothing else

@@ -6,7 +6,7 @@ import { iptables } from './iptables.ts'
 import { nftables } from './nft.ts'
 import { readResolvers, type Resolvers } from './resolvers.ts'
 
-/** The settings that the rules depend on. */
+/** The settings that determine the rules. */
 export interface FirewallSettings {
   firewall: 'auto' | FirewallBackend['name']
   instance: string
@@ -17,7 +17,7 @@ export interface FirewallSettings {
   allowNets: string[]
 }
 
-/** The rules that follow from the settings and the machine's resolvers, in the backend that the setting names or that the host has. */
+/** The backend that the setting names or that the host has, with the rules for these settings and the machine's resolvers. */
 export async function backendOf ({ firewall, instance, uidMin, uidMax, portBase, slots, allowNets }: FirewallSettings, resolvers?: Resolvers): Promise<FirewallBackend> {
   const { resolvers4, resolvers6 } = resolvers ?? await readResolvers()
   const options = { instance, uidMin, uidMax, portRanges: portRanges(portBase, slots), ...readNets(allowNets), resolvers4, resolvers6 }
@@ -25,10 +25,10 @@ export async function backendOf ({ firewall, instance, uidMin, uidMax, portBase,
   return name === 'iptables' ? iptables(options) : nftables(options)
 }
 
-/** What nft says of a kernel without nf_tables. */
+/** nft's error message on a kernel without nf_tables. */
 const NO_KERNEL_PART = /(Unable to initialize Netlink socket|cache initialization failed): (Protocol not supported|Operation not supported|Invalid argument)/
 
-/** Whether the program or its part of the kernel is not there at all. One that is there and fails is to be repaired, not passed over. */
+/** Whether nft or its part of the kernel is missing. An nft that exists and fails does not count: the operator must repair it. */
 async function lacksNft (): Promise<boolean> {
   try {
     await run(['nft', 'list', 'tables'])

@@ -2,16 +2,16 @@ import { newQueue } from '#domain/concurrency/queue.ts'
 import { ownKey, type FirewallBackend, type OwnPort } from './backend.ts'
 import { CommandFailed } from '#system/kernel/run.ts'
 
-/** What a session may use. While it is being opened or closed, its ports may be there or not. */
+/** A session's own ports. While they are being opened or closed, they may be in force or not. */
 interface Opening { own: OwnPort[], isSettled: boolean }
 
-/** The rules of an instance, in force. */
+/** The rules of an instance that are in force. */
 export type EnforcedRules = Awaited<ReturnType<typeof enforce>>
 
 /**
- * Puts the rules in force, with the own ports of the sessions that live already, by session id. Rules that are there and
- * right are left alone. All work is done in turn, so that nothing that is read is half of a change.
- * @throws when they cannot be loaded, or are not read back as they should be; some may be there then
+ * Puts the rules in force, with the own ports of live sessions, by session id. Correct rules that are in force already stay
+ * untouched. All work is done in turn, so that no read sees half of a change.
+ * @throws when the rules cannot be loaded or are read back wrong; a part of them may be in force then
  */
 export async function enforce (first: FirewallBackend, living: Map<string, OwnPort[]>) {
   const openings = new Map<string, Opening>([...living].map(([id, own]) => [id, { own, isSettled: true }]))
@@ -44,20 +44,20 @@ export async function enforce (first: FirewallBackend, living: Map<string, OwnPo
   }
 
   rules = await backend.expected()
-  await assertInForce().catch(load) // usually nothing is there yet, which cannot be read
+  await assertInForce().catch(load) // usually there are no rules yet, and reading them fails
 
   return {
-    /** Resolves when all is as it should be, in the kernel. @throws whatever keeps it from being seen so */
+    /** Resolves when the rules in the kernel are correct. @throws the damage, or the error of reading them */
     verify: (signal?: AbortSignal) => inTurn(() => assertInForce(signal)),
 
-    /** Opens the session's ports, and verifies all. */
+    /** Opens the session's ports, and verifies all rules. */
     open: (id: string, own: OwnPort[], signal: AbortSignal) => inTurn(async () => {
       const opening = { own, isSettled: false }
       openings.set(id, opening)
       try {
         await backend.add(own, signal)
       } catch (error) {
-        // refused: there is nothing to close, with a tool that may be broken. Were it there in part, `repair` would find it
+        // the tool refused, so there is nothing to close, and closing could fail, too. `repair` would find ports that are open all the same
         if (error instanceof CommandFailed) openings.delete(id)
         throw error
       }
@@ -65,7 +65,7 @@ export async function enforce (first: FirewallBackend, living: Map<string, OwnPo
       await assertInForce(signal)
     }),
 
-    /** Closes the session's ports, if they are open. What this server did not open, the load at its start has closed. */
+    /** Closes the session's ports, if they are open. The load at this server's start has closed all ports that it did not open. */
     close: (id: string, signal: AbortSignal) => inTurn(async () => {
       const opening = openings.get(id)
       if (!opening) return
@@ -74,17 +74,17 @@ export async function enforce (first: FirewallBackend, living: Map<string, OwnPo
       openings.delete(id)
     }),
 
-    /** Calls `found` with the damage if there is any, and resolves when all is in force again. */
+    /** Calls `found` with the damage if there is any, and resolves when the rules are in force again. */
     repair: (found: (damage: string) => void) => inTurn(async () => {
-      const damage = await findDamage().catch((error: Error) => error.message) // a table that was deleted cannot be read
+      const damage = await findDamage().catch((error: Error) => error.message) // reading a deleted table fails
       if (!damage) return
       found(damage)
       await load()
     }),
 
     /**
-     * Puts these rules in force instead, of the same kind and for the same instance, with the ports of the sessions that live.
-     * @throws when they cannot be; then the earlier ones stay, or are restored by `repair`
+     * Replaces the rules by these ones, of the same backend and instance, with the ports of live sessions.
+     * @throws when that fails: then the earlier rules stay, or `repair` restores them
      */
     change: (next: FirewallBackend) => inTurn(async () => {
       const wanted = await next.expected()
@@ -96,7 +96,7 @@ export async function enforce (first: FirewallBackend, living: Map<string, OwnPo
       } catch (error) {
         backend = earlier.backend
         rules = earlier.rules
-        await assertInForce().catch(load).catch(() => {}) // as long as the tool is broken, `repair` finds it and tries again
+        await assertInForce().catch(load).catch(() => {}) // while the tool is broken, `repair` finds the damage and tries again
         throw error
       }
     }),

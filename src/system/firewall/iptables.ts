@@ -1,7 +1,7 @@
 import { ownKey, PRIVATE4, PRIVATE6, shownElsewhere, type FirewallBackend, type FirewallOptions, type LoadedRules, type OwnPort } from './backend.ts'
 import { run } from '#system/kernel/run.ts'
 
-/** What differs between IPv4 and IPv6. */
+/** The differences between IPv4 and IPv6. */
 interface Family {
   restore: string
   save: string
@@ -19,7 +19,7 @@ const FAMILIES: Family[] = [
 
 /**
  * Chains named by the instance in the filter tables of both families; OUTPUT jumps to them first. A session adds two rules
- * to each family, so what a packet costs grows with the number of sessions.
+ * to each family, so the cost of a packet grows with the number of sessions.
  */
 export function iptables (options: FirewallOptions): FirewallBackend {
   const { instance } = options
@@ -28,7 +28,7 @@ export function iptables (options: FirewallOptions): FirewallBackend {
     return Promise.all(FAMILIES.map(async family => (await run(words(family.save), signal && { signal })).split('\n')))
   }
 
-  /** Makes in each family, in one step, the changes that follow from what it has. */
+  /** Applies changes to each family in one step. `changes` derives them from the family's saved rules. */
   async function change (changes: (saved: string[], family: Family) => string[], signal?: AbortSignal): Promise<void> {
     const saves = await save(signal)
     await Promise.all(FAMILIES.map(async (family, index) => {
@@ -37,7 +37,7 @@ export function iptables (options: FirewallOptions): FirewallBackend {
     }))
   }
 
-  /** Replaces the rules of each uid of `own` by rules for the ports that `next` makes of those that it has. */
+  /** Replaces the rules of each uid in `own`. `next` derives the uid's new ports from its present ones. */
   async function setPorts (own: OwnPort[], next: (has: OwnPort[]) => OwnPort[], signal: AbortSignal): Promise<void> {
     const uids = new Set(own.map(({ uid }) => uid))
     await change(saved => {
@@ -69,7 +69,7 @@ export function iptables (options: FirewallOptions): FirewallBackend {
   }
 }
 
-/** The same as the nft ruleset. What is allowed returns to OUTPUT, where the rules of others have their say. */
+/** The rules of the nft ruleset, for iptables. Allowed packets return to OUTPUT, where rules of other programs apply. */
 function ruleset ({ instance, uidMin, uidMax, portRanges, ...addresses }: FirewallOptions, family: Family): string[] {
   const ex = `${instance}-`
   const ports = portRanges.map(([first, last]) => `${first}:${last}`).join(',')
@@ -118,7 +118,7 @@ function ownRules (instance: string, own: OwnPort[]): string[] {
 
 interface OwnRule { line: string, chain: string, uid: number, ports: number[] }
 
-/** What concerns the instance in the filter table of a family: the rules of sessions, and all else. */
+/** The instance's part of a family's filter table: the rules of sessions, and all other rules. */
 function parseSaved (instance: string, saved: string[]): { ownRules: OwnRule[], rules: string[], isLoaded: boolean } {
   const ownRule = new RegExp(`^-A ${instance}-(serve|reach) -p tcp -m owner --uid-owner (\\d+) -m multiport --(?:sports|dports) ([\\d,]+) -j RETURN$`)
   const ours = new RegExp(`^(:|-A )${instance}-| -[jg] ${instance}-\\S+$`)
@@ -133,14 +133,14 @@ function parseSaved (instance: string, saved: string[]): { ownRules: OwnRule[], 
   return { ownRules, rules, isLoaded: lines.length > 0 }
 }
 
-/** Rules of OUTPUT before ours, which could accept what ours refuse; other instances' let everything go on that they allow. */
+/** Rules of OUTPUT before the instance's jump, which could accept packets that the instance refuses. Those of other instances do not count: they return allowed packets to OUTPUT. */
 function rulesAhead (instance: string, saved: string[]): string[] {
   const output = saved.filter(line => line.startsWith('-A OUTPUT '))
   const first = output.indexOf(`-A OUTPUT -j ${instance}-output`)
   return output.slice(0, Math.max(first, 0)).filter(line => !/^-A OUTPUT -j ex10[a-z0-9_]*-output$/.test(line))
 }
 
-/** A port is a session's own when all chains of both families say so; one that only some of them have counts as a rule too many. */
+/** A port is a session's own when all chains of both families have it. A port that only some of them have counts as a surplus rule. */
 function combine (instance: string, saves: string[][]): LoadedRules {
   const families = saves.map(saved => parseSaved(instance, saved))
   const sets = families.flatMap(({ ownRules }) => ['serve', 'reach'].map(name =>
@@ -150,7 +150,7 @@ function combine (instance: string, saves: string[][]): LoadedRules {
   return { rules: JSON.stringify([...families.map(({ rules }) => rules), [...some.difference(own)]]), own, isLoaded: families.some(({ isLoaded }) => isLoaded) }
 }
 
-/** Whatever takes away all that the instance has in a family's table. */
+/** The changes that remove all of the instance's rules and chains from a family's table. */
 function removal (instance: string, saved: string[]): string[] {
   const chains = saved.flatMap(line => new RegExp(`^:(${instance}-\\S+)`).exec(line)?.[1] ?? [])
   const jumps = saved.filter(line => new RegExp(`^-A (?!${instance}-).* -[jg] ${instance}-\\S+$`).test(line))

@@ -2,8 +2,8 @@ import { ownKey, PRIVATE4, PRIVATE6, shownElsewhere, type FirewallBackend, type 
 import { CommandFailed, run } from '#system/kernel/run.ts'
 
 /**
- * One table for the instance. Sessions differ by elements of the set `own` only, so that a packet costs the same however
- * many sessions there are.
+ * One table for the instance. Sessions differ by elements of the set `own` only, so that the cost of a packet does not grow
+ * with the number of sessions.
  */
 export function nftables (options: FirewallOptions): FirewallBackend {
   const table = options.instance
@@ -30,12 +30,12 @@ export function nftables (options: FirewallOptions): FirewallBackend {
     },
     async remove (own, signal) {
       try {
-        // adding is idempotent and deleting is not: together they delete whatever there is
+        // deleting a missing element fails, and adding an existing one does not: add first, then delete
         await run(['nft', '-f', '-'], { input: `add element inet ${table} own ${inBraces(own.map(ownKey))}\ndelete element inet ${table} own ${inBraces(own.map(ownKey))}\n`, signal })
         const left = (await read(signal)).own
         if (own.some(port => left.has(ownKey(port)))) throw new Error('the session\'s ports are still open')
       } catch (error) {
-        // somebody deleted the table: then there is nothing to close
+        // the table was deleted by another program: there is nothing to close
         if (!isMissing(error)) throw error
       }
     },
@@ -46,12 +46,12 @@ export function nftables (options: FirewallOptions): FirewallBackend {
   }
 }
 
-/** nft's words for a table that is not there. */
+/** Whether nft reports a missing table. */
 function isMissing (error: unknown): boolean {
   return error instanceof CommandFailed && /No such file or directory/.test(error.stderr)
 }
 
-/** `add` first, because deleting a table that is not there fails the whole transaction. */
+/** `add` comes first, because deleting a missing table fails the whole transaction. */
 function deletion (table: string): string {
   return `add table inet ${table}\ndelete table inet ${table}\n`
 }
@@ -71,16 +71,16 @@ function ruleset (options: FirewallOptions, own: OwnPort[]): string {
   chain output {
     type filter hook output priority 0; policy accept;
     meta skuid ${options.uidMin}-${options.uidMax} jump session
-    # nobody but root and the session itself may reach a slot's ports from this machine
+    # only root and the session itself may reach a slot's ports from this machine
     meta skuid 0 accept
     ct direction original oifname "lo" tcp dport { ${ports} } jump refuse
   }
   chain session {
-    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other, and only to
-    # this machine, whose server speaks for them: others would take a session's pages for the server's, cookies and all
+    # answers of its listeners (SYN-ACK included): only from its own ports, so that it can squat on no other, and only to this
+    # machine, where the server passes them on: browsers elsewhere would take a session's pages for the server's, and send it their cookies
     oifname "lo" ct direction reply meta l4proto tcp meta skuid . tcp sport @own accept
     ct direction reply counter drop
-    # each packet is looked at, also of connections that stand: one that was opened while rules were missing is no exception
+    # each packet is checked, also of open connections: one that was opened while rules were missing is no exception
     oifname "lo" meta skuid . tcp dport @own accept
     ip daddr @res4 meta l4proto { tcp, udp } th dport 53 accept
     ip6 daddr @res6 meta l4proto { tcp, udp } th dport 53 accept

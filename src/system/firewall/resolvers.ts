@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** What resolv.conf(5) says, and the addresses of the resolvers in it. */
+/** The text of resolv.conf(5), and the addresses of the resolvers in it. */
 export interface Resolvers { text: string, resolvers4: string[], resolvers6: string[] }
 
 const FILE = '/etc/resolv.conf'
 
-/** Reads the resolvers that this machine is configured with. Without the file there are none: names are not resolved, addresses still work. */
+/** Reads the resolvers that this machine is configured with. Without the file there are none: sessions cannot resolve names, and reach addresses all the same. */
 export async function readResolvers (): Promise<Resolvers> {
   return parse(await readFile(FILE, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''
@@ -14,7 +14,7 @@ export async function readResolvers (): Promise<Resolvers> {
   }))
 }
 
-/** Looks again and again whether the machine is configured with other resolvers, by whatever way the file was replaced. */
+/** Watches the machine's resolvers. Each look reads the file again, so that it notices every way of replacing it. */
 export class ResolverWatch {
   #known: Resolvers
   #seen: string
@@ -24,19 +24,19 @@ export class ResolverWatch {
     this.#seen = known.text
   }
 
-  /** The resolvers that hold now. */
+  /** The known resolvers. */
   get known (): Resolvers {
     return this.#known
   }
 
   /**
-   * Resolves with true when the file has changed, and this look and the last one found the same in it: it may be
-   * half-written. A file that has gone counts as one that cannot be read.
-   * @throws when the file cannot be read; what was known holds
+   * Resolves with true when the file has changed and two looks in a row have found the same text: a new text may be
+   * half-written. A file that is gone counts as unreadable.
+   * @throws when the file cannot be read; then the known resolvers stay
    */
   async look (): Promise<boolean> {
     const text = await readFile(FILE, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' && this.#known.text === '') return '' // there was none before
+      if (error.code === 'ENOENT' && this.#known.text === '') return '' // there was no file before either
       throw error
     })
     const isSettled = text === this.#seen

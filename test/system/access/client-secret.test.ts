@@ -10,11 +10,11 @@ t.test('the client\'s secret is read from a file that only root can read; any ot
   const refused = (path: string, why: RegExp) => t.throws(() => readClientSecret(path), { name: 'StartRefused', message: new RegExp(`^EX10_OIDC_CLIENT_SECRET_FILE=${path} cannot be used: ${why.source}[^\\n]*$`) })
   for (const mode of [0o640, 0o604, 0o620]) {
     chmodSync(file, mode)
-    refused(file, /others than root/)
+    refused(file, /users other than root/)
   }
   chmodSync(file, 0o600)
   chownSync(file, 1234, 0)
-  refused(file, /others than root/)
+  refused(file, /users other than root/)
   writeFileSync(`${folder}/empty`, ' \n', { mode: 0o600 })
   refused(`${folder}/empty`, /it is empty/)
   mkdirSync(`${folder}/folder`, { mode: 0o700 })
