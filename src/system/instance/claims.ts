@@ -5,7 +5,7 @@ import { textNow } from '#system/kernel/gone.ts'
 import { parseStat } from '#system/kernel/processes.ts'
 import { openOrRefuse } from '#stores/sqlite/database.ts'
 
-/** What an instance takes of the machine. */
+/** The part of the machine that an instance claims. */
 export interface Claim {
   instance: string
   dataDir: string
@@ -17,13 +17,13 @@ export interface Claim {
 const FOLDER = '/run/ex10'
 const CLAIMS = `${FOLDER}/instances.db`
 
-/** Something else on this machine already has what this server wants. */
+/** Another instance or program on this machine has a part of this server's claim. */
 export class ClaimRefused extends StartRefused {}
 
 /**
- * Claims the machine for this instance, or refuses in one line. A claim lasts until it is released: one of a server
- * that was killed still covers the sessions that it left, and only the same instance may take it over.
- * @throws {ClaimRefused}
+ * Claims a part of the machine for this instance. A claim lasts until it is released: the claim of a killed server still
+ * covers the sessions that it left, and only the same instance may take it over.
+ * @throws {ClaimRefused} with a message of one line
  */
 export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
   mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
@@ -43,7 +43,7 @@ export function claimInstance (claim: Claim): { keep: () => void, release: () =>
     throw error
   }
   return {
-    /** Leaves the claim standing, for the next start of this instance. */
+    /** Keeps the claim for the next start of this instance. */
     keep () {
       database.close()
     },

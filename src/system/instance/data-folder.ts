@@ -18,15 +18,15 @@ const FILES = {
 } as const
 
 const FOLDERS = {
-  /** An entry an account: a folder, or an image of a file system. */
+  /** One entry for each account: a folder, or an image of a file system. */
   homes: 'homes',
-  /** A folder a session, root's own. */
+  /** One folder for each session, owned by root. */
   sessions: 'sessions',
-  /** Archives on their way in. */
+  /** Archives that are being uploaded. */
   uploads: 'uploads',
-  /** Dev servers and the templates' builds: bin/setup.mjs fills it. */
+  /** Dev servers and the templates' builds, which bin/setup.mjs makes. */
   templates: 'templates',
-  /** bin/npm-cache.mjs fills it. */
+  /** Packages that bin/npm-cache.mjs has downloaded. */
   npmCache: 'npm-cache'
 } as const
 
@@ -36,14 +36,14 @@ const NAMES = { ...DATABASES, ...FILES, ...FOLDERS }
 const OTHERS = ['lost+found']
 
 /**
- * Every path of an instance's data folder. A new file or folder in it is one entry above: what is not named here, the
- * audit reports.
+ * Every path of an instance's data folder. A new file or folder in it is one entry above: the audit reports
+ * every other entry.
  */
 export interface DataFolder extends Readonly<Record<keyof typeof NAMES, string>> {
   readonly path: string
   /** The folder of the session with this id. */
   session (id: string): string
-  /** Whether the product puts an entry of this name into the data folder. */
+  /** Whether the product makes an entry of this name in the data folder. */
   knows (name: string): boolean
 }
 
@@ -59,18 +59,18 @@ export function dataFolderAt (path: string): DataFolder {
 }
 
 /**
- * Makes the data folder and what is in it, root's own. Sessions pass through the first two to their homes and cannot
- * list them.
- * @throws {StartRefused} when somebody else could put another folder in its place
+ * Makes the data folder and its folders, owned by root. Sessions pass through the data folder and `homes` to their homes,
+ * and cannot list either.
+ * @throws {StartRefused} when a user other than root could replace the data folder
  */
 export async function prepareDataFolder ({ path: dataDir, homes, sessions }: DataFolder): Promise<void> {
   for (const [path, mode] of [[dataDir, 0o711], [homes, 0o711], [sessions, 0o700]] as const) {
     await mkdir(path, { recursive: true })
-    await chmod(path, mode) // also one that the operator made
+    await chmod(path, mode) // also of a folder that the operator made
   }
   for (let path = dataDir; ; path = dirname(path)) {
     const { uid, mode } = await lstat(path)
-    if (uid !== 0 || (mode & 0o022) !== 0) throw new StartRefused(`EX10_DATA_DIR=${dataDir} cannot be used: somebody but root may write to ${path}; "chown root" and "chmod go-w" it, or give another folder`)
+    if (uid !== 0 || (mode & 0o022) !== 0) throw new StartRefused(`EX10_DATA_DIR=${dataDir} cannot be used: a user other than root can write to ${path}; "chown root" and "chmod go-w" it, or give another folder`)
     if (path === '/') return
   }
 }

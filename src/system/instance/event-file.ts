@@ -5,21 +5,21 @@ import { ifGone } from '#system/kernel/gone.ts'
 
 const NAME = 'history'
 
-/** Keeps a session's events in its root-owned folder, one JSON object a line, for the server after this one. */
+/** Writes a session's events to its root-owned folder, one JSON object a line, for the next server. */
 export async function writeEvents (dir: string, events: readonly SessionEvent[]): Promise<void> {
   const text = events.map(event => JSON.stringify(event) + '\n').join('')
   await writeFile(join(dir, `${NAME}.new`), text, { mode: 0o600 })
   await rename(join(dir, `${NAME}.new`), join(dir, NAME))
 }
 
-/** The events that were kept; none if there are none yet, and without those that cannot be read. */
+/** The written events, without unreadable ones; none when there is no file. */
 export async function readEvents (dir: string): Promise<SessionEvent[]> {
   const text = await readFile(join(dir, NAME), 'utf8').catch(ifGone()) ?? ''
   return text.split('\n').filter(Boolean).flatMap(line => {
     try {
       return [JSON.parse(line) as SessionEvent]
     } catch {
-      return [] // the machine lost its power while it was written
+      return [] // a power failure cut the write off
     }
   })
 }

@@ -3,37 +3,37 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFacts, type SessionFacts } from '#domain/session.ts'
 
-// What a session was made from stands in its folder as well as in the registry: a registry that was lost is rebuilt
-// from the folders, so that sessions that live are taken over and all others undone.
+// A session's facts are in its folder as well as in the registry. A lost registry is rebuilt from the folders, so that
+// intact sessions are adopted and all others undone.
 
 const FACTS = 'facts.json'
 const READY = 'ready'
 const EXTENSION = 'extension.json'
 
-/** Makes the session's folder, root's own, and writes the facts into it. */
+/** Makes the session's folder, owned by root, and writes the facts into it. */
 export function makeSessionFolder (dir: string, facts: SessionFacts): void {
   mkdirSync(dir, { mode: 0o700 })
   writeFileSync(join(dir, `${FACTS}.new`), JSON.stringify(facts), { mode: 0o600, flush: true })
   renameSync(join(dir, `${FACTS}.new`), join(dir, FACTS))
 }
 
-/** Notes that the creation came to its end. */
+/** Notes that the creation has completed. */
 export function markReady (dir: string): void {
   writeFileSync(join(dir, READY), '', { mode: 0o600 })
 }
 
-/** Keeps what the session's browser runs, for the server after this one. */
+/** Writes the state of the extension in the session's browser, for the next server. */
 export async function keepExtension (dir: string, extension: object): Promise<void> {
   await writeFile(join(dir, `${EXTENSION}.new`), JSON.stringify(extension), { mode: 0o600 })
   await rename(join(dir, `${EXTENSION}.new`), join(dir, EXTENSION))
 }
 
-/** What was kept last; undefined where nothing was, or it cannot be read. */
+/** The last written state; undefined when there is none or it cannot be read. */
 export async function keptExtension (dir: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(join(dir, EXTENSION), 'utf8'))
   } catch {
-    return undefined // the extension is loaded again
+    return undefined // the next server loads the extension again
   }
 }
 
@@ -42,8 +42,8 @@ export function removeSessionFolder (dir: string): void {
 }
 
 /**
- * What the folders below `sessions` tell of sessions. A folder without facts has nothing but itself: it was never used.
- * Calls `onDamaged` with the id of one whose facts cannot be read; whoever audits finds what is left of its session.
+ * The sessions of the folders below `sessions`. A folder without facts belongs to a session of which nothing else was made.
+ * Calls `onDamaged` with the id of a session whose facts cannot be read; the audit finds its leftovers.
  */
 export function readSessionFolders (sessions: string, onDamaged: (id: string, error: unknown) => void): { facts: SessionFacts, state: 'creating' | 'ready' }[] {
   return readdirSync(sessions).flatMap(id => {

@@ -3,19 +3,19 @@ import { dirname, join, resolve } from 'node:path'
 import { textOf } from '#system/kernel/gone.ts'
 import { until } from '#system/kernel/processes.ts'
 
-/** Where processes go when there is no group but theirs, as in a container, which sees nothing above its own. All instances share it, and it stays. */
+/** The group to which processes move when no group above theirs is visible, as in a container. All instances share it, and it is never removed. */
 const LEAF = 'ex10-server'
 const MOVE_MS = 5000
 
-/** The group below which sessions' groups can be made, and which controllers it passes on. */
+/** The group below which sessions' groups can be made, and the controllers that it passes on. */
 export interface Delegation { base: string, controllers: string[] }
 
 /**
- * Has a v2 group around the server's own pass on the wanted controllers, or those of them that there are. Only the root of
- * the hierarchy, and a group without processes of its own, can (cgroups(7), "no internal processes"). The nearest that has
- * all is taken. The server's own is left as it is: no service manager could start a server there while sessions live.
- * Without any controller where the hierarchy has none of them, or is read-only.
- * @param top where the hierarchy is mounted
+ * Makes a v2 group above the server's own group pass on those of the wanted controllers that exist. Only the root of the
+ * hierarchy, and groups without processes of their own, can do so (cgroups(7), "no internal processes"). The nearest group
+ * with all controllers is taken. The server's own group stays as it is: otherwise no service manager could start a server
+ * there while sessions live. Returns no controllers when the hierarchy has none of them or is read-only.
+ * @param top the mount point of the hierarchy
  * @param membership the server's group below it
  */
 export async function delegate (top: string, membership: string, wanted: string[]): Promise<Delegation> {
@@ -34,7 +34,7 @@ export async function delegate (top: string, membership: string, wanted: string[
   return found
 }
 
-/** Has the groups below this one have the controllers. */
+/** Passes the controllers on to the groups below this one. */
 export async function passOn (group: string, controllers: string[]): Promise<void> {
   await writeFile(join(group, 'cgroup.subtree_control'), controllers.map(controller => `+${controller}`).join(' '))
 }
@@ -48,7 +48,7 @@ async function freeGroups (top: string, membership: string): Promise<string[]> {
   return free
 }
 
-/** Only the root of the hierarchy has no type; that of a container has one. */
+/** Whether the group is the root of the hierarchy, which alone has no type. A container's top group has one. */
 async function isRoot (group: string): Promise<boolean> {
   return await textOf(join(group, 'cgroup.type')) === undefined
 }
@@ -63,12 +63,12 @@ async function isWritable (group: string): Promise<boolean> {
   }
 }
 
-/** Returns whether there was none left to move: others are born meanwhile. */
+/** Moves all processes. Returns whether there were none to move: new ones may start meanwhile. */
 async function moveAll (from: string, to: string): Promise<boolean> {
   const pids = await wordsOf(from, 'cgroup.procs')
   for (const pid of pids) {
     await writeFile(join(to, 'cgroup.procs'), pid).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ESRCH') throw error // else it ended meanwhile
+      if (error.code !== 'ESRCH') throw error // ESRCH: the process has ended meanwhile
     })
   }
   return pids.length === 0

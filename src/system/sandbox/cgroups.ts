@@ -7,20 +7,20 @@ import { kill, until } from '#system/kernel/processes.ts'
 /** Limits of one session. */
 export interface Limits { memoryMiB: number, pids: number, cpuCores: number }
 
-/** What this host offers: where groups are made, and which limits hold. */
+/** This host's cgroups: the places for groups, and the limits that can be set. */
 export interface CgroupHost {
   version: 'v2' | 'v1' | 'none'
-  /** Controllers that limit sessions, of memory, pids and cpu. */
+  /** The controllers that limit sessions: some of memory, pids and cpu. */
   controllers: string[]
-  /** Folders, one a hierarchy, below which sessions' groups are made. */
+  /** The folders below which sessions' groups are made, one for each hierarchy. */
   parents: { path: string, controllers: string[], v2: boolean }[]
 }
 
 const WANTED = ['memory', 'pids', 'cpu']
 
 /**
- * Finds out what cgroups this host has, and makes the instance's own group in each hierarchy: below the server's, or near it (v2).
- * v2 with its controllers is preferred; else v1, with a v2 hierarchy beside it used for killing if there is one.
+ * Detects this host's cgroups, and makes the instance's own group in each hierarchy: below the server's group, or near it (v2).
+ * Prefers v2 with its controllers, else takes v1. A v2 hierarchy beside v1 is used for killing.
  */
 export async function detectCgroups (instance: string): Promise<CgroupHost> {
   const mounts = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'))
@@ -50,7 +50,7 @@ export async function createGroups (host: CgroupHost, name: string, limits: Limi
     await mkdir(join(path, name))
     for (const [file, value] of controllers.flatMap(controller => limitFiles(controller, v2, limits))) await writeFile(join(path, name, file), value)
     for (const [file, value] of controllers.includes('memory') ? swapFiles(v2, limits) : []) {
-      await writeFile(join(path, name, file), value, { flag: 'r+' }).catch(ifGone()) // a kernel that does not account swap has none
+      await writeFile(join(path, name, file), value, { flag: 'r+' }).catch(ifGone()) // a kernel without swap accounting lacks the swap file
     }
   }
 }
@@ -60,7 +60,7 @@ export function sessionGroups (host: CgroupHost, name: string): string[] {
   return host.parents.map(parent => join(parent.path, name))
 }
 
-/** Kills every process of the groups: by the kernel at once where it can (v2), else one by one until none is left. */
+/** Kills every process of the groups: by the kernel at once where it can (v2), else one by one until no process is left. */
 export async function killGroups (groups: string[], signal: AbortSignal): Promise<void> {
   for (const group of groups) {
     await writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' }).catch(ifGone()) // v1 has no such file
@@ -72,14 +72,14 @@ export async function killGroups (groups: string[], signal: AbortSignal): Promis
   }
 }
 
-/** Lets every stopped process of the groups go on. */
+/** Continues every stopped process of the groups. */
 export async function continueGroups (groups: string[]): Promise<void> {
   const [group] = groups // each process is in all of them
   if (group === undefined) return
   for (const pid of await pidsIn(group)) kill(pid, 'SIGCONT')
 }
 
-/** Removes the groups, which have no process any more; those that are not there do not matter. */
+/** Removes groups without processes. Ignores missing ones. */
 export async function removeGroups (groups: string[], signal: AbortSignal): Promise<void> {
   for (const group of groups) {
     await until(async () => {
@@ -94,7 +94,7 @@ export async function removeGroups (groups: string[], signal: AbortSignal): Prom
   }
 }
 
-/** Removes the instance's own groups, at the end of the server. */
+/** Removes the instance's own groups, when the server closes. */
 export async function removeParents (host: CgroupHost, signal: AbortSignal): Promise<void> {
   await removeGroups(host.parents.map(parent => parent.path), signal)
 }
@@ -105,9 +105,9 @@ async function pidsIn (group: string): Promise<number[]> {
 }
 
 /**
- * A session at its limit loses a process to the kernel, the one with the most memory, and not all (memory.oom.group):
- * that is the tab or build that took it, and s6 restarts what it kept. CPU weights stay at their default, which is the
- * same for each session.
+ * At its memory limit, a session loses one process, the one with the most memory, and not all (memory.oom.group). That is
+ * the tab or build that took the memory; if it was a program of s6's, s6 restarts it. CPU weights stay at their default,
+ * which is equal for all sessions.
  */
 function limitFiles (controller: string, v2: boolean, limits: Limits): [string, string][] {
   const bytes = String(limits.memoryMiB * 1024 * 1024)
@@ -117,14 +117,14 @@ function limitFiles (controller: string, v2: boolean, limits: Limits): [string, 
   return v2 ? [['cpu.max', `${quota} 100000`]] : [['cpu.cfs_period_us', '100000'], ['cpu.cfs_quota_us', quota]]
 }
 
-/** Memory and swap together are limited to the same, or a session would push others' disk instead. */
+/** Limits memory and swap together to the memory limit. Otherwise a session could swap, at the cost of the others' disk. */
 function swapFiles (v2: boolean, limits: Limits): [string, string][] {
   return v2 ? [['memory.swap.max', '0']] : [['memory.memsw.limit_in_bytes', String(limits.memoryMiB * 1024 * 1024)]]
 }
 
 interface Mount { path: string, root: string, controllers: string[], v2: boolean }
 
-/** The cgroup hierarchies of proc_pid_mountinfo(5), "… device root path options - type source superoptions", each once. */
+/** The cgroup hierarchies of proc_pid_mountinfo(5), "… device root path options - type source superoptions", each one once. */
 function parseMounts (mountinfo: string): Mount[] {
   const mounts = new Map<string, Mount>()
   for (const line of mountinfo.split('\n')) {
@@ -145,20 +145,20 @@ function parseOwnGroups (text: string): Map<string, string> {
   }))
 }
 
-/** `path` as seen below a mount whose root is `root`: in a container the two share a prefix. */
+/** `path` relative to a mount whose root is `root`: in a container the two share a prefix. */
 function within (path: string, root: string): string {
   return root !== '/' && path.startsWith(root) ? path.slice(root.length) : path
 }
 
-/** Makes a group unless it is there; false where the hierarchy is read-only. */
+/** Makes a group if it is missing. Returns false when the hierarchy is read-only. */
 async function makeGroup (path: string): Promise<boolean> {
   try {
     await mkdir(path, { recursive: true })
-    await chmod(path, 0o711) // the groups in it have the names of sessions
+    await chmod(path, 0o711) // not listable: the names of the groups in it are ids of sessions
     await access(join(path, 'cgroup.procs'))
     return true
   } catch (error) {
-    if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // said in /health
+    if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // GET /health shows it
     throw error
   }
 }

@@ -7,24 +7,24 @@ import { childrenOf, isAlive, kill, until } from '#system/kernel/processes.ts'
 import { CLEAN_ENV } from '#system/kernel/run.ts'
 import { confined, readGroups, readInit } from './sandbox.ts'
 
-/** How a program runs that enters a sandbox. */
+/** Options of a program that enters a sandbox. */
 export interface EnterOptions {
-  /** Added to the account's basic environment, which is all that the program has otherwise. */
+  /** Added to the account's basic environment, which is the program's whole environment otherwise. */
   env?: Record<string, string>
-  /** Working folder by its name in the sandbox, entered as the account; `/` unless given. */
+  /** Working folder, by its path in the sandbox, entered with the account; `/` unless given. */
   cwd?: string
   /** Ends the program when it aborts. */
   signal?: AbortSignal
-  /** Ends the program after so long; no limit unless given. */
+  /** Time limit of the program; none unless given. */
   timeoutMs?: number
-  /** How long the program may take to end by itself, its pipes closed, before the signal or the time limit kills it; 0 unless given. */
+  /** After the signal or the time limit its pipes are closed. The program has this time to end by itself before it is killed; 0 unless given. */
   graceMs?: number
 }
 
 /** Starts a program in the sandbox of one session. */
 export type Enter = (argv: readonly string[], options?: EnterOptions) => Promise<EnteredProgram>
 
-/** How a program ended: one of the two. */
+/** The end of a program: either an exit code or a signal. */
 export interface Ended { exitCode: number | null, signal: NodeJS.Signals | null }
 
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url))
@@ -32,8 +32,8 @@ const KILL_MS = 1000
 
 /**
  * Starts a program in the sandbox with this root-owned folder: as the session's account, in the sandbox's namespaces and
- * cgroups, hardened as all that runs there. It may bind no port. It dies with the sandbox, and does not keep this process
- * alive. Its pipes are ready when the promise resolves; what it prints on its standard error is dropped.
+ * cgroups, hardened like all programs there. It may bind no port. It ends with the sandbox, and does not keep this process
+ * alive. Its pipes are ready when the promise resolves. Its standard error is dropped.
  * @throws {Error} when the sandbox is gone; the reason of a signal that has aborted
  */
 export async function enterSandbox (dir: string, account: Account, argv: readonly string[], options: EnterOptions = {}): Promise<EnteredProgram> {
@@ -41,16 +41,16 @@ export async function enterSandbox (dir: string, account: Account, argv: readonl
   signal?.throwIfAborted()
   const init = await readInit(dir)
   if (!init || !await isAlive(init)) throw new Error('the sandbox is gone')
-  // setsid: the program leads a process group, and is killed with all that it has started
+  // setsid: the program leads a process group, and is killed with all its children
   const child = spawn('sh', [ENTER, String(init.pid), ...await readGroups(dir), '--', '--', 'setsid', ...confined(account, argv, env, cwd)],
     { env: CLEAN_ENV, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
-  if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
+  if (!child.pid) await once(child, 'spawn') // not started: rejects with the reason
   child.unref()
   const program = new EnteredProgram(child)
   const limits = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter(limit => limit !== undefined)
   if (limits.length === 0) return program
   const over = AbortSignal.any(limits)
-  const end = () => { program.end(graceMs, over.reason).catch(() => {}) } // what cannot be killed dies with the sandbox
+  const end = () => { program.end(graceMs, over.reason).catch(() => {}) } // a program that cannot be killed ends with the sandbox
   over.addEventListener('abort', end)
   child.once('close', () => over.removeEventListener('abort', end))
   if (over.aborted) end()
@@ -58,8 +58,8 @@ export async function enterSandbox (dir: string, account: Account, argv: readonl
 }
 
 /**
- * A program in a sandbox, with pipes to this server. The session may kill it, stop it, or answer in its place: what it
- * says is the session's word, and must be bounded and checked.
+ * A program in a sandbox, with pipes to this server. The session may kill it, stop it, or answer in its place: its output is
+ * untrusted, and must be bounded and checked.
  */
 export class EnteredProgram {
   readonly stdin: Writable
@@ -75,8 +75,8 @@ export class EnteredProgram {
     this.stdout = child.stdout
     this.ended = new Promise(resolve => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
     child.on('error', () => {}) // such as a kill that fails
-    child.stdin.on('error', () => {}) // it died while being written to: reading its answer fails, which is handled
-    child.stdout.on('error', () => {}) // its reader hears of it
+    child.stdin.on('error', () => {}) // it ended while being written to: reading its answer fails, which is handled
+    child.stdout.on('error', () => {}) // its reader gets the error
   }
 
   get isRunning (): boolean {
@@ -89,17 +89,17 @@ export class EnteredProgram {
   }
 
   /**
-   * Closes the program's pipes, at which those of ours end; with a reason, its readers and writers get that as an error.
-   * It is not killed: what could be killed from here is the nsenter that waits for it, and without that, the machine's
-   * init would have to reap it before the sandbox could be seen dead.
+   * Closes the program's pipes, at which the server's own programs end. With a reason, readers and writers get it as an error.
+   * Does not kill the program: from here only the nsenter that waits for it could be killed, and then the machine's init
+   * would have to reap the program before the sandbox could be seen dead.
    */
   letGo (reason?: Error): void {
     this.stdin.destroy(reason)
     this.stdout.destroy(reason)
-    this.#child.kill('SIGCONT') // it stopped when the session stopped the program
+    this.#child.kill('SIGCONT') // the nsenter stopped when the session stopped the program
   }
 
-  /** Lets the program go and resolves when it has ended; what has not after `graceMs` is killed. */
+  /** Closes the program's pipes. Kills the program if it has not ended after `graceMs`. Resolves when it has ended. */
   async end (graceMs: number, reason?: Error): Promise<void> {
     this.letGo(reason)
     if (!this.isRunning) return
@@ -107,7 +107,7 @@ export class EnteredProgram {
     else await once(this.#child, 'exit', { signal: AbortSignal.timeout(graceMs) }).catch(() => this.kill())
   }
 
-  /** Kills the program and its process group for good: one that was only stopped would go on later. */
+  /** Kills the program and its process group, stopped ones, too: they would otherwise continue later. */
   async kill (): Promise<void> {
     this.letGo()
     const { pid } = this.#child
@@ -121,6 +121,6 @@ export class EnteredProgram {
       this.#child.kill('SIGCONT') // the nsenter may have stopped only now, with the program
       return !this.isRunning
     }
-    await until(isOver, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown sees to it
+    await until(isOver, AbortSignal.timeout(KILL_MS)).catch(() => {}) // the session's teardown kills it
   }
 }

@@ -1,6 +1,6 @@
 """harden.py PORT... [-- CMD...]
-Takes from this process, and from all that it starts, what no program of a session needs; then becomes CMD. Root runs
-it, in the sandbox. What the kernel cannot do is left out; without CMD it prints what is in force: Landlock, seccomp.
+Denies this process, and all that it starts, the system calls and ports that no program of a session needs; then becomes
+CMD. Root runs it, in the sandbox. Skips parts that the kernel lacks. Without CMD it prints the parts in force: Landlock, seccomp.
 
 Landlock: TCP is bound on the ports given and on 0 (any that is free), and abstract sockets of others are out of reach.
 File-system rights are left alone, and so are namespaces: Chromium's own sandbox needs them.
@@ -15,8 +15,8 @@ import sys
 LIBC = ctypes.CDLL(None, use_errno=True)
 ALLOW, REFUSE = 0x7fff0000, 0x00050000  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
 
-# Parts of the kernel that many holes were found in and that a user, or the root of a user namespace, can reach: none of
-# Chromium, Xpra and node uses them. Beside each its number on x86-64 and on arm64.
+# System calls into parts of the kernel in which many holes were found, and which a user, or the root of a user namespace,
+# can reach. Chromium, Xpra and node use none of them. Each has its number on x86-64 and on arm64.
 REFUSED = {
     'bpf': (321, 280), 'perf_event_open': (298, 241), 'userfaultfd': (323, 282),
     'io_uring_setup': (425, 425), 'io_uring_enter': (426, 426), 'io_uring_register': (427, 427),
@@ -75,8 +75,8 @@ def filter_calls():
 def rules(column, machine):
     """The filter, as instructions of classic BPF on struct seccomp_data: number, architecture, address, arguments."""
     number, architecture, family, kind, protocol = (load(offset) for offset in (0, 4, 16, 24, 32))
-    yield from [architecture, equal(machine, 1, 0), answer(errno.ENOSYS)]  # 32-bit programs have other numbers
-    yield from [number, (0x35, 0, 1, 0x40000000), answer(errno.ENOSYS)]  # and x32 ones these
+    yield from [architecture, equal(machine, 1, 0), answer(errno.ENOSYS)]  # 32-bit programs use other numbers
+    yield from [number, (0x35, 0, 1, 0x40000000), answer(errno.ENOSYS)]  # x32 programs use these numbers
     for numbers in REFUSED.values():
         yield from [equal(numbers[column], 0, 1), answer(errno.EPERM)]
     yield from [equal(SOCKET['socket'][column], 2, 0), equal(SOCKET['socketpair'][column], 1, 0), ALLOWED]
@@ -94,7 +94,7 @@ def load(offset):
 
 
 def equal(value, then, otherwise):
-    """How many instructions to jump over when it is that value, and when not."""
+    """Jumps over `then` instructions when the loaded value equals `value`, else over `otherwise`."""
     return 0x15, then, otherwise, value
 
 

@@ -6,15 +6,15 @@
 set -eu
 here=$1 dir=$2 uid=$3 gid=$4 home=$5 node=$6 template=$7 npm_cache=$8
 shift 8
-harden=$(cat "$here/harden.py") # its folder may be hidden by what is mounted next
+harden=$(cat "$here/harden.py") # the next mounts may hide its folder
 
-# /proc is still the host's here: its line has the host's pid and the start time, by which a later server knows us
+# /proc is still the host's here: its line has the host's pid and the start time, by which a later server identifies this init
 read -r stat </proc/self/stat
 echo "$stat" >"$dir/init.new"
 mv "$dir/init.new" "$dir/init"
 
-# where /etc/resolv.conf is a link into /run, the private /run would hide it: the session sees a copy of it, in which the
-# server writes what changes (resolv-conf.ts)
+# the private /run would hide /etc/resolv.conf where that is a link into /run: the session sees a copy, which the server
+# keeps up to date (resolv-conf.ts)
 resolv=$(readlink -f /etc/resolv.conf || :)
 : >"$dir/resolv.conf"
 if [ -f "$resolv" ]; then cat "$resolv" >"$dir/resolv.conf"; fi
@@ -23,7 +23,7 @@ chmod 644 "$dir/resolv.conf"
 mkdir "$dir/home"
 if [ -f "$home.img" ]; then
   sh "$here/mount-home.sh" "$home.img" "$dir/home"
-  # nobody but root has touched it yet: from here on, root opens nothing in it
+  # only root has used the home yet: from here on, root opens nothing in it
   chmod 700 "$dir/home"
   rmdir "$dir/home/lost+found"
 else
@@ -32,7 +32,7 @@ else
 fi
 
 : >"$dir/node"
-mount --bind "$node" "$dir/node" # it may lie below a folder that is hidden next
+mount --bind "$node" "$dir/node" # the next mounts may hide the folder that it is in
 
 mount -t tmpfs -o size=512m,nr_inodes=64k,mode=1777,nosuid,nodev tmpfs /tmp
 mount -t tmpfs -o size=64m,nr_inodes=16k,mode=1777,nosuid,nodev tmpfs /var/tmp
@@ -56,7 +56,7 @@ mount --bind -o ro,nosuid,nodev "$dir/node" /run/ex10/node
 mount --bind -o ro,nosuid,nodev "$template" /run/ex10/template
 if [ -d "$npm_cache" ]; then mount --bind -o ro,nosuid,nodev "$npm_cache" /run/ex10/npm-cache; fi
 
-# the session's home is the only one that it can name
+# the session can name no other home than its own
 mount -t tmpfs -o size=64k,mode=711,nosuid,nodev tmpfs "${home%/*}"
 mkdir "$home"
 mount --move "$dir/home" "$home"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # launch.sh HERE CGROUP... -- ARGUMENTS OF init.sh...
-# Joins the cgroups, then becomes the parent of the sandbox's init. When this process dies, so does the init; when the
-# server dies, neither does.
+# Joins the cgroups, then becomes the parent of the sandbox's init. When this process ends, the init ends, too. Both
+# outlive the server.
 set -eu
 here=$1
 shift

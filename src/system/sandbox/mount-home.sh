@@ -1,8 +1,8 @@
 #!/bin/sh
 # mount-home.sh IMAGE FOLDER
-# Mounts a home's image (system/homes.ts). Nothing of it outlives the session, so nothing waits for the disk: no barriers.
-# noinit_itable: or the kernel would write all inode tables in the background, and the image were not sparse any more.
+# Mounts a home's image (system/accounts/homes.ts). Nothing in it outlives the session, so nothing waits for the disk: no barriers.
+# noinit_itable: otherwise the kernel writes all inode tables in the background, and the image does not stay sparse.
 set -e
 mount -t ext4 -o loop,nosuid,nodev,noatime,nobarrier,noinit_itable -- "$1" "$2"
-# past the host's page cache: or whoever fills their home has the kernel copy it all, and takes the others' processors with it
+# past the host's page cache: otherwise the kernel copies everything that a session writes to its home, at the cost of the others' CPU time
 losetup --direct-io=on "$(findmnt --noheadings --output SOURCE --mountpoint "$2")" 2>/dev/null || :

@@ -13,10 +13,10 @@ import type { Account } from '#domain/session.ts'
 
 const SCRIPTS = fileURLToPath(new URL('.', import.meta.url))
 
-/** Where a session's programs are; the server's own node is in the first folder. */
+/** The PATH of a session's programs. The first folder holds the server's own node. */
 export const SESSION_PATH = ['/run/ex10', '/usr/bin', '/bin']
 
-/** Where things are inside every sandbox. */
+/** Paths inside every sandbox. */
 export const IN_SANDBOX = { node: '/run/ex10/node', template: '/run/ex10/template' }
 
 export interface SandboxOptions {
@@ -27,21 +27,21 @@ export interface SandboxOptions {
   /** The node binary and the template's store, which the session sees read-only. */
   node: string
   template: string
-  /** What set-up has downloaded of the npm registry, which it sees read-only, too; none where there is no such folder. */
+  /** The packages that set-up has downloaded from the npm registry, read-only for the session, too. The folder may be missing. */
   npmCache: string
   cgroups: CgroupHost
   limits: Limits
-  /** The TCP ports that the session may bind, where the kernel has Landlock for it. */
+  /** The TCP ports that the session may bind, enforced when the kernel has Landlock for it. */
   ports: readonly number[]
 }
 
-/** What of harden.py this kernel has: Landlock keeps ports that are not the session's, and from ABI 6 abstract sockets. */
+/** The parts of harden.py that this kernel supports. Landlock denies binding other ports than the session's and, from ABI 6, abstract sockets outside. */
 export interface Hardening {
   landlock: 'none' | 'bind' | 'bind+abstract'
   seccomp: 'none' | 'filter'
 }
 
-/** Hardens a process as every sandbox is, to see what of it is in force. */
+/** Hardens a test process like a sandbox, to see which parts are in force. */
 export async function detectHardening (): Promise<Hardening> {
   const [landlock, seccomp] = (await run(['/usr/bin/python3', '-I', '-S', join(SCRIPTS, 'harden.py')])).trim().split(' ')
   return { landlock, seccomp } as Hardening
@@ -53,19 +53,19 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   await mkdir(join(dir, 'services'), { recursive: true, mode: 0o700 })
   await mkdir(join(dir, 'logs'), { mode: 0o700 })
   const groups = sessionGroups(options.cgroups, id)
-  // a later server may itself be in other groups, and would look for these in another place
+  // a later server may run in other groups, and would expect the session's groups in another place
   await writeFile(join(dir, 'cgroups'), groups.map(group => group + '\n').join(''))
   await createGroups(options.cgroups, id, options.limits)
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
     const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, npmCache, ...options.ports.map(String)],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
-    if (!child.pid) await once(child, 'spawn') // it was not started: rejects with the reason
+    if (!child.pid) await once(child, 'spawn') // not started: rejects with the reason
     child.unref()
     try {
       await started(child, signal)
     } catch (error) {
-      await killLaunch(child) // it would go on to make what is being undone
+      await killLaunch(child) // otherwise it would go on making things that are being undone
       throw error
     }
   } catch (cause) {
@@ -75,7 +75,7 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   }
 }
 
-/** Kills what launches the sandbox, and with it the init: both have the death of their parent as their own. */
+/** Kills the process that launches the sandbox, and with it the init: each is killed when its parent ends. */
 async function killLaunch (child: ReturnType<typeof spawn>): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   const exit = once(child, 'exit')
@@ -119,19 +119,19 @@ export async function isSandboxAlive (dir: string): Promise<boolean> {
   return init !== undefined && await isAlive(init)
 }
 
-/** By what a sandbox is found: its folder, its uid, and the folders of its cgroups. */
+/** Identifies a sandbox: its folder, its uid, and the folders of its cgroups. */
 export interface SandboxId { dir: string, uid: number, groups: string[] }
 
 /**
- * Kills the init, and with it the kernel kills all in its pid namespace; then whatever is left in the cgroups or of
- * the uid. Resolves when no process of the uid is left on the machine.
+ * Kills the init, and with it the kernel kills all processes in its pid namespace. Then kills all remaining processes of the
+ * cgroups and of the uid. Resolves when no process of the uid is left on the machine.
  */
 export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signal: AbortSignal): Promise<void> {
   const init = await readInit(dir)
   const groups = await allGroups(dir, usual)
   if (init && await isAlive(init)) {
     kill(init.pid)
-    // the way in stops with a file writer that the session stopped; until it goes on and reaps that, the init cannot end
+    // the nsenter of a file writer stops when the session stops the writer. The init cannot end before that nsenter continues and reaps the writer
     await until(async () => {
       await continueGroups(groups)
       return !await isAlive(init)
@@ -145,19 +145,19 @@ export async function killSandbox ({ dir, uid, groups: usual }: SandboxId, signa
   }, signal)
 }
 
-/** Removes the cgroups, once it is dead. Its folder tells of the session until all else is undone. */
+/** Removes the cgroups of a dead sandbox. Its folder stays until everything else has been undone: it records the session. */
 export async function removeSandbox ({ dir, groups }: SandboxId, signal: AbortSignal): Promise<void> {
   await removeGroups(await allGroups(dir, groups), signal)
 }
 
-/** Its groups as this server would make them, and as the one that made them did, if its folder is still there. */
+/** The groups that this server would make, and those that the sandbox's own server made, if its folder still exists. */
 async function allGroups (dir: string, usual: string[]): Promise<string[]> {
   return [...new Set([...await readGroups(dir), ...usual])]
 }
 
 /**
- * The words that make a command the account's own: limits, no privileges and no way to gain any, and an environment
- * that holds `env` and the account's basics only. Goes before the command's argv.
+ * The argv that runs a command with the account: with limits, without privileges or a way to gain any, and with an
+ * environment of only `env` and the account's basics. `argv` stands at its end.
  */
 export function confined (account: Account, argv: readonly string[], env: Record<string, string> = {}, cwd = '/'): string[] {
   const own = {
@@ -174,13 +174,13 @@ export function confined (account: Account, argv: readonly string[], env: Record
     'prlimit', '--core=0', `--nofile=${FILES}`, `--nproc=${PROCESSES}`, '--',
     'setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs',
     '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all',
-    '--pdeathsig', 'KILL', '--', // with its supervisor: the next one would start a second program beside it
-    // env changes the folder after the uid: root does not open a path in the home
+    '--pdeathsig', 'KILL', '--', // ends with its supervisor: the next supervisor would start a second program beside it
+    // env changes the folder after the uid has changed: root does not open a path in the home
     'env', '-i', '-C', cwd, ...Object.entries(own).map(([name, value]) => `${name}=${value}`),
     ...argv
   ]
 }
 
-/** A session's limits beside those of its cgroups. They can be lowered here, but not raised above the server's own. */
+/** A session's rlimits, beside the limits of its cgroups. They cannot be above the server's own. */
 const FILES = await upTo(8192, 'Max open files')
 const PROCESSES = await upTo(4096, 'Max processes')

@@ -16,11 +16,11 @@ export interface Service {
   name: ProgramName
   argv: readonly string[]
   env?: Record<string, string>
-  /** Working folder; entered as the account. */
+  /** Working folder; entered with the account. */
   cwd?: string
   /** The program writes to descriptor 3 when it is ready. */
   notifies?: boolean
-  /** s6 does not start it again when it ends: whoever supervises the session does, later each time. */
+  /** s6 does not restart it when it ends: the session's supervisor does, after a longer pause each time. */
   once?: boolean
 }
 
@@ -31,8 +31,8 @@ const LINE_BYTES = 8192
 const LINE_FEED = 10
 
 /**
- * Gives the service to the sandbox's s6 and raises it. Resolves when its program was started, or with `notifies`
- * when it says that it is ready. `dir` is the session's root-owned folder.
+ * Gives the service to the sandbox's s6 and starts it. Resolves when its program was started or, with `notifies`, when it
+ * reports that it is ready. `dir` is the session's root-owned folder.
  */
 export async function startService (dir: string, account: Account, service: Service, signal: AbortSignal): Promise<void> {
   await defineService(dir, account, service)
@@ -41,32 +41,32 @@ export async function startService (dir: string, account: Account, service: Serv
   await raiseService(dir, service.name, service.notifies ?? false, signal)
 }
 
-/** Starts a service that is down. Resolves when its program was started, or with `notifies` when it says that it is ready. */
+/** Starts a service that is down. Resolves when its program was started or, with `notifies`, when it reports that it is ready. */
 export async function raiseService (dir: string, name: ProgramName, notifies: boolean, signal: AbortSignal): Promise<void> {
   await run(['s6-svc', notifies ? '-uwU' : '-u', '-T', '20000', serviceDir(dir, name)], { signal, timeoutMs: 21_000 })
 }
 
-/** Kills the service's program, which s6 then starts again. */
+/** Kills the service's program, which s6 then restarts. */
 export async function killService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
-  if (!await tell(dir, name, 'k')) throw new Error(`nobody supervises ${name}`)
+  if (!await tell(dir, name, 'k')) throw new Error(`${name} has no supervisor`)
 }
 
-/** Kills the service's program and leaves it down; resolves when it is. */
+/** Kills the service's program and leaves the service down. Resolves when it is down. */
 export async function downService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
   await run(['s6-svc', '-dkwD', '-T', '5000', serviceDir(dir, name)], { signal })
 }
 
 /**
- * Tells s6 not to restart the service, and unless `quietly`, the program to end. Does not wait for it: the kill of the
- * sandbox does.
+ * Orders s6 not to restart the service and, unless `quietly`, the program to end. Does not wait for the end: the kill of
+ * the sandbox does.
  */
 export async function stopService (dir: string, name: ProgramName, quietly: boolean, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   await tell(dir, name, quietly ? 'O' : 'd')
 }
 
-/** The services that s6 was given, in the order of the table; to be asked when a session begins to be watched, so without a promise. */
+/** The services that s6 was given, in the order of the table. Synchronous, because supervision reads it when it begins. */
 export function definedServices (dir: string): ProgramName[] {
   return PROGRAM_NAMES.filter(name => existsSync(serviceDir(dir, name)))
 }
@@ -76,18 +76,18 @@ export async function isServiceUp (dir: string, name: ProgramName): Promise<bool
   return await readPid(dir, name) !== undefined
 }
 
-/** Whether the service's program was stopped by a signal (SIGSTOP), and so does nothing although it runs. */
+/** Whether the service's program was stopped by a signal (SIGSTOP), and does nothing although it exists. */
 export async function isServiceStopped (dir: string, name: ProgramName): Promise<boolean> {
   const [init, pid] = await Promise.all([readInit(dir), readPid(dir, name)])
   if (!init || pid === undefined || !await isAlive(init)) return false
-  // the sandbox's own /proc, by its init: there the pid means what it means to s6
+  // the sandbox's own /proc, by its init: s6's pids are those of the sandbox
   const line = await textOf(`/proc/${init.pid}/root/proc/${pid}/stat`)
   return line !== undefined && ['T', 't'].includes(parseStat(line).state)
 }
 
 /**
  * The service's pid inside the sandbox, while its program runs: from the status file of s6 2.11 (s6_svstatus_unpack), 12
- * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Asking s6-svstat would cost a process each.
+ * bytes of time, 12 of readiness, 8 of pid, 2 of exit status, 1 of flags. Running s6-svstat would cost one process for each read.
  */
 async function readPid (dir: string, name: ProgramName): Promise<number | undefined> {
   const status = await quickly(() => readFileSync(join(serviceDir(dir, name), 'supervise', 'status'))).catch(ifGone())
@@ -96,7 +96,7 @@ async function readPid (dir: string, name: ProgramName): Promise<number | undefi
   return isFinishing ? undefined : Number(status.readBigUInt64BE(24)) || undefined
 }
 
-/** The last lines of a service's output, each cut at `lineBytes` and without control characters: they are the session's words. */
+/** The last lines of a service's output, each cut at `lineBytes` and without control characters, because they are text of the session. */
 export async function readLog (dir: string, name: ProgramName, tail: number, lineBytes = LINE_BYTES): Promise<string[]> {
   const logs = join(dir, 'logs', name)
   const rotated = (await readdir(logs).catch(ifGone()) ?? []).filter(file => file.startsWith('@')).sort().at(-1)
@@ -105,7 +105,7 @@ export async function readLog (dir: string, name: ProgramName, tail: number, lin
   return lastLines(Buffer.concat(parts.filter(part => part !== undefined)), tail).map(line => plainText(line, lineBytes))
 }
 
-/** Decoded one by one: whoever keeps a line that was cut out of all the text keeps all the text. */
+/** The last lines, each decoded by itself: a slice of one decoded text would keep the whole text in memory. */
 function lastLines (bytes: Buffer, count: number): string[] {
   const lines: string[] = []
   let end = bytes.at(-1) === LINE_FEED ? bytes.length - 1 : bytes.length
@@ -121,14 +121,14 @@ function serviceDir (dir: string, name: ProgramName): string {
   return join(dir, 'services', name)
 }
 
-/** Whether an s6-supervise reads the service's control pipe, and has written its first status. */
+/** Whether s6-supervise reads the service's control pipe and has written its first status. */
 async function isSupervised (dir: string, name: ProgramName): Promise<boolean> {
   return await tell(dir, name, '') && await textOf(join(serviceDir(dir, name), 'supervise', 'status')) !== undefined
 }
 
 /**
- * Gives the service's supervisor orders, a letter each as s6-svc(8) writes them. No process is started for it: beside a
- * session that forks without end, that can take seconds. Returns false when nobody listens, not yet or not any more.
+ * Writes orders to the service's supervisor, one letter each, as s6-svc(8) does. Starts no process: beside a session that
+ * forks without end, that can take seconds. Returns false when no supervisor reads the pipe.
  */
 async function tell (dir: string, name: ProgramName, orders: string): Promise<boolean> {
   try {
@@ -146,7 +146,7 @@ async function tell (dir: string, name: ProgramName, orders: string): Promise<bo
 }
 
 async function defineService (dir: string, account: Account, service: Service): Promise<void> {
-  const made = join(dir, `.${service.name}`) // made aside and renamed, because s6 may look at any time
+  const made = join(dir, `.${service.name}`) // made under another name and renamed, because s6 may scan the folder at any time
   const logs = join(dir, 'logs', service.name)
   await mkdir(join(made, 'log'), { recursive: true, mode: 0o700 })
   await mkdir(logs, { mode: 0o700 })

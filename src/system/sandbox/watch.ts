@@ -7,8 +7,8 @@ import { isAliveNow, parseStat, type ProcessId } from '#system/kernel/processes.
 const MAX_BYTES = 65_536
 
 /**
- * Watches one sandbox: whether its init lives, and which services end, as finish.sh notes. Asked for every session
- * twice a second, so without promises: while nothing happens, that is a read and a `stat`.
+ * Watches one sandbox: whether its init lives, and which services have ended, from the file that finish.sh writes. Every
+ * session's is read twice a second, so it is synchronous: without news it costs one read and one `stat`.
  */
 export class SandboxWatch {
   readonly #path: string
@@ -26,12 +26,12 @@ export class SandboxWatch {
     return this.#init !== undefined && isAliveNow(this.#init)
   }
 
-  /** The services that ended since the last call; at first, all that ever did. */
+  /** The exits of services since the last call; at the first call, all exits. */
   nextExits (): ServiceExit[] {
     const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
     if (size <= this.#offset) return []
     const text = this.#read(Math.min(size - this.#offset, MAX_BYTES))
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1) // a line may still be written
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1) // the last line may be incomplete
     const exits = parseExits(whole, this.#lines + 1)
     this.#offset += Buffer.byteLength(whole)
     this.#lines += whole.split('\n').length - 1
@@ -51,5 +51,5 @@ export class SandboxWatch {
 
 function readInitNow (dir: string): ProcessId | undefined {
   const line = textNow(join(dir, 'init'))
-  return line === undefined ? undefined : parseStat(line) // none: it never started
+  return line === undefined ? undefined : parseStat(line) // no line: the init never started
 }

@@ -11,7 +11,7 @@ export class InjectedFailure extends Error {
   }
 }
 
-/** Makes the planned fault happen at its place, once: what comes after it shows whether the server recovers. */
+/** Causes the planned fault at its place, once: later passes of that place show whether the server recovers. */
 export function failpointOf (plan: FailpointPlan | undefined): Failpoint {
   let hasStruck = false
   return async (step, side, signal) => {
