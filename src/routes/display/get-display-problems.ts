@@ -38,8 +38,8 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
 
   async function sessionOf ({ params: { id }, query: { token = '' }, headers, ip }: Asking): Promise<Session> {
     const { mode } = await app.pageTokens.check(token, id, clientOf(headers, ip))
-    // they name files, and quote code: whoever only looks at the browser was not given that
-    if (mode === 'view') throw failure('FORBIDDEN', { message: 'Who only looks at a session is not told what is wrong with its code' })
+    // problems name files and quote code, which a link that only views the browser does not grant
+    if (mode === 'view') throw failure('FORBIDDEN', { message: 'A link that only views a session does not show the problems of its code' })
     return app.sessions.get(id)
   }
 }
