@@ -22,8 +22,8 @@ export const Config = Type.Object({ ...http, ...machine, ...programs, ...live, .
 export type Config = Static<typeof Config>
 
 /**
- * Reads every setting from `env`, with defaults for what is absent or empty.
- * @throws {BadSetting} naming the variable, for a value of the wrong type or range, or one that does not go with another
+ * Reads every setting from `env`, with defaults for absent and empty ones.
+ * @throws {BadSetting} naming the variable, for a value of the wrong type or range, or one that contradicts another
  */
 export function readConfig (env: Record<string, string | undefined>): Config {
   const raw: Record<string, unknown> = {}

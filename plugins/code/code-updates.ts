@@ -35,7 +35,7 @@ declare module 'fastify' {
       push (facts: SessionFacts, files: PushedFile[], isAll?: boolean): Promise<number>
       /**
        * Runs `work`, which changes the session's sourceDir by its writer, and continues as after a push.
-       * @throws what `work` throws; EX10_BUSY
+       * @throws {Ex10Error} EX10_BUSY; errors of `work`
        */
       change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number>
       /** Resolves when the browser runs the last push, or when that has failed. */
@@ -53,7 +53,7 @@ interface Updates {
   writer: FileWriter
   /** Pushes that the writer has not written yet. */
   waiting: number
-  /** A push was written since programs that were given up were last started again. */
+  /** A push was written after the last restart of given-up programs. */
   isWanted: boolean
   pipeline: CodePipeline
   channel: BrowserChannel

@@ -43,7 +43,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
 }
 
-/** What a client shows, by what the route says of itself. With EX10_AUTH=none, nothing. */
+/** The credentials that the route accepts, from its method and config. The empty entry stands for EX10_AUTH=none. */
 function securityOf ({ method, config }: RouteOptions): Record<string, string[]>[] {
   if (config?.scope === 'everybody') return []
   const isChanging = [method].flat().some(method => isChange(method, config))

@@ -19,7 +19,7 @@ declare module 'fastify' {
   }
 }
 
-/** How the bodies of requests are read. */
+/** Reads the bodies of requests, and limits their size and the memory that they take. */
 async function bodies (app: FastifyInstance): Promise<void> {
   const budget = new Budget(ALL_BYTES, EACH_BYTES)
   const parse = app.getDefaultJsonParser('error', 'error')

@@ -17,7 +17,7 @@ declare module 'fastify' {
     }
   }
   interface FastifyContextConfig {
-    /** The route changes something although its method says that it does not. */
+    /** The route changes something although its method is a safe one. */
     changesState?: boolean
     /** The display page calls the route from its opaque origin, with a token that only a loaded page has. */
     hasPageToken?: boolean

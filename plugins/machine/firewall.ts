@@ -15,7 +15,7 @@ declare module 'fastify' {
     firewall: Firewall & {
       backend: FirewallBackend['name']
       /**
-       * Reads the rules and the sessions' ports back from the kernel, and compares them with what they should be.
+       * Reads the rules and the sessions' ports back from the kernel, and compares them with the expected ones.
        * @throws {Ex10Error} EX10_FIREWALL when the tool is missing or refuses, or anything differs
        */
       verify (signal?: AbortSignal): Promise<void>
@@ -52,7 +52,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
   })
 
   const watching = every(WATCH_MS, watch, closing.signal)
-  // registered before `sessions`, so it closes after them; without sessions nobody needs the rules
+  // registered before `sessions`, so it closes after them: without sessions the rules are not needed
   app.addHook('onClose', async () => {
     closing.abort()
     await watching
@@ -86,7 +86,7 @@ async function firewall (app: FastifyInstance): Promise<void> {
     await followResolvers()
   }
 
-  /** Lets sessions ask the machine's resolvers of now. While that fails they may ask the earlier ones, and each round tries again. */
+  /** Opens the machine's present resolvers to sessions. While that fails, the earlier ones stay open, and each round tries again. */
   async function followResolvers (): Promise<void> {
     const now = app.resolvers.now()
     if (now === resolvers) return

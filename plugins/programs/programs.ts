@@ -9,7 +9,7 @@ import { IN_SANDBOX } from '#system/sandbox/sandbox.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The programs that run in sessions, as the table in src/domain/programs/programs.ts says. */
+    /** The programs that run in sessions, from the table in src/domain/programs/programs.ts. */
     programs: Programs & {
       /** Starts the program if it is down. Resolves when it answers. */
       raise (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>

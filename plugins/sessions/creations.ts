@@ -19,7 +19,7 @@ declare module 'fastify' {
       /**
        * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
        * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's.
-       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and what `admission.enter` throws
+       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
        */
       admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
       /**

@@ -58,7 +58,7 @@ export function checkMachine (config: Values<typeof machine & typeof http>): voi
   }
 }
 
-/** From the default port base there are 501 slots, whose ports are documented; from another one, as many as its ports allow. */
+/** Refuses too many slots. The default port base allows 501, whose ports are documented; another one allows as many as its ports do. */
 function checkSlots ({ portBase, slots }: Values<typeof machine>): void {
   if (slots > machine.slots.default && portBase === machine.portBase.default) {
     throw new BadSetting(`EX10_SLOTS=${slots} cannot be used: from EX10_PORT_BASE=${portBase} there are ${machine.slots.default}; give another EX10_PORT_BASE, such as 20000`)

@@ -5,8 +5,8 @@ import { toReply, type Ex10Error } from '#errors.ts'
 const LINGER_MS = 1000
 
 /**
- * Writes the error on a connection that has no reply object (malformed HTTP, an upgrade), and ends it, whatever its client
- * does: after an upgrade request, Node no longer watches the connection.
+ * Writes the error on a connection that has no reply object (malformed HTTP, an upgrade), and ends the connection, even when
+ * its client does not: after an upgrade request, Node no longer watches the connection.
  */
 export function refuseSocket (socket: Duplex, error: Ex10Error): void {
   const { statusCode, retryAfterSeconds } = error

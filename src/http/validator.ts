@@ -7,7 +7,7 @@ export const buildValidator = ((schemas, options) => {
   const forBodies = AjvCompiler()(schemas, { customOptions: { ...options?.customOptions, coerceTypes: false } } as typeof options)
   return route => {
     const { httpPart, schema } = route as FastifyRouteSchemaDef<Schema>
-    if (schema?.format === 'binary') return () => true // a stream, which is looked at as it comes
+    if (schema?.format === 'binary') return () => true // a stream, which is checked while it is read
     return httpPart === 'body' ? forBodies(route) : withFlags(forUrls(route), schema)
   }
 }) as ReturnType<typeof AjvCompiler>

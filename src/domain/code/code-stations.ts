@@ -35,7 +35,7 @@ export interface Stations {
   version (): number
   /** Resolves when no push is being written. */
   written (): Promise<void>
-  /** After a push, starts programs again that were given up: earlier code may have caused their end. */
+  /** After a push, restarts given-up programs: earlier code may have caused their end. */
   revive (): Promise<void>
   /** The changes since `after`; waits up to `waitMs` for one. */
   changes (after: number, waitMs: number, signal: AbortSignal): Promise<Changes>

@@ -33,7 +33,7 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const session = await sessionOf(request)
     await app.problemNews.next(session, request.query.known ?? '', request.gone)
-    return app.problemNews.now(await sessionOf(request)) // it may have ended meanwhile, and so may what let the page's visitor in
+    return app.problemNews.now(await sessionOf(request)) // checked again: the session or the visitor's credential may have ended meanwhile
   })
 
   async function sessionOf ({ params: { id }, query: { token = '' }, headers, ip }: Asking): Promise<Session> {

@@ -86,10 +86,10 @@ function ruleset ({ instance, uidMin, uidMax, portRanges, ...addresses }: Firewa
     -A ${ex}output -m owner --uid-owner 0 -j RETURN
     -A ${ex}output -o lo -p tcp -m conntrack --ctdir ORIGINAL -m multiport --dports ${ports} -g ${ex}refuse
 
-    # what its listeners answer (SYN-ACK included): only from ports that it owns, so it can squat on no other, and only to this machine
+    # answers of its listeners (SYN-ACK included): only from its own ports, so that it can squat on no other, and only to this machine
     -A ${ex}session -o lo -p tcp -m conntrack --ctdir REPLY -g ${ex}serve
     -A ${ex}session -m conntrack --ctdir REPLY -j DROP
-    # each packet is looked at, also of connections that stand: one that was opened while rules were missing is no exception
+    # each packet is checked, also of open connections: one that was opened while rules were missing is no exception
     ${addresses[family.resolvers].flatMap(address => ['tcp', 'udp'].map(protocol => `-A ${ex}session -d ${address} -p ${protocol} --dport 53 -j RETURN`)).join('\n')}
     -A ${ex}session -o lo -p tcp -g ${ex}reach
     -A ${ex}session -m addrtype --dst-type LOCAL -g ${ex}refuse
