@@ -8,6 +8,8 @@ declare module 'fastify' {
     connections: {
       /** The most WebSockets at a time, so that connections are left for requests. */
       maxSockets: number
+      /** Whether the server has begun to close: it takes no request and no WebSocket then. */
+      isClosing (): boolean
     }
   }
 }
@@ -26,7 +28,7 @@ async function connections (app: FastifyInstance): Promise<void> {
   let isClosing = false
   app.addHook('preClose', async () => { isClosing = true })
   app.addHook('onRequest', async () => { if (isClosing) throw failure('SHUTTING_DOWN') })
-  app.decorate('connections', { maxSockets: Math.floor(most / 2) })
+  app.decorate('connections', { maxSockets: Math.floor(most / 2), isClosing: () => isClosing })
 }
 
 export default fp(connections, { name: 'connections' })

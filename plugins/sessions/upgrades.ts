@@ -51,8 +51,8 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   const isTrusted = proxyAddr.compile(app.config.trustProxy)
   const peerAt = (request: IncomingMessage) => peerOf({ ip: proxyAddr(request, isTrusted), socket: request.socket })
   const routed = new EventEmitter() // passes requests that are not below a session to @fastify/websocket
+  const passed = new WeakSet<Duplex>() // their sockets
   const heardAt = new WeakMap<WebSocket, number>()
-  let isClosed = false
 
   app.decorate('upgrades', {
     issueTicket: (sessionId, visitor) => tickets.issue(sessionId, visitor),
@@ -90,12 +90,14 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     reply.header('connection', 'close') // stands in refusals
     if (!routeOptions.config.isSocket) throw failure('NOT_FOUND')
   })
+  // a hook before those of @fastify/websocket may refuse, and then neither the library nor Node closes the socket
+  app.addHook('onResponse', async ({ raw }) => { if (passed.has(raw.socket)) raw.socket.destroySoon() })
   app.addHook('preHandler', async ({ ws, raw }) => {
     if (ws) hold(raw.socket, failure('TOO_MANY_STREAMS', { message: 'The server has reached its limit of WebSockets: try again later' }))
   })
 
   async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    if (isClosed) throw failure('SHUTTING_DOWN')
+    if (app.connections.isClosing()) throw failure('SHUTTING_DOWN')
     if (request.method !== 'GET') throw failure('NOT_FOUND')
     app.origins.checkHost(request)
     const url = URL.parse(request.url ?? '', 'http://localhost')
@@ -104,7 +106,10 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     // the display page has an opaque origin, sent as null: its ticket is checked instead
     if (!isBelow || request.headers.origin !== 'null') app.origins.checkChange(request.headers)
     if (isBelow) await openBelow(id, path, url?.searchParams.get('ticket') ?? '', { request, socket, head })
-    else routed.emit('upgrade', request, socket, head)
+    else {
+      passed.add(socket)
+      routed.emit('upgrade', request, socket, head)
+    }
   }
 
   /** Opens a WebSocket below a session. No hooks run for it, so the checks of a request are made here. */
@@ -113,6 +118,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     // checked first: only visitors of the session may learn that it exists
     const visitor = await redeem(ticket, id, request, peer.address)
     if (socket.destroyed) return // the client has closed the connection meanwhile
+    if (app.connections.isClosing()) throw failure('SHUTTING_DOWN') // it began while hooks ran: `closeAll` may have been here
     const session = app.sessions.ready(id)
     const handler = handlerOf(path)
     const { 'sec-websocket-key': key = '', 'sec-websocket-version': version, 'sec-websocket-protocol': protocol = '' } = request.headers
@@ -137,6 +143,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   /** Counts the socket until it is closed. @throws {Ex10Error} `refusal`, when the limit is reached */
   function hold (socket: Duplex, refusal: Ex10Error): void {
     if (socket.destroyed) return // the client has closed the connection meanwhile
+    if (app.connections.isClosing()) throw failure('SHUTTING_DOWN') // it began while hooks ran: `closeAll` may have been here
     if (open.size >= app.connections.maxSockets) throw refusal
     open.add(socket)
     socket.once('close', () => open.delete(socket))
@@ -158,7 +165,6 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   }
 
   async function closeAll (): Promise<void> {
-    isClosed = true
     clearInterval(pings)
     const signal = AbortSignal.timeout(LINGER_MS)
     for (const socket of own.clients) socket.close(GOING_AWAY, 'the server is shutting down')

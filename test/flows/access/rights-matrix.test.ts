@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { IS_LONG } from '#support/servers/long.ts'
@@ -217,6 +219,10 @@ t.test('whatever is asked, from wherever, by whomever: nobody does what they may
       cells++
     }
   }
+  const handshake = `GET ${SOCKET.path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\n\r\n`
+  const refused = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  refused.end(handshake)
+  t.match(await text(refused), /^HTTP\/1\.1 401 /, 'a WebSocket that is refused is answered, and closed by the server')
   t.ok(cells >= (IS_LONG ? 5000 : 2000), `${cells} cells`)
   tally(t, 'cells of origin, request and credential', cells)
   await assertEndsClean(t, as(server, admin))
