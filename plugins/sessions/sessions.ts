@@ -39,6 +39,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   const failpoint = failpointOf(parseFailpoint(app.config.failpoint))
   const live = new Map<string, Live>()
   const endings = new Listeners<[SessionFacts, EndReason]>()
+  let hasStarted = false
 
   app.decorate('sessions', {
     newUndo,
@@ -58,7 +59,8 @@ async function sessions (app: FastifyInstance): Promise<void> {
     for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
   })
   app.addHook('onReady', takeOver)
-  app.addHook('onClose', shutDown) // ends sessions that were made since `shutDown` in `preClose`, or all of them when the start has failed
+  app.addHook('onListen', async () => { hasStarted = true })
+  app.addHook('onClose', shutDown) // ends sessions that were made since `shutDown` in `preClose`
 
   function newUndo (sessionId: string): UndoStack {
     const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
@@ -223,8 +225,9 @@ async function sessions (app: FastifyInstance): Promise<void> {
     while (left.length > 0) await Promise.all(left.splice(0, ENDED_AT_ONCE).map(([id, reason]) => endOrLog(id, reason)))
   }
 
+  /** A server whose start fails leaves the sessions of an earlier server to the next one. */
   async function shutDown (): Promise<void> {
-    const kept = app.config.onShutdown === 'keep' ? registry.live().filter(({ state }) => state === 'ready').map(({ id }) => id) : []
+    const kept = app.config.onShutdown === 'keep' || !hasStarted ? registry.live().filter(({ state }) => state === 'ready').map(({ id }) => id) : []
     for (const { facts, unwatch } of kept.flatMap(id => live.get(id) ?? [])) {
       unwatch?.()
       app.codeUpdates.stop(facts)

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { assertAsBefore, assertEndsClean, beginCreation, listSessions, next, refusalOf, serve } from '#support/servers/creation.ts'
 import { listMachine } from '#support/servers/machine.ts'
@@ -40,6 +42,10 @@ t.test('a start that fails leaves the sessions of an earlier server to the next 
   const { id } = await createSession(server)
   await server.stop('SIGKILL')
   t.match(await refusalOf(server.env, NO_XPRA_CLIENT), /the server ended with 1: [^]*\/usr\/share\/xpra\/www/)
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.match(await refusalOf({ ...server.env, EX10_PORT: String((taken.address() as AddressInfo).port) }), /another program listens there/)
+  taken.close()
   server = await next(t, server)
   t.match(await listSessions(server), [{ id, state: 'ready' }])
   t.equal((await endSession(server, id)).status, 200)
