@@ -5,8 +5,9 @@ export interface Nets { nets4: string[], nets6: string[] }
 
 interface Net { family: 'ipv4' | 'ipv6', address: string, bits: number }
 
-/** Nets that are never opened to sessions: this machine, link-local nets with a cloud's metadata service, multicast, IPv4-mapped IPv6. */
-const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8']
+/** Nets that are never opened to sessions: this machine, link-local nets with a cloud's metadata service, multicast, IPv4-mapped IPv6, and the same IPv4 nets behind NAT64 (RFC 6052). */
+const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/127', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8',
+  '64:ff9b::/104', '64:ff9b::7f00:0/104', '64:ff9b::a9fe:0/112', '64:ff9b::e000:0/99']
 
 /**
  * Reads nets to be opened to sessions, each an address or in CIDR notation.

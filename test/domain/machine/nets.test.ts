@@ -15,7 +15,8 @@ t.test('what is no net is refused, with an example of one', async t => {
 
 t.test('nets with addresses of this machine, of the link or of multicast are refused, however they are written', async t => {
   const never = ['127.0.0.1', '127.0.0.0/8', '127.9.9.9/30', '0.0.0.0', '0.0.0.0/0', '0.0.0.0/1', '64.0.0.0/2', '128.0.0.0/1', '169.254.169.254', '224.0.0.1', '255.255.255.255', '240.0.0.0/4',
-    '::', '::1', '::1/64', '::/0', '::/8', '::ffff:10.0.0.1', '::ffff:10.0.0.0/104', '::ffff:127.0.0.1/128', 'fe80::1', 'fe80::/64', 'fc00::/6', 'ff02::1']
+    '::', '::1', '::1/64', '::/0', '::/8', '::ffff:10.0.0.1', '::ffff:10.0.0.0/104', '::ffff:127.0.0.1/128', 'fe80::1', 'fe80::/64', 'fc00::/6', 'ff02::1',
+    '64:ff9b::/96', '64:ff9b::7f00:1', '64:ff9b::a9fe:a9fe', '64:ff9b::e000:1']
   for (const text of never) t.throws(() => readNets([text]), /sessions never reach/, text)
   const allowed = ['126.0.0.0/8', '192.0.0.0/3', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '203.0.113.0/24', '223.255.255.255', '::2', 'fc00::/7', 'fd00:ec2::254', '64:ff9b::a00:0/104', '2001:db8::/32']
   for (const text of allowed) t.doesNotThrow(() => readNets([text]), text)
