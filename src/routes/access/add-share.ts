@@ -5,7 +5,7 @@ import { A_DAY, ShareCreated, ShareRequest } from '#schemas/share.ts'
 /** POST /sessions/:id/shares. Only this answer shows the link. */
 const addShare: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/shares', {
-    config: { scope: 'create', session: 'ready', counts: 'use', noted: 'share.created', noStore: true },
+    config: { scope: 'create', session: 'ready', noted: 'share.created', noStore: true },
     onRequest: app.rateLimits.sharing,
     schema: {
       operationId: 'addShare',
@@ -22,6 +22,7 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     const expiresAt = new Date(Math.min(Date.now() + expiresIn * 1000, until?.getTime() ?? Infinity))
     const { id } = app.rights.readySession(request.principal, request.session.id) // checked again: the session may have ended since. A link that is made from now on ends with the session
     const { share, token } = await app.shares.create({ sessionId: id, mode, createdBy: request.principal.user, opener, expiresAt })
+    app.expiry.saw(id)
     await request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
     const base = app.config.publicUrl || `${request.protocol}://${request.host}`
     return reply.code(201).send({ id: share.id, mode, url: `${base}/share/${token}`, expiresAt: share.expiresAt.toISOString() })

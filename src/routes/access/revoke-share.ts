@@ -4,7 +4,7 @@ import { ShareParams } from '#schemas/share.ts'
 
 const revokeShare: FastifyPluginAsyncTypebox = async app => {
   app.delete('/sessions/:id/shares/:shareId', {
-    config: { scope: 'create', session: 'known', counts: 'use', noted: 'share.revoked' },
+    config: { scope: 'create', session: 'known', noted: 'share.revoked' },
     schema: {
       operationId: 'revokeShare',
       summary: 'Revokes a link for good, and disconnects its viewers',
@@ -15,6 +15,7 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
   }, async request => {
     const { session: { id }, params: { shareId } } = request
     await app.shares.revoke(id, shareId)
+    app.expiry.saw(id)
     await request.note({ target: id, details: { shareId } })
     return { success: true as const, message: 'The link is revoked' }
   })
