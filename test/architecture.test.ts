@@ -113,6 +113,14 @@ t.test('a plugin declares whatever it uses of other plugins, of its own neighbou
   }
 })
 
+t.test('a plugin reads top-down: options, state and what it offers come before its functions', async t => {
+  for (const file of plugins) {
+    const body = /^async function \w+ \(app[^]*?^}/m.exec(textOf(file))?.[0] ?? ''
+    const [offers, functions] = [body.search(/^ {2}app\.decorate\(/m), body.search(/^ {2}(?:async )?function\b/m)]
+    t.ok(offers < 0 || functions < 0 || offers < functions, file)
+  }
+})
+
 t.test('every plugin is registered, in the index of its neighbourhood', async t => {
   const registered = { http, machine, programs, live, code, access, operations, sessions, display }
   t.strictSame(['', ...Object.keys(registered)], ORDER.plugins)

@@ -58,40 +58,6 @@ async function logins (app: FastifyInstance): Promise<void> {
     csrfOpts: { hmacKey: secret }
   })
 
-  function tokenOf (request: FastifyRequest): string | undefined {
-    const { valid, value } = request.unsignCookie(request.cookies[loginCookie.name] ?? '')
-    return valid ? value ?? undefined : undefined
-  }
-
-  /** Binds CSRF tokens to their login: the token of one login is refused in another. */
-  function userInfo (request: FastifyRequest): string {
-    return hashToken(tokenOf(request) ?? '')
-  }
-
-  async function close (request: FastifyRequest, reply: FastifyReply): Promise<Login | undefined> {
-    const token = tokenOf(request)
-    for (const { name, options } of [loginCookie, csrfCookie]) reply.clearCookie(name, options)
-    return token === undefined ? undefined : await store.remove(token)
-  }
-
-  /** A key vouches while it is in force. A provider vouches only while it is the server's configured one. */
-  async function vouches (opener: Opener, now = new Date()): Promise<boolean> {
-    return 'keyId' in opener ? await app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
-  }
-
-  async function whyOver (login: Login, from: Client, now: Date) {
-    return await vouches(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
-  }
-
-  /** Runs writes that only keep records up to date. A failure is logged: a full disk neither logs users out nor ends the server. */
-  async function keepBooks (work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (err) {
-      app.log.error({ err }, 'login write failed')
-    }
-  }
-
   const seen = (id: string, now: Date) => keepBooks(() => store.seen(id, now))
   const prune = () => keepBooks(() => {
     const before = (seconds: number) => new Date(Date.now() - seconds * 1000)
@@ -161,6 +127,40 @@ async function logins (app: FastifyInstance): Promise<void> {
     endAll: (user, but) => store.removeAll(user, but && tokenOf(but)),
     csrfToken: (request, reply) => reply.generateCsrf({ userInfo: userInfo(request) })
   } satisfies FastifyInstance['logins'])
+
+  function tokenOf (request: FastifyRequest): string | undefined {
+    const { valid, value } = request.unsignCookie(request.cookies[loginCookie.name] ?? '')
+    return valid ? value ?? undefined : undefined
+  }
+
+  /** Binds CSRF tokens to their login: the token of one login is refused in another. */
+  function userInfo (request: FastifyRequest): string {
+    return hashToken(tokenOf(request) ?? '')
+  }
+
+  async function close (request: FastifyRequest, reply: FastifyReply): Promise<Login | undefined> {
+    const token = tokenOf(request)
+    for (const { name, options } of [loginCookie, csrfCookie]) reply.clearCookie(name, options)
+    return token === undefined ? undefined : await store.remove(token)
+  }
+
+  /** A key vouches while it is in force. A provider vouches only while it is the server's configured one. */
+  async function vouches (opener: Opener, now = new Date()): Promise<boolean> {
+    return 'keyId' in opener ? await app.keys.isInForce(opener.keyId, now) : opener.issuer === oidcIssuer
+  }
+
+  async function whyOver (login: Login, from: Client, now: Date) {
+    return await vouches(login, now) ? whyLoggedOut(login, from, limits, now) : 'revoked'
+  }
+
+  /** Runs writes that only keep records up to date. A failure is logged: a full disk neither logs users out nor ends the server. */
+  async function keepBooks (work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (err) {
+      app.log.error({ err }, 'login write failed')
+    }
+  }
 }
 
 export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'instance'] })

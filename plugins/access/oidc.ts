@@ -61,17 +61,6 @@ async function oidc (app: FastifyInstance): Promise<void> {
   const logoutTokens = createOnce(MAX_REMEMBERED)
   const { name, options } = cookieFor('oidc', publicUrl)
 
-  /** The attempt that this browser has begun, by the `state` of the provider's answer. Each attempt is accepted once. */
-  function take (request: FastifyRequest, reply: FastifyReply, state: string): Begun {
-    const { valid, value } = request.unsignCookie(request.cookies[name] ?? '')
-    const begun = Object.fromEntries(new URLSearchParams(valid ? value : '')) as unknown as Begun // the signature shows that this server wrote it
-    if (begun.state !== state) throw failure('LOGIN_REFUSED')
-    reply.clearCookie(name, options)
-    const until = new Date(begun.until)
-    if (!(until > new Date() && attempts.use(state, until))) throw failure('LOGIN_REFUSED')
-    return begun
-  }
-
   app.decorate('oidc', {
     async begin (reply, next) {
       const attempt = newAttempt()
@@ -110,6 +99,17 @@ async function oidc (app: FastifyInstance): Promise<void> {
   app.addHook('onReady', async () => {
     discover().catch(err => app.log.warn({ err, issuer }, 'provider discovery failed'))
   })
+
+  /** The attempt that this browser has begun, by the `state` of the provider's answer. Each attempt is accepted once. */
+  function take (request: FastifyRequest, reply: FastifyReply, state: string): Begun {
+    const { valid, value } = request.unsignCookie(request.cookies[name] ?? '')
+    const begun = Object.fromEntries(new URLSearchParams(valid ? value : '')) as unknown as Begun // the signature shows that this server wrote it
+    if (begun.state !== state) throw failure('LOGIN_REFUSED')
+    reply.clearCookie(name, options)
+    const until = new Date(begun.until)
+    if (!(until > new Date() && attempts.use(state, until))) throw failure('LOGIN_REFUSED')
+    return begun
+  }
 }
 
 export default fp(oidc, { name: 'oidc', dependencies: ['config', 'logins', 'rate-limits'] })

@@ -41,15 +41,6 @@ async function shares (app: FastifyInstance): Promise<void> {
   const isGood = async (share: Share | undefined) => share !== undefined && (share.opener ? await app.logins.vouches(share.opener) : app.config.auth === 'none')
   const inTurn = newQueue()
 
-  async function listed (sessionId: string): Promise<{ share: Share, isGood: boolean }[]> {
-    return await Promise.all((await store.list(sessionId)).map(async share => ({ share, isGood: await isGood(share) })))
-  }
-
-  function revoked (ids: string[]): number {
-    for (const id of ids) listeners.tell(id)
-    return ids.length
-  }
-
   app.audit.own('share', () => store.sessionIds())
   app.decorate('shares', {
     create: share => inTurn(async () => {
@@ -75,6 +66,15 @@ async function shares (app: FastifyInstance): Promise<void> {
     },
     forget: sessionId => inTurn(() => store.forget(sessionId))
   } satisfies FastifyInstance['shares'])
+
+  async function listed (sessionId: string): Promise<{ share: Share, isGood: boolean }[]> {
+    return await Promise.all((await store.list(sessionId)).map(async share => ({ share, isGood: await isGood(share) })))
+  }
+
+  function revoked (ids: string[]): number {
+    for (const id of ids) listeners.tell(id)
+    return ids.length
+  }
 }
 
 export default fp(shares, { name: 'shares', dependencies: ['config', 'instance', 'registry', 'audit', 'logins'] })

@@ -75,6 +75,52 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
 
+  app.events.observe((facts, { type, service }) => {
+    if (type !== 'service-restarted' || !service || !WITH_BROWSER.includes(service)) return
+    const updates = all.get(facts.id)
+    updates?.channel.release()
+    updates?.pipeline.lost().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension not loaded again'))
+  })
+  app.audit.own('pipeline', () => all.keys())
+  app.decorate('codeUpdates', {
+    async install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal) {
+      const { writer } = updatesOf(facts)
+      await writer.push('', [
+        ...app.programs.files(facts, template),
+        ...(own ? [] : app.templates.get(template.name).files)
+      ])
+      if (own && 'changes' in own) await writer.push(template.sourceDir, own.changes)
+      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }))
+    },
+    async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
+      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // a project's first build may take minutes
+    },
+    push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
+      const changes = isAll ? toAllFiles(files) : toChanges(files)
+      const options = isAll ? { allBut: TOOL_FOLDERS[app.templates.get(facts.template).kind] } : {}
+      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes, options) })
+    }),
+    change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
+    settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
+    problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
+    follow (facts: SessionFacts, isAdopted: boolean) {
+      const { pipeline } = updatesOf(facts)
+      const begin = async () => {
+        const kept = isAdopted ? await keptExtension(dirOf(facts)) : undefined
+        if (Value.Check(Kept, kept)) pipeline.resume(kept)
+        pipeline.follow()
+      }
+      begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
+    },
+    stop (facts: SessionFacts) {
+      const updates = all.get(facts.id)
+      updates?.pipeline.end()
+      updates?.channel.end()
+      updates?.writer.stop()
+      all.delete(facts.id)
+    }
+  })
+
   function updatesOf (facts: SessionFacts): Updates {
     const known = all.get(facts.id)
     if (known) return known
@@ -149,52 +195,6 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
     return version
   }
-
-  app.events.observe((facts, { type, service }) => {
-    if (type !== 'service-restarted' || !service || !WITH_BROWSER.includes(service)) return
-    const updates = all.get(facts.id)
-    updates?.channel.release()
-    updates?.pipeline.lost().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension not loaded again'))
-  })
-  app.audit.own('pipeline', () => all.keys())
-  app.decorate('codeUpdates', {
-    async install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal) {
-      const { writer } = updatesOf(facts)
-      await writer.push('', [
-        ...app.programs.files(facts, template),
-        ...(own ? [] : app.templates.get(template.name).files)
-      ])
-      if (own && 'changes' in own) await writer.push(template.sourceDir, own.changes)
-      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }))
-    },
-    async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
-      if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // a project's first build may take minutes
-    },
-    push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
-      const changes = isAll ? toAllFiles(files) : toChanges(files)
-      const options = isAll ? { allBut: TOOL_FOLDERS[app.templates.get(facts.template).kind] } : {}
-      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes, options) })
-    }),
-    change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
-    settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
-    problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
-    follow (facts: SessionFacts, isAdopted: boolean) {
-      const { pipeline } = updatesOf(facts)
-      const begin = async () => {
-        const kept = isAdopted ? await keptExtension(dirOf(facts)) : undefined
-        if (Value.Check(Kept, kept)) pipeline.resume(kept)
-        pipeline.follow()
-      }
-      begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
-    },
-    stop (facts: SessionFacts) {
-      const updates = all.get(facts.id)
-      updates?.pipeline.end()
-      updates?.channel.end()
-      updates?.writer.stop()
-      all.delete(facts.id)
-    }
-  })
 }
 
 function read (manifest: string | undefined) {

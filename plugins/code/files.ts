@@ -47,6 +47,31 @@ async function files (app: FastifyInstance): Promise<void> {
   const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
 
+  app.decorate('files', {
+    list: (facts, signal) => inLane(facts, signal, async () => {
+      const { sourceDir, kind } = templateOf(facts)
+      return await listFiles(enterOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
+    }),
+    read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(enterOf(facts), templateOf(facts).sourceDir, path, signal)),
+    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(enterOf(facts), content, signal, async (transfer, file) => {
+      const written = await take(facts, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
+      return { ...written, ...file }
+    })),
+    async remove (facts, path, conditions) {
+      let pushed: Pushed | undefined
+      const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => { pushed = await writer.push(sourceDir, [{ path, delete: true, ...conditions }]) })
+      return { made: 0, written: 0, deleted: 1, ...pushed, version }
+    },
+    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(enterOf(facts), content, signal, async received => {
+      return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
+    })),
+    pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
+      const { sourceDir, extensionDir, release } = templateOf(facts)
+      const build = release?.map(word => word.replace('$STORE', IN_SANDBOX.template).replace('$SOURCE', sourceDir))
+      return sendZip(enterOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
+    })
+  } satisfies FastifyInstance['files'])
+
   async function inLane<T> ({ id }: SessionFacts, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const leave = await lanes.enter(id, signal)
     try {
@@ -78,31 +103,6 @@ async function files (app: FastifyInstance): Promise<void> {
     })
     return { made: 0, written: 0, deleted: 0, ...pushed, version }
   }
-
-  app.decorate('files', {
-    list: (facts, signal) => inLane(facts, signal, async () => {
-      const { sourceDir, kind } = templateOf(facts)
-      return await listFiles(enterOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
-    }),
-    read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(enterOf(facts), templateOf(facts).sourceDir, path, signal)),
-    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(enterOf(facts), content, signal, async (transfer, file) => {
-      const written = await take(facts, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
-      return { ...written, ...file }
-    })),
-    async remove (facts, path, conditions) {
-      let pushed: Pushed | undefined
-      const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => { pushed = await writer.push(sourceDir, [{ path, delete: true, ...conditions }]) })
-      return { made: 0, written: 0, deleted: 1, ...pushed, version }
-    },
-    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(enterOf(facts), content, signal, async received => {
-      return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
-    })),
-    pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
-      const { sourceDir, extensionDir, release } = templateOf(facts)
-      const build = release?.map(word => word.replace('$STORE', IN_SANDBOX.template).replace('$SOURCE', sourceDir))
-      return sendZip(enterOf(facts), extensionDir, withSourceMaps ? [] : ['.map'], build, signal)
-    })
-  } satisfies FastifyInstance['files'])
 }
 
 export default fp(files, { name: 'files', dependencies: ['sandboxes', 'templates', 'code-updates', 'expiry'] })

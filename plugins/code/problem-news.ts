@@ -30,6 +30,17 @@ async function problemNews (app: FastifyInstance): Promise<void> {
   /** The waiting requests by session. Each function is called after every event of the session, with whether the session is over. */
   const waiting = new Map<string, Set<(isOver: boolean) => void>>()
 
+  app.audit.own('waiting page', () => waiting.keys())
+  app.events.observe(({ id }, { type }) => {
+    const those = waiting.get(id)
+    if (type === 'ended') waiting.delete(id)
+    for (const look of those ?? []) look(type === 'ended')
+  })
+  app.decorate('problemNews', { now, next } satisfies FastifyInstance['problemNews'])
+  app.addHook('preClose', async () => { // otherwise the server would wait for these requests
+    for (const look of [...waiting.values()].flatMap(those => [...those])) look(true)
+  })
+
   function now (facts: SessionFacts): News {
     const problems = app.codeUpdates.problems(facts)
     return { tag: createHash('sha256').update(JSON.stringify(problems)).digest('base64url').slice(0, 16), problems }
@@ -55,17 +66,6 @@ async function problemNews (app: FastifyInstance): Promise<void> {
       if (those.size === 0 && waiting.get(facts.id) === those) waiting.delete(facts.id)
     }
   }
-
-  app.audit.own('waiting page', () => waiting.keys())
-  app.events.observe(({ id }, { type }) => {
-    const those = waiting.get(id)
-    if (type === 'ended') waiting.delete(id)
-    for (const look of those ?? []) look(type === 'ended')
-  })
-  app.decorate('problemNews', { now, next } satisfies FastifyInstance['problemNews'])
-  app.addHook('preClose', async () => { // otherwise the server would wait for these requests
-    for (const look of [...waiting.values()].flatMap(those => [...those])) look(true)
-  })
 }
 
 export default fp(problemNews, { name: 'problem-news', dependencies: ['audit', 'events', 'code-updates'] })

@@ -22,17 +22,17 @@ const FOLDER = fileURLToPath(new URL('../../templates', import.meta.url))
 async function templates (app: FastifyInstance): Promise<void> {
   const known = await loadTemplates(FOLDER, app.instance.folder.templates)
 
+  if (!known.has(app.config.template)) {
+    throw new StartRefused(`EX10_TEMPLATE=${app.config.template} cannot be used: there are ${[...known.keys()].join(', ')}`)
+  }
+  app.decorate('templates', { get, has: (name: string) => known.has(name) })
+
   function get (name = app.config.template): LoadedTemplate {
     const template = known.get(name)
     if (template) return template
     const names = [...known.keys()]
     throw failure('UNKNOWN_TEMPLATE', { message: `There is no such template; there are: ${names.join(', ')}`, details: { templates: names } })
   }
-
-  if (!known.has(app.config.template)) {
-    throw new StartRefused(`EX10_TEMPLATE=${app.config.template} cannot be used: there are ${[...known.keys()].join(', ')}`)
-  }
-  app.decorate('templates', { get, has: (name: string) => known.has(name) })
 }
 
 export default fp(templates, { name: 'templates', dependencies: ['config', 'instance'] })

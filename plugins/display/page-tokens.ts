@@ -27,6 +27,17 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
   // the key outlives the server, so that open pages can reconnect to the next one
   const key = createHmac('sha256', ownSecret(app.instance.folder.cookieSecret)).update('page tokens').digest()
 
+  app.decorate('pageTokens', {
+    issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
+    async check (token, sessionId, from) {
+      const page = read(token, sessionId)
+      if (!page) throw failure('SESSION_NOT_FOUND')
+      if (await page.credential.holds(from)) return page
+      app.sessions.get(sessionId) // throws SESSION_NOT_FOUND when the session has ended: that is the reason, not its revoked link
+      throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
+    }
+  } satisfies FastifyInstance['pageTokens'])
+
   function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
     const text = [mode, kind, id].join(' ')
     const mac = createHmac('sha256', key).update(`${sessionId} ${text}`).digest('base64url')
@@ -41,17 +52,6 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
     const [shown, wanted] = [token, sign(sessionId, says.mode, { kind: says.kind, id })].map(text => Buffer.from(text))
     return shown!.length === wanted!.length && timingSafeEqual(shown!, wanted!) ? { mode: says.mode, credential: app.credentials.find(says.kind, id) } : undefined
   }
-
-  app.decorate('pageTokens', {
-    issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
-    async check (token, sessionId, from) {
-      const page = read(token, sessionId)
-      if (!page) throw failure('SESSION_NOT_FOUND')
-      if (await page.credential.holds(from)) return page
-      app.sessions.get(sessionId) // throws SESSION_NOT_FOUND when the session has ended: that is the reason, not its revoked link
-      throw failure(page.credential.kind === 'share' ? 'SHARE_NOT_FOUND' : 'UNAUTHENTICATED')
-    }
-  } satisfies FastifyInstance['pageTokens'])
 }
 
 export default fp(pageTokens, { name: 'page-tokens', dependencies: ['credentials', 'instance', 'sessions'] })

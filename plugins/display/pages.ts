@@ -32,10 +32,6 @@ async function pages (app: FastifyInstance): Promise<void> {
   const { auth, publicUrl } = app.config
   const frameAncestors = ["'self'", ...app.config.origins].join(' ')
 
-  function renderHome (refusal = ''): string {
-    return renderHomePage({ assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
-  }
-
   app.decorate('pages', {
     renderHome,
     showRefusal (error, request, reply) {
@@ -54,6 +50,10 @@ async function pages (app: FastifyInstance): Promise<void> {
     },
     file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined
   } satisfies FastifyInstance['pages'])
+
+  function renderHome (refusal = ''): string {
+    return renderHomePage({ assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
+  }
 }
 
 export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'upgrades'] })

@@ -28,15 +28,6 @@ declare module 'fastify' {
 async function origins (app: FastifyInstance): Promise<void> {
   const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
 
-  function checkHost ({ url, headers }: IncomingMessage): void {
-    if (!url?.startsWith('/') || !isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
-  }
-
-  function checkChange (headers: FastifyRequest['headers']): void {
-    const caller = { host: headers.host, origin: headers.origin, secFetchSite: headers['sec-fetch-site']?.toString() }
-    if (!mayChange(caller, rules)) throw failure('ORIGIN_REFUSED')
-  }
-
   app.addHook('onRequest', async request => {
     checkHost(request.raw)
     const isPage = request.routeOptions.config.hasPageToken && request.headers.origin === 'null'
@@ -46,6 +37,15 @@ async function origins (app: FastifyInstance): Promise<void> {
   await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['ETag', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'] })
 
   app.decorate('origins', { checkHost, checkChange, isChange: ({ method, routeOptions }) => isChange(method, routeOptions.config) } satisfies FastifyInstance['origins'])
+
+  function checkHost ({ url, headers }: IncomingMessage): void {
+    if (!url?.startsWith('/') || !isKnownHost(headers.host, rules)) throw failure('UNKNOWN_HOST')
+  }
+
+  function checkChange (headers: FastifyRequest['headers']): void {
+    const caller = { host: headers.host, origin: headers.origin, secFetchSite: headers['sec-fetch-site']?.toString() }
+    if (!mayChange(caller, rules)) throw failure('ORIGIN_REFUSED')
+  }
 }
 
 function isPrefetch ({ headers }: FastifyRequest): boolean {

@@ -37,6 +37,18 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   const countLogin = app.createRateLimit({ max: failureRate, timeWindow: MINUTE_MS, keyGenerator: request => `${opening.get(request)} ${normalizeIP(request.ip)}` })
   const countCallback = app.createRateLimit({ max: 10 * failureRate, timeWindow: MINUTE_MS })
 
+  app.decorate('rateLimits', {
+    creation: ofUsers(),
+    sharing: ofUsers(),
+    login (request, reply, keyId) {
+      opening.set(request, keyId)
+      return countOrRefuse(countLogin, request, reply)
+    },
+    callback: (request, reply) => countOrRefuse(countCallback, request, reply),
+    unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
+    refused
+  } satisfies FastifyInstance['rateLimits'])
+
   function ofUsers (): onRequestAsyncHookHandler | [] {
     return createRate > 0 ? app.rateLimit({ max: createRate, timeWindow: MINUTE_MS, keyGenerator: ({ principal, ip }) => `${principal.user} ${normalizeIP(ip)}` }) : []
   }
@@ -56,18 +68,6 @@ async function rateLimits (app: FastifyInstance): Promise<void> {
   async function refused (request: FastifyRequest, reply: FastifyReply, error: Ex10Error): Promise<Ex10Error> {
     return refusalOf(await countFailure(request), reply) ?? error
   }
-
-  app.decorate('rateLimits', {
-    creation: ofUsers(),
-    sharing: ofUsers(),
-    login (request, reply, keyId) {
-      opening.set(request, keyId)
-      return countOrRefuse(countLogin, request, reply)
-    },
-    callback: (request, reply) => countOrRefuse(countCallback, request, reply),
-    unknownKey: (request, reply) => refused(request, reply, failure('UNKNOWN_KEY')),
-    refused
-  } satisfies FastifyInstance['rateLimits'])
 }
 
 export default fp(rateLimits, { name: 'rate-limits', dependencies: ['config'] })

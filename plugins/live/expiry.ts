@@ -63,6 +63,59 @@ async function expiry (app: FastifyInstance): Promise<void> {
   let lookAt = Infinity
   let timer: NodeJS.Timeout | undefined
 
+  app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
+  app.decorate('expiry', {
+    kept,
+    watch (facts, end, clocks = newClocks(performance.now())) {
+      const session: Watched = { facts, clocks, end, dueAt: 0 }
+      watched.set(facts.id, session)
+      note([session])
+      lookBy(performance.now())
+      return () => {
+        watched.delete(facts.id)
+        unsaved.delete(facts.id)
+        if (watched.size === 0) stop()
+      }
+    },
+    saw: id => use(watched.get(id)),
+    async during (id, work) {
+      const session = watched.get(id)
+      use(session, 1)
+      try {
+        return await work()
+      } finally {
+        use(session, -1)
+        if (session) session.dueAt = 0 // the idle clock runs again
+        lookBy(performance.now())
+      }
+    },
+    viewed (id, closed) {
+      const session = watched.get(id)
+      if (!session) return
+      usedFirst(session)
+      changed(session)
+      if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer count failed'))
+    },
+    givenUp (id, isGivenUp) {
+      const session = watched.get(id)
+      if (!session) return
+      const now = performance.now()
+      session.clocks.givenUpAt = isGivenUp ? now : undefined
+      if (session.warned) takeBack(session, session.warned, now)
+      session.dueAt = 0
+      lookBy(now)
+    },
+    show (id) {
+      const session = watched.get(id)
+      return session && shownOf(session.clocks, limits, performance.now())
+    }
+  } satisfies FastifyInstance['expiry'])
+
+  app.addHook('preClose', async () => {
+    if (unsaved.size > 0) save() // sessions may outlive this server
+    await saving
+  })
+
   function lookBy (at: number): void {
     if (at >= lookAt || watched.size === 0) return
     clearTimeout(timer)
@@ -179,63 +232,10 @@ async function expiry (app: FastifyInstance): Promise<void> {
     return { ...newClocks(now), isUsed: true } // a session of an earlier version, without saved clocks: count it as used
   }
 
-  app.audit.own('clock', () => watched.keys(), ({ id }) => [id])
-  app.decorate('expiry', {
-    kept,
-    watch (facts, end, clocks = newClocks(performance.now())) {
-      const session: Watched = { facts, clocks, end, dueAt: 0 }
-      watched.set(facts.id, session)
-      note([session])
-      lookBy(performance.now())
-      return () => {
-        watched.delete(facts.id)
-        unsaved.delete(facts.id)
-        if (watched.size === 0) stop()
-      }
-    },
-    saw: id => use(watched.get(id)),
-    async during (id, work) {
-      const session = watched.get(id)
-      use(session, 1)
-      try {
-        return await work()
-      } finally {
-        use(session, -1)
-        if (session) session.dueAt = 0 // the idle clock runs again
-        lookBy(performance.now())
-      }
-    },
-    viewed (id, closed) {
-      const session = watched.get(id)
-      if (!session) return
-      usedFirst(session)
-      changed(session)
-      if (viewerCounts) app.expiry.during(id, () => closed).catch(err => app.log.error({ err, sessionId: id }, 'viewer count failed'))
-    },
-    givenUp (id, isGivenUp) {
-      const session = watched.get(id)
-      if (!session) return
-      const now = performance.now()
-      session.clocks.givenUpAt = isGivenUp ? now : undefined
-      if (session.warned) takeBack(session, session.warned, now)
-      session.dueAt = 0
-      lookBy(now)
-    },
-    show (id) {
-      const session = watched.get(id)
-      return session && shownOf(session.clocks, limits, performance.now())
-    }
-  } satisfies FastifyInstance['expiry'])
-
   function stop (): void {
     clearTimeout(timer)
     lookAt = saveAt = Infinity
   }
-
-  app.addHook('preClose', async () => {
-    if (unsaved.size > 0) save() // sessions may outlive this server
-    await saving
-  })
 }
 
 function newClocks (now: number): Clocks {

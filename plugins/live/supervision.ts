@@ -22,23 +22,6 @@ const LINE_BYTES = 500
 async function supervision (app: FastifyInstance): Promise<void> {
   const supervisors = new Map<string, Supervisor>()
 
-  function programsOf (facts: SessionFacts): Programs {
-    const sandbox = app.sandboxes.watch(facts)
-    const { services, programs } = app
-    return {
-      names: services.names(facts),
-      isAlive: () => sandbox.isAlive(),
-      nextExits: () => sandbox.nextExits(),
-      isUp: name => services.isUp(facts, name),
-      isStopped: name => services.isStopped(facts, name),
-      answers: (name, signal) => programs.answers(facts, name, signal),
-      raise: (name, signal) => programs.raise(facts, name, signal),
-      kill: (name, signal) => services.kill(facts, name, signal),
-      down: (name, signal) => services.down(facts, name, signal),
-      lastLines: (name, count) => services.log(facts, name, count, LINE_BYTES)
-    }
-  }
-
   app.audit.own('supervisor', () => supervisors.keys(), ({ id }) => [id])
   app.decorate('supervision', {
     watch (facts: SessionFacts, died: () => void) {
@@ -64,6 +47,23 @@ async function supervision (app: FastifyInstance): Promise<void> {
     health: async (id: string) => await supervisors.get(id)?.health() ?? 'ok',
     retry: async (id: string) => supervisors.get(id)?.retry()
   })
+
+  function programsOf (facts: SessionFacts): Programs {
+    const sandbox = app.sandboxes.watch(facts)
+    const { services, programs } = app
+    return {
+      names: services.names(facts),
+      isAlive: () => sandbox.isAlive(),
+      nextExits: () => sandbox.nextExits(),
+      isUp: name => services.isUp(facts, name),
+      isStopped: name => services.isStopped(facts, name),
+      answers: (name, signal) => programs.answers(facts, name, signal),
+      raise: (name, signal) => programs.raise(facts, name, signal),
+      kill: (name, signal) => services.kill(facts, name, signal),
+      down: (name, signal) => services.down(facts, name, signal),
+      lastLines: (name, count) => services.log(facts, name, count, LINE_BYTES)
+    }
+  }
 }
 
 export default fp(supervision, { name: 'supervision', dependencies: ['audit', 'sandboxes', 'services', 'events', 'expiry', 'programs'] })

@@ -30,6 +30,22 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
   let taken = app.registry.uids.get() ?? await rebuiltCounter()
   const accountInTurn = newQueue() // useradd and userdel lock one set of files: in parallel they would wait for the lock and time out
 
+  app.decorate('linuxUsers', {
+    async allocate () {
+      const uid = await allocateUid()
+      const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
+      return { name, uid, gid, home: join(homes, name) }
+    },
+    async exists ({ name, uid }: Account) {
+      return uid >= uidMin && uid <= uidMax && (await readAccounts()).get(name)?.uid === uid
+    },
+    create: (account: Account, signal: AbortSignal) => accountInTurn(async () => {
+      if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
+      await createAccount(account, signal)
+    }),
+    remove: (account: Account) => accountInTurn(() => removeAccount(account))
+  } satisfies FastifyInstance['linuxUsers'])
+
   /** Throws when a foreign account has a uid of the range: the firewall would confine its processes. */
   async function refuseForeignAccounts (): Promise<void> {
     for (const [name, { uid }] of await readAccounts()) {
@@ -53,22 +69,6 @@ async function linuxUsers (app: FastifyInstance): Promise<void> {
     }
     throw new Error(`every uid from ${uidMin} to ${uidMax} owns something on this machine`)
   }
-
-  app.decorate('linuxUsers', {
-    async allocate () {
-      const uid = await allocateUid()
-      const name = ACCOUNT_PREFIX + randomBytes(4).toString('hex')
-      return { name, uid, gid, home: join(homes, name) }
-    },
-    async exists ({ name, uid }: Account) {
-      return uid >= uidMin && uid <= uidMax && (await readAccounts()).get(name)?.uid === uid
-    },
-    create: (account: Account, signal: AbortSignal) => accountInTurn(async () => {
-      if ((await readAccounts()).has(account.name)) throw new Error(`the account ${account.name} exists`)
-      await createAccount(account, signal)
-    }),
-    remove: (account: Account) => accountInTurn(() => removeAccount(account))
-  } satisfies FastifyInstance['linuxUsers'])
 }
 
 export default fp(linuxUsers, { name: 'linux-users', dependencies: ['config', 'instance', 'registry'] })

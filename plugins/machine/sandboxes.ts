@@ -56,15 +56,6 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   updateResolvers() // the resolvers may have changed while no server ran
   app.resolvers.onChange(updateResolvers)
 
-  /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has no such file; it gets the current one when the sandbox is made. */
-  function updateResolvers (): void {
-    for (const facts of app.registry.live()) {
-      updateResolvConf(dirOf(facts), app.resolvers.now().text).catch((err: NodeJS.ErrnoException) => {
-        if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolv.conf of the session not updated')
-      })
-    }
-  }
-
   app.decorate('sandboxes', {
     isolation,
     create: (facts: SessionFacts, template: Template, signal: AbortSignal) => createSandbox({
@@ -83,6 +74,15 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     watch: facts => new SandboxWatch(dirOf(facts)),
     enter: (facts, argv, options) => enterSandbox(dirOf(facts), facts.account, argv, options)
   } satisfies FastifyInstance['sandboxes'])
+
+  /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has no such file; it gets the current one when the sandbox is made. */
+  function updateResolvers (): void {
+    for (const facts of app.registry.live()) {
+      updateResolvConf(dirOf(facts), app.resolvers.now().text).catch((err: NodeJS.ErrnoException) => {
+        if (err.code !== 'ENOENT') app.log.warn({ err, sessionId: facts.id }, 'resolv.conf of the session not updated')
+      })
+    }
+  }
 }
 
 function refuseWithoutLimits ({ limits, home }: Isolation): void {

@@ -26,14 +26,6 @@ declare module 'fastify' {
 async function auditLog (app: FastifyInstance): Promise<void> {
   const store = await app.instance.stores.openAuditLog()
 
-  async function append (deed: AuditedDeed): Promise<void> {
-    try {
-      await store.append(deed)
-    } catch (err) {
-      app.log.error({ err, deed }, 'audit log write failed')
-    }
-  }
-
   app.events.observe(({ id, owner, address, port }, { type, reason }) => {
     if (type === 'ready') append({ user: owner, address, ...(port !== undefined && { port }), action: 'session.created', target: id })
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
@@ -61,6 +53,14 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     await append({ user, ...peerOf(this), action: config.noted, ...done })
     this.log.info({ by: user, action: config.noted, ...done }, 'deed noted')
   })
+
+  async function append (deed: AuditedDeed): Promise<void> {
+    try {
+      await store.append(deed)
+    } catch (err) {
+      app.log.error({ err, deed }, 'audit log write failed')
+    }
+  }
 }
 
 export default fp(auditLog, { name: 'audit-log', dependencies: ['events', 'instance'] })

@@ -21,13 +21,6 @@ async function statistics (app: FastifyInstance): Promise<void> {
   const users = new Set<string>()
   let peak = 0
 
-  function count (what: Counted, user: string): void {
-    counts[what]++
-    if (what === 'created') users.add(user)
-    // a full disk must not keep sessions from being made or ended
-    store.count(what, user, app.places.held.length).catch(err => app.log.warn({ err }, 'statistics write failed'))
-  }
-
   app.events.observe(({ owner }, { type }) => {
     peak = Math.max(peak, app.places.held.length)
     if (type === 'ready') count('created', owner)
@@ -39,6 +32,13 @@ async function statistics (app: FastifyInstance): Promise<void> {
     sinceStart: () => ({ startedAt, ...counts, users: users.size, peak }),
     days: store.days
   } satisfies FastifyInstance['statistics'])
+
+  function count (what: Counted, user: string): void {
+    counts[what]++
+    if (what === 'created') users.add(user)
+    // a full disk must not keep sessions from being made or ended
+    store.count(what, user, app.places.held.length).catch(err => app.log.warn({ err }, 'statistics write failed'))
+  }
 }
 
 export default fp(statistics, { name: 'statistics', dependencies: ['events', 'places', 'instance'] })

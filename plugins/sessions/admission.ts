@@ -26,6 +26,8 @@ async function admission (app: FastifyInstance): Promise<void> {
   const log = app.log.child({ plugin: 'admission' })
   const leaving = new Map<string, Promise<void>>() // the evictions under way: each further creation evicts another session
 
+  app.decorate('admission', { enter })
+
   async function enter (asker: Asker): Promise<Turn | undefined> {
     if (whenFull === 'evict-oldest' && places.shortageFor(asker.owner) && nextOf(asker.owner)) await lookFirst()
     const shortage = places.take(asker)
@@ -77,8 +79,6 @@ async function admission (app: FastifyInstance): Promise<void> {
     leaving.set(session.id, end.catch(() => {}).then(() => { leaving.delete(session.id) }))
     await end
   }
-
-  app.decorate('admission', { enter })
 }
 
 function refusal (shortage: Shortage): Ex10Error {

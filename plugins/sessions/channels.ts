@@ -47,17 +47,6 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
   const closing = new AbortController()
   const closings = new EventEmitter()
 
-  async function check (channels: Iterable<Channel>): Promise<void> {
-    try {
-      for (const channel of channels) {
-        const holds = await credentials.get(channel)?.credential.holds()
-        if (holds === false) credentials.get(channel)?.close() // unless it was closed meanwhile
-      }
-    } catch (err) {
-      app.log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
-    }
-  }
-
   app.audit.own('channel', () => open.keys())
   app.decorate('channels', {
     open (sessionId, channel, credential, close) {
@@ -83,6 +72,17 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
     closing.abort()
     await checking
   })
+
+  async function check (channels: Iterable<Channel>): Promise<void> {
+    try {
+      for (const channel of channels) {
+        const holds = await credentials.get(channel)?.credential.holds()
+        if (holds === false) credentials.get(channel)?.close() // unless it was closed meanwhile
+      }
+    } catch (err) {
+      app.log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
+    }
+  }
 }
 
 export default fp(channels, { name: 'channels', dependencies: ['audit'] })

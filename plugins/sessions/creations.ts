@@ -58,6 +58,13 @@ async function creations (app: FastifyInstance): Promise<void> {
   const orders = new Set<Order>()
   const shutdown = new AbortController()
 
+  app.decorate('creations', { admit, create, turnAway })
+
+  app.addHook('preClose', async () => {
+    shutdown.abort(failure('SHUTTING_DOWN'))
+    await Promise.all(running) // their last lines are written before the connections are closed
+  })
+
   async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
     if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
     const template = app.templates.get(wanted)
@@ -144,13 +151,6 @@ async function creations (app: FastifyInstance): Promise<void> {
   function turnAway (user: string): void {
     for (const { owner, turnedAway } of orders) if (owner === user) turnedAway.abort(failure('ENDED_BY_ADMIN'))
   }
-
-  app.decorate('creations', { admit, create, turnAway })
-
-  app.addHook('preClose', async () => {
-    shutdown.abort(failure('SHUTTING_DOWN'))
-    await Promise.all(running) // their last lines are written before the connections are closed
-  })
 }
 
 function toLine (step: StepStarted): ProgressLine {

@@ -19,12 +19,6 @@ declare module 'fastify' {
 }
 
 async function rights (app: FastifyInstance): Promise<void> {
-  function session (principal: Principal, id: string): Session {
-    const found = app.sessions.get(id)
-    if (!knowsOf(principal, found)) throw failure('SESSION_NOT_FOUND')
-    return found
-  }
-
   app.decorate('rights', {
     session,
     readySession (principal: Principal, id: string) {
@@ -33,6 +27,12 @@ async function rights (app: FastifyInstance): Promise<void> {
     },
     sessions: (principal: Principal) => app.sessions.list().filter(session => knowsOf(principal, session))
   })
+
+  function session (principal: Principal, id: string): Session {
+    const found = app.sessions.get(id)
+    if (!knowsOf(principal, found)) throw failure('SESSION_NOT_FOUND')
+    return found
+  }
 }
 
 export default fp(rights, { name: 'rights', dependencies: ['sessions'] })
