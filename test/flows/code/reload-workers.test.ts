@@ -166,6 +166,7 @@ const kept = async () => ({ ...await chrome.storage.local.get('reasons'), rules:
     const again = await eventually('a new browser', () => openDevTools(t, server, session).catch(() => undefined), 30_000)
     wellLoaded(t, await version(4))
     const { reasons = [] } = await toldOf(again, 4) // rules that are younger than some seconds are lost when Chromium is killed
-    t.strictSame(reasons.slice(0, 4), ['install', 'update', 'update', 'install'], 'what was stored is there, and Chromium installs the extension anew')
+    t.strictSame(reasons.slice(0, 3), ['install', 'update', 'update'], 'what was stored is there')
+    t.match(reasons[3], /^(install|update)$/, 'Chromium knows the extension again if it had written that down before it was killed')
   })
 })
