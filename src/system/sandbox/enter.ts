@@ -94,22 +94,25 @@ export class EnteredProgram {
    * would have to reap the program before the sandbox could be seen dead.
    */
   letGo (reason?: Error): void {
+    this.#closePipes(reason)
+    this.#child.kill('SIGCONT') // the nsenter stopped when the session stopped the program, which continues with it
+  }
+
+  #closePipes (reason?: Error): void {
     this.stdin.destroy(reason)
     this.stdout.destroy(reason)
-    this.#child.kill('SIGCONT') // the nsenter stopped when the session stopped the program
   }
 
   /** Closes the program's pipes. Kills the program if it has not ended after `graceMs`. Resolves when it has ended. */
   async end (graceMs: number, reason?: Error): Promise<void> {
+    if (graceMs === 0) return await this.kill(reason)
     this.letGo(reason)
-    if (!this.isRunning) return
-    if (graceMs === 0) await this.kill()
-    else await once(this.#child, 'exit', { signal: AbortSignal.timeout(graceMs) }).catch(() => this.kill())
+    if (this.isRunning) await once(this.#child, 'exit', { signal: AbortSignal.timeout(graceMs) }).catch(() => this.kill())
   }
 
-  /** Kills the program and its process group, stopped ones, too: they would otherwise continue later. */
-  async kill (): Promise<void> {
-    this.letGo()
+  /** Kills the program and its process group. A stopped program is killed before its nsenter continues: it could end first, and leave its children. */
+  async kill (reason?: Error): Promise<void> {
+    this.#closePipes(reason)
     const { pid } = this.#child
     if (!pid || !this.isRunning) return
     this.#wasKilled = true
