@@ -68,8 +68,11 @@ export async function reloadExtension (channel: BrowserChannel, reload: Reload, 
     const refusal = problemOfRefusal(error.message, path)
     return { extension: before, tabs: 0, settled: Promise.resolve(), replaced: [], closed: [], oldWorkers, refusal }
   }
+  // a tab that went to another page while the extension was replaced has neither the old content scripts nor the new ones
+  const moved = (await listTargets(devTools, signal)).filter(({ targetId, url }) => !url.startsWith('about:') && !targets.some(target => target.targetId === targetId && target.url === url))
+  const late = await concernedTabs(devTools, moved, [before ? manifest : undefined], signal)
   const [reloaded, closed, replaced] = await Promise.all([
-    reloadTabs(devTools, tabs, signal), own.restore(id), before?.id === id ? [] : uninstallOthers(devTools, path, id, signal)
+    reloadTabs(devTools, [...tabs.filter(tab => !late.some(({ targetId }) => targetId === tab.targetId)), ...late], signal), own.restore(id), before?.id === id ? [] : uninstallOthers(devTools, path, id, signal)
   ])
   return { extension: { id, manifest }, ...reloaded, replaced, closed, oldWorkers }
 }
