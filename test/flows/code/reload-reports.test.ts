@@ -125,6 +125,19 @@ t.test('What is open when a person pushes', async t => {
     for (const { targetId } of await ownPages(bench)) await devTools.send('Target.closeTarget', { targetId })
   })
 
+  await t.test('a page that is opened at the moment of a push has the content script that was pushed', async t => {
+    await push(ON_A, { 'content.js': say('0') })
+    for (let n = 1; n <= 10; n++) {
+      const tab = await devTools.openTab()
+      const visited = tab.visit(`${A}late`, LONG_PAGE)
+      const pushed = extension.change({ 'content.js': say(String(n)) })
+      await visited
+      wellLoaded(t, await pushed)
+      t.ok(await eventually(`push ${n}`, async () => await said(tab) === String(n), 5000))
+      await devTools.send('Target.closeTarget', { targetId: tab.targetId })
+    }
+  })
+
   await t.test('a tab with a dialog and one that is busy for ever do not keep the others waiting', async t => {
     await push({ content_scripts: [{ matches: ['http://a.test/*', 'http://busy.test/*'], js: ['content.js'] }] }, { 'content.js': say('first') })
     await eventually('the first', async () => await said(a) === 'first')
