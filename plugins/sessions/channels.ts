@@ -74,13 +74,13 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
   })
 
   async function check (channels: Iterable<Channel>): Promise<void> {
-    try {
-      for (const channel of channels) {
+    for (const channel of channels) {
+      try {
         const holds = await credentials.get(channel)?.credential.holds()
         if (holds === false) credentials.get(channel)?.close() // unless it was closed meanwhile
+      } catch (err) {
+        app.log.error({ err, channel: channel.id }, 'credential check failed') // a locked database, say: the next check tries again
       }
-    } catch (err) {
-      app.log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }
 }

@@ -67,3 +67,12 @@ t.test('while credentials cannot be looked up nobody is sent away; the next look
   await new Promise<void>(resolve => { opened.open(SESSION, PAGE, credential, resolve) })
   t.equal(looks, 4)
 })
+
+t.test('a credential that can never be looked up keeps no other from being checked', async t => {
+  const { opened } = await withChannels(t)
+  const broken = credentialOf(async () => { throw new Error('database is locked') })
+  opened.open(SESSION, PAGE, broken, () => t.fail('nobody knows whether it is good'))
+  let looks = 0
+  await new Promise<void>(resolve => { opened.open(OTHER, PAGE, credentialOf(async () => ++looks < 3), resolve) })
+  t.equal(looks, 3)
+})
