@@ -1,20 +1,10 @@
 import t from 'tap'
 import { extensionId } from '#domain/programs/extension-id.ts'
 import { dependantsOf, isProgramName, LOG_SOURCES, PROGRAM_NAMES, PROGRAM_STEPS, PROGRAMS, programsOf, type ProgramName } from '#domain/programs/programs.ts'
-import type { SessionFacts, Template } from '#domain/session.ts'
+import type { Template } from '#domain/session.ts'
+import { factsOf } from '#support/facts.ts'
 
-const FACTS: SessionFacts = {
-  id: 'a'.repeat(32),
-  slot: { index: 3, displayPort: 9003, devServerPort: 8003, devToolsPort: 10003 },
-  account: { name: 'ex10_user_00000000', uid: 65600, gid: 999, home: '/homes/ex10_user_00000000' },
-  template: 'vanilla',
-  width: 1280,
-  height: 800,
-  createdAt: new Date(0),
-  owner: 'local',
-  address: '127.0.0.1',
-  isAuthenticated: false
-}
+const FACTS = factsOf('a'.repeat(32))
 const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['node', '$STORE/server.mjs', '$PORT', '$ELSE'], sourceDir: 'extension', extensionDir: 'built', kind: 'plain', devServer: 'plain' }
 const LAUNCH = { facts: FACTS, template: TEMPLATE, store: '/store', npmRegistry: '' }
 
@@ -62,6 +52,6 @@ t.test('Chromium starts in developer mode with the icon of the extension that it
   const files = new Map(PROGRAM_NAMES.flatMap(name => PROGRAMS[name].files?.(LAUNCH) ?? []).map(({ path, content }) => [path, content]))
   t.strictSame([...files.keys()], ['.Xauthority', 'profile/Default/Preferences'])
   t.strictSame(JSON.parse(String(files.get('profile/Default/Preferences'))), {
-    extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId('/homes/ex10_user_00000000/built')] }
+    extensions: { ui: { developer_mode: true }, pinned_extensions: [extensionId(`${FACTS.account.home}/built`)] }
   })
 })

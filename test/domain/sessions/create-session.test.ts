@@ -3,23 +3,13 @@ import t from 'tap'
 import type { Capabilities } from '#domain/sessions/capabilities.ts'
 import { createSession, pushEveryUndo } from '#domain/sessions/create-session.ts'
 import { parseFailpoint } from '#domain/sessions/failpoint.ts'
-import type { SessionFacts, Template } from '#domain/session.ts'
+import type { Template } from '#domain/session.ts'
 import { STEPS, type Step } from '#domain/sessions/steps.ts'
 import { UndoStack } from '#domain/sessions/undo-stack.ts'
 import { failpointOf } from '#system/sessions/inject-failure.ts'
+import { factsOf } from '#support/facts.ts'
 
-const FACTS: SessionFacts = {
-  id: 'a'.repeat(32),
-  slot: { index: 0, displayPort: 9000, devServerPort: 8000, devToolsPort: 10000 },
-  account: { name: 'ex10_user_00000000', uid: 65600, gid: 999, home: '/nowhere' },
-  template: 'vanilla',
-  width: 1280,
-  height: 800,
-  createdAt: new Date(0),
-  owner: 'local',
-  address: '127.0.0.1',
-  isAuthenticated: false
-}
+const FACTS = factsOf('a'.repeat(32))
 const TEMPLATE: Template = { name: 'vanilla', title: '', description: '', dev: ['true'], sourceDir: 'extension', extensionDir: 'extension', kind: 'plain', devServer: 'plain' }
 
 /** A machine that notes what is asked of it. `slow` decides when a call ends. */

@@ -4,22 +4,13 @@ enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
 const { ownKey } = await import('#system/firewall/backend.ts')
 const { iptables } = await import('#system/firewall/iptables.ts')
+const { firewallOptions, SESSION_UID } = await import('#support/firewall-options.ts')
 const { run } = await import('#system/kernel/run.ts')
 
 const INSTANCE = 'ex10_twelvelette' // as long as a name may be
-const UID = 70_001
-const OPTIONS = {
-  instance: INSTANCE,
-  uidMin: 70_000,
-  uidMax: 70_999,
-  portRanges: [[8000, 8500], [9000, 9500], [10000, 10500]] as [number, number][],
-  resolvers4: ['203.0.113.53', '198.51.100.53', '10.255.255.53'],
-  resolvers6: ['2001:db8::53', '2001:db8:1::53'],
-  nets4: ['10.20.0.0/16', '192.168.7.9/32'],
-  nets6: ['fd12:3456::/32']
-}
-const OWN = [8001, 9001, 10001].map(port => ({ uid: UID, port }))
-const OTHER = [{ uid: UID + 1, port: 9002 }]
+const OPTIONS = firewallOptions(INSTANCE)
+const OWN = [8001, 9001, 10001].map(port => ({ uid: SESSION_UID, port }))
+const OTHER = [{ uid: SESSION_UID + 1, port: 9002 }]
 const BOTH = ['iptables-legacy', 'ip6tables-legacy']
 const backend = iptables(OPTIONS)
 const signal = AbortSignal.timeout(120_000)
@@ -57,8 +48,8 @@ t.test('a rule that is missing, added or changed in either family is noticed, an
       `-A OUTPUT -j ${INSTANCE}-session`,
       `-I ${INSTANCE}-session 3 -p tcp --dport 6379 -j RETURN`,
       `-A ${INSTANCE}-refuse -j ACCEPT`,
-      `-I ${INSTANCE}-serve 1 -p tcp -m owner --uid-owner ${UID} -j RETURN`,
-      `-I ${INSTANCE}-serve 1 -p tcp -m owner --uid-owner ${UID} -m multiport --sports 9003 -j RETURN`,
+      `-I ${INSTANCE}-serve 1 -p tcp -m owner --uid-owner ${SESSION_UID} -j RETURN`,
+      `-I ${INSTANCE}-serve 1 -p tcp -m owner --uid-owner ${SESSION_UID} -m multiport --sports 9003 -j RETURN`,
       `-F ${INSTANCE}-session`,
       `-N ${INSTANCE}-more`,
       '-F OUTPUT',
@@ -79,7 +70,7 @@ t.test('ports are opened and closed as often as asked, in both families, and nev
   await backend.add(OWN.slice(1), signal)
   await backend.add(OWN, signal)
   t.strictSame((await backend.read()).own, new Set([...OWN, ...OTHER].map(ownKey)), 'opened twice, there once')
-  for (const tool of BOTH) t.equal((await run([`${tool}-save`])).match(new RegExp(`--uid-owner ${UID} `, 'g'))?.length, 2, `${tool}: two rules a session`)
+  for (const tool of BOTH) t.equal((await run([`${tool}-save`])).match(new RegExp(`--uid-owner ${SESSION_UID} `, 'g'))?.length, 2, `${tool}: two rules a session`)
   await backend.remove(OWN.slice(0, 1), signal)
   t.strictSame((await backend.read()).own, new Set([...OWN.slice(1), ...OTHER].map(ownKey)), 'one closed')
   await backend.remove(OWN, signal)

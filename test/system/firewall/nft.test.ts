@@ -4,26 +4,17 @@ enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
 const { ownKey } = await import('#system/firewall/backend.ts')
 const { nftables } = await import('#system/firewall/nft.ts')
+const { firewallOptions, SESSION_UID } = await import('#support/firewall-options.ts')
 const { run } = await import('#system/kernel/run.ts')
 const { all, listen, probe } = await import('#support/faults/network.ts')
 
 const TABLE = 'ex10_test'
-const UID = 70_001
-const OPTIONS = {
-  instance: TABLE,
-  uidMin: 70_000,
-  uidMax: 70_999,
-  portRanges: [[8000, 8500], [9000, 9500], [10000, 10500]] as [number, number][],
-  resolvers4: ['203.0.113.53', '198.51.100.53', '10.255.255.53'],
-  resolvers6: ['2001:db8::53', '2001:db8:1::53'],
-  nets4: ['10.20.0.0/16', '192.168.7.9/32'],
-  nets6: ['fd12:3456::/32']
-}
-const OWN = [8001, 9001, 10001].map(port => ({ uid: UID, port }))
+const OPTIONS = firewallOptions(TABLE)
+const OWN = [8001, 9001, 10001].map(port => ({ uid: SESSION_UID, port }))
 const backend = nftables(OPTIONS)
 const signal = AbortSignal.timeout(120_000)
 const target = { listener: { kind: 'tcp' as const, address: '127.0.0.1', port: 9001 } }
-const asSession = ['setpriv', `--reuid=${UID}`, `--regid=${UID}`, '--clear-groups', '--']
+const asSession = ['setpriv', `--reuid=${SESSION_UID}`, `--regid=${SESSION_UID}`, '--clear-groups', '--']
 
 /** Every rule of the table, as chain and handle. */
 async function ruleHandles (): Promise<[string, string][]> {
@@ -96,7 +87,7 @@ t.test('a rule that is missing, added or changed is noticed', async t => {
 })
 
 t.test('ports are opened and closed as often as asked, and never another session\'s', async t => {
-  const other = [{ uid: UID + 1, port: 9002 }]
+  const other = [{ uid: SESSION_UID + 1, port: 9002 }]
   await backend.add(other, signal)
   await backend.add(OWN, signal)
   await backend.add(OWN, signal)
