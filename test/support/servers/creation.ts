@@ -7,7 +7,7 @@ import { as, keysCommand } from '#support/access/keys.ts'
 import { read } from './client.ts'
 import { auditFromServer, auditFromTerminal, CLEAN, tallyAudits } from './audit.ts'
 import { listMachine } from './machine.ts'
-import { eventually, isRunning, launch, readLines, testEnv, type Server } from './server.ts'
+import { eventually, isRunning, launch, logOf, readLines, testEnv, type Server } from './server.ts'
 
 /** A creation that is under way. */
 export interface Creation {
@@ -117,7 +117,7 @@ async function asAdmin (server: Server): Promise<Server> {
 /** Ends a server: it exits with 0, and nothing of it is left. For a test that does more afterwards, or counts the time. */
 export async function assertEndsClean (t: Test, server: Server): Promise<void> {
   const { code, ...found } = await endOf(t, server)
-  t.equal(code, 0, 'the server exits with 0')
+  t.equal(code, 0, 'the server exits with 0', logOf(server))
   t.strictSame(found, NOTHING_FOUND, 'the audits and a listing of the machine find nothing of the server or of its sessions')
 }
 

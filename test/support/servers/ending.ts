@@ -1,12 +1,12 @@
 import type { Test } from 'tap'
 import { auditFromServer, auditFromTerminal, CLEAN } from './audit.ts'
 import { assertEndsClean } from './creation.ts'
-import { type Server } from './server.ts'
+import { logOf, type Server } from './server.ts'
 import { tally } from './tally.ts'
 
 /** Audits a server that runs by its route and from the terminal: nothing is leaked, nothing missing. */
 export async function assertAuditsClean (t: Test, server: Server, when: string): Promise<void> {
-  t.strictSame(await auditFromServer(server), CLEAN, `${when}: the server's audit is clean`)
+  t.strictSame(await auditFromServer(server), CLEAN, `${when}: the server's audit is clean`, logOf(server))
   t.strictSame(await auditFromTerminal(server), CLEAN, `${when}: so is that from the terminal`)
 }
 

@@ -90,6 +90,11 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
   }
 }
 
+/** For the diagnostics of a failed assertion: the last of what the server printed. */
+export function logOf (server: Server): { log: string } {
+  return { log: server.output().slice(-3000) }
+}
+
 /** Where a server with these settings may leave something. */
 export function placeOf (env: Record<string, string>): Place {
   const portBase = Number(env.EX10_PORT_BASE)
