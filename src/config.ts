@@ -1,5 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
+import { Value, type ValueError } from '@sinclair/typebox/value'
 import { access, checkAccess } from './config/access.ts'
 import { code } from './config/code.ts'
 import { checkHttp, http } from './config/http.ts'
@@ -8,6 +8,8 @@ import { checkMachine, machine } from './config/machine.ts'
 import { programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
 import { BadSetting, variableName } from './config/setting.ts'
+import { refuseUnknown } from './config/unknown.ts'
+import { wantedOf } from './config/wanted.ts'
 
 export { BadSetting, variableName } from './config/setting.ts'
 
@@ -23,9 +25,10 @@ export type Config = Static<typeof Config>
 
 /**
  * Reads every setting from `env`, with defaults for absent and empty ones.
- * @throws {BadSetting} naming the variable, for a value of the wrong type or range, or one that contradicts another
+ * @throws {BadSetting} naming the variable, for a value of the wrong type or range, or one that contradicts another, and for a variable that is no setting
  */
 export function readConfig (env: Record<string, string | undefined>): Config {
+  refuseUnknown(env, Object.keys(Config.properties).map(variableName))
   const raw: Record<string, unknown> = {}
   for (const [key, schema] of Object.entries(Config.properties)) {
     const text = env[variableName(key)]?.trim()
@@ -33,7 +36,7 @@ export function readConfig (env: Record<string, string | undefined>): Config {
   }
   const config = Value.Default(Config, raw)
   const error = Value.Errors(Config, config).First()
-  if (error) throw new BadSetting(describe(error.path.split('/')[1] ?? '', env))
+  if (error) throw new BadSetting(describe(error, env))
   for (const check of [checkHttp, checkMachine, checkAccess, checkSessions]) check(config as Config)
   return config as Config
 }
@@ -42,16 +45,11 @@ function fromText (schema: TSchema, text: string): unknown {
   if (schema.type === 'array') return text.split(',').map(part => part.trim()).filter(Boolean)
   if (schema.type === 'boolean') return { 1: true, true: true, 0: false, false: false }[text] ?? text
   if (schema.type === 'integer' || schema.type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
-  return text
+  return schema.hasNoSlashAtEnd ? text.replace(/\/$/, '') : text
 }
 
-function describe (key: string, env: Record<string, string | undefined>): string {
+function describe ({ path, value }: ValueError, env: Record<string, string | undefined>): string {
+  const [, key = '', item] = path.split('/')
   const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
-  const wanted = schema.anyOf
-    ? 'one of ' + namesOf(schema)
-    : [schema.const ?? schema.type, schema.pattern && `matching ${schema.pattern}`, schema.items?.pattern && `each matching ${schema.items.pattern}`, schema.items?.anyOf && `of ${namesOf(schema.items)}`, schema.minimum !== undefined && `from ${schema.minimum}`,
-        schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ')
-  return `${variableName(key)}=${env[variableName(key)]} cannot be used: ${schema.description}; give ${wanted}`
+  return `${variableName(key)}=${item === undefined ? env[variableName(key)] : value} cannot be used: ${schema.description}; give ${wantedOf(schema)}`
 }
-
-const namesOf = (schema: TSchema): string => schema.anyOf.map((option: TSchema) => option.const).join(', ')

@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { BadSetting, Config, readConfig, variableName } from '#config.ts'
 
@@ -55,7 +56,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_UID_MIN', '70000', 'uidMin', 70000], ['EX10_UID_MAX', '100000', 'uidMax', 100000], ['EX10_TEMPLATE', 'react-18', 'template', 'react-18'],
     ['EX10_FIREWALL', 'iptables', 'firewall', 'iptables'], ['EX10_ORIGINS', 'https://a.example, https://b.example:8443,', 'origins', ['https://a.example', 'https://b.example:8443']],
     ['EX10_ALLOW_NETS', '10.20.0.0/16, fd12:3456::/32, 192.168.7.9', 'allowNets', ['10.20.0.0/16', 'fd12:3456::/32', '192.168.7.9']],
-    ['EX10_PUBLIC_URL', 'https://ex10.example', 'publicUrl', 'https://ex10.example'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']],
+    ['EX10_PUBLIC_URL', 'http://localhost:8080', 'publicUrl', 'http://localhost:8080'], ['EX10_PUBLIC_URL', 'http://127.0.0.1:8080/', 'publicUrl', 'http://127.0.0.1:8080'], ['EX10_PUBLIC_URL', 'http://[::1]:8080', 'publicUrl', 'http://[::1]:8080'],
     ['EX10_SESSION_MEMORY', '4096', 'sessionMemory', 4096], ['EX10_SESSION_PIDS', '2000', 'sessionPids', 2000], ['EX10_SESSION_CPU', '0.5', 'sessionCpu', 0.5],
     ['EX10_SESSION_PATH', '/opt/a, /opt/b', 'sessionPath', ['/opt/a', '/opt/b']], ['EX10_STEP_TIMEOUT', '2.5', 'stepTimeout', 2.5], ['EX10_ON_SHUTDOWN', 'keep', 'onShutdown', 'keep'],
     ['EX10_IDLE_TIMEOUT', '0', 'idleTimeout', 0], ['EX10_IDLE_TIMEOUT', '2.5', 'idleTimeout', 2.5], ['EX10_SESSION_TIMEOUT', '86400', 'sessionTimeout', 86400], ['EX10_CHECK_INTERVAL', '0.5', 'checkInterval', 0.5], ['EX10_VIEWER_COUNTS', '1', 'viewerCounts', true],
@@ -76,6 +77,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_QUEUE_LENGTH', '0'], ['EX10_QUEUE_LENGTH', '1001'], ['EX10_QUEUE_TIMEOUT', '0'], ['EX10_UID_MIN', '0'], ['EX10_UID_MIN', '999'],
     ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_ALLOW_NETS', 'intranet'], ['EX10_ALLOW_NETS', '10.0.0.0/8,10.0.0.0/33'], ['EX10_ALLOW_NETS', '0.0.0.0/0'], ['EX10_ALLOW_NETS', '127.0.0.1'], ['EX10_ALLOW_NETS', '::ffff:10.0.0.0/104'],
     ['EX10_PUBLIC_URL', 'ex10.example'],
+    ['EX10_PUBLIC_URL', 'https://ex10.example'], ['EX10_PUBLIC_URL', 'http://10.0.0.1'], ['EX10_PUBLIC_URL', 'https://127.0.0.1.evil.example'], ['EX10_TRUST_PROXY', '127.0.0.1'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16'], ['EX10_TRUST_PROXY', '10.0.0.0/33'], ['EX10_ORIGINS', 'https://a.example,b\nc'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
     ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_GIVEN_UP_TIMEOUT', '-1'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
     ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
@@ -103,10 +105,34 @@ t.test('there may be up to 1000 slots, but at the usual ports 501, and only wher
   t.throws(() => read(20_000, 1001), { message: /^EX10_SLOTS=1001 cannot be used: / })
 })
 
-t.test('an address other than loopback needs a word of consent', async t => {
-  t.throws(() => readConfig({ EX10_HOST: '0.0.0.0' }), /EX10_ALLOW_INSECURE=1/)
-  t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_ALLOW_INSECURE: '1' }).host, '0.0.0.0')
-  t.equal(readConfig({ EX10_HOST: '0.0.0.0', EX10_AUTH: 'keys' }).host, '0.0.0.0', 'or keys')
+t.test('a server that others reach needs logins, or a word of consent', async t => {
+  const table = [['EX10_HOST', '0.0.0.0', 'host', '0.0.0.0'], ['EX10_PUBLIC_URL', 'https://ex10.example/', 'publicUrl', 'https://ex10.example'],
+    ['EX10_TRUST_PROXY', '10.0.0.1, 10.1.0.0/16', 'trustProxy', ['10.0.0.1', '10.1.0.0/16']]] as const
+  for (const [name, text, key, value] of table) {
+    t.throws(() => readConfig({ [name]: text }), { name: 'StartRefused', message: /all people who reach the server are admins; .*EX10_ALLOW_INSECURE=1/ }, name)
+    t.strictSame(readConfig({ [name]: text, EX10_ALLOW_INSECURE: '1' })[key], value, `${name} with consent`)
+    t.strictSame(readConfig({ [name]: text, EX10_AUTH: 'keys' })[key], value, `${name} with keys`)
+  }
+})
+
+t.test('a variable that is no setting stops the start with one line that names the nearest one, and not its value', async t => {
+  const table = [['EX10_AUHT', 'EX10_AUTH'], ['EX10_IDEL_TIMEOUT', 'EX10_IDLE_TIMEOUT'], ['EX10_OIDC_CLIENT_SECRET', 'EX10_OIDC_CLIENT_SECRET_FILE'], ['EX10_ALLOWED_NETS', 'EX10_ALLOW_NETS'], ['EX10_MAXSESSIONS', 'EX10_MAX_SESSIONS'], ['EX10_', 'EX10_HOST']]
+  for (const [name = '', nearest] of table) {
+    t.throws(() => readConfig({ [name]: 'value', EX10_AUTH: 'keys' }), { name: 'StartRefused', message: `${name} cannot be used: there is no such setting; the nearest is ${nearest}` })
+    t.strictSame(readConfig({ [name]: ' ' }), readConfig({}), 'an empty one is none')
+  }
+})
+
+t.test('a wrong value\'s line says in words what may be given', async t => {
+  const table = [['EX10_VIEWER_COUNTS', 'yes', '1 or 0'], ['EX10_PORT', 'x', 'a whole number from 0 to 65535'], ['EX10_HOME_SIZE', '1', 'a whole number of at least 64'], ['EX10_STEP_TIMEOUT', 'x', 'a number from 1 to 600'],
+    ['EX10_AUTH', 'no', 'none, keys or oidc'], ['EX10_STORE', 'redis', 'sqlite'], ['EX10_BIND_LOGIN', 'mac', 'fingerprint or ip; several have commas between them'],
+    ['EX10_PUBLIC_URL', 'ex10.example', 'scheme and host, such as https://ex10.example.org'], ['EX10_DATA_DIR', 'data', 'an absolute path without commas, such as /var/lib/ex10']]
+  for (const [name = '', text, words] of table) t.throws(() => readConfig({ [name]: text }), { message: new RegExp(`^${name}=${text} cannot be used: .*; give ${words}$`) })
+  t.throws(() => readConfig({ EX10_BIND_LOGIN: 'ip,mac' }), { message: /^EX10_BIND_LOGIN=mac cannot be used/ }, 'of a list, the wrong item is shown')
+  for (const [key, schema] of Object.entries(Config.properties)) {
+    const { pattern, wanted } = schema.items ?? schema
+    t.equal(Boolean(pattern), Boolean(wanted), `${variableName(key)}: a pattern is not shown, but explained`)
+  }
 })
 
 t.test('a provider is asked for with all that it takes, and only where people log in there', async t => {
@@ -131,4 +157,12 @@ t.test('a provider is asked for with all that it takes, and only where people lo
 
 t.test('variables of others are not looked at', async t => {
   t.strictSame(readConfig({ PATH: '/bin', PORT: '1', HOST: 'x' }), readConfig({}))
+})
+
+t.test('each variable that a program of Ex10 reads may be in the server\'s environment', async t => {
+  const settings = Object.keys(Config.properties).map(variableName)
+  const files = globSync(['bin/**/*.mjs', 'src/**/*.ts', 'test/**/*.ts'])
+  const read = new Set(files.flatMap(file => [...readFileSync(file, 'utf8').matchAll(/\benv\.(EX10_[A-Z_]+)/g)].map(match => match[1]!)))
+  t.ok(read.size > 8, 'they were found')
+  for (const name of read) if (!settings.includes(name)) t.strictSame(readConfig({ [name]: '1' }), readConfig({}), name)
 })

@@ -8,15 +8,16 @@ export const access = {
     default: 'none',
     description: 'How users authenticate: not at all, so that everybody is one local user (none); with an API key (keys); with an API key or through an OpenID Connect provider (oidc)'
   }),
-  allowInsecure: Type.Boolean({ default: false, description: 'Allow an address other than loopback with EX10_AUTH=none' }),
+  allowInsecure: Type.Boolean({ default: false, description: 'With EX10_AUTH=none, allow an address or public URL other than loopback, and proxies' }),
   oidcIssuer: Type.String({ default: '', description: 'Address of the provider, exactly as in the `iss` of its tokens: https' }),
   oidcClientId: Type.String({ default: '', description: 'Client id of this server at the provider' }),
   oidcClientSecretFile: Type.String({
     default: '',
     pattern: '^(/[^\\0\\n]+)?$',
+    wanted: 'an absolute path, such as /etc/ex10/client-secret',
     description: 'File with the client secret, which only root may be able to read; empty: this server is a public client'
   }),
-  oidcScopes: Type.Array(Type.String({ pattern: '^[!#-[\\]-~]+$' }), {
+  oidcScopes: Type.Array(Type.String({ pattern: '^[!#-[\\]-~]+$', wanted: 'scopes without spaces, such as openid' }), {
     default: ['openid', 'profile'],
     description: 'Scopes that a login requests of the provider'
   }),
@@ -53,11 +54,19 @@ export const access = {
 type Config = Values<typeof access & typeof http>
 
 export function checkAccess (config: Config): void {
-  if (config.auth === 'none' && !config.allowInsecure && !isLoopback(config.host)) {
-    throw new BadSetting(`EX10_HOST=${config.host} cannot be used: anybody who reaches it could create sessions; set EX10_AUTH=keys or oidc, bind to 127.0.0.1, or set EX10_ALLOW_INSECURE=1`)
-  }
+  if (config.auth === 'none' && !config.allowInsecure) refuseOthers(config)
   if (config.auth === 'oidc') checkProvider(config)
   else checkNoProvider(config)
+}
+
+/** Refuses settings by which others than the one local user reach the server: each of them would be an admin. */
+function refuseOthers ({ host, publicUrl, trustProxy }: Config): void {
+  const refuse = (name: string, value: string, instead: string) => {
+    throw new BadSetting(`${name}=${value} cannot be used: with EX10_AUTH=none, all people who reach the server are admins; set EX10_AUTH=keys or oidc, ${instead}, or set EX10_ALLOW_INSECURE=1`)
+  }
+  if (!isLoopback(host)) refuse('EX10_HOST', host, 'bind to 127.0.0.1')
+  if (publicUrl && !isLoopback(new URL(publicUrl).hostname)) refuse('EX10_PUBLIC_URL', publicUrl, 'remove it')
+  if (trustProxy.length > 0) refuse('EX10_TRUST_PROXY', trustProxy.join(), 'remove it')
 }
 
 function checkProvider (config: Config): void {

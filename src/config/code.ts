@@ -2,10 +2,11 @@ import { Type } from '@sinclair/typebox'
 
 /** The first files of a session, and their packages. */
 export const code = {
-  template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', description: 'Template of a session whose creation names none' }),
+  template: Type.String({ default: 'vanilla', pattern: '^[a-z0-9-]+$', wanted: 'the name of a template, such as vanilla', description: 'Template of a session whose creation names none' }),
   npmRegistry: Type.String({
     default: '',
     pattern: '^(https?://[^\\s]+)?$',
+    wanted: 'an address, such as https://npm.example.org/',
     description: 'npm registry that projects install from; empty: npm\'s default'
   })
 }

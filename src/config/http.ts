@@ -9,6 +9,8 @@ export const http = {
   publicUrl: Type.String({
     default: '',
     pattern: '^(https?://[^/\\s]+)?$',
+    wanted: 'scheme and host, such as https://ex10.example.org',
+    hasNoSlashAtEnd: true, // it is taken off: browsers show one
     description: 'The address that people use, when a proxy is in front'
   }),
   trustProxy: list({ description: 'Addresses or CIDR ranges of the proxies whose X-Forwarded-* headers the server trusts' }),

@@ -9,12 +9,14 @@ export const machine = {
   dataDir: Type.String({
     default: '/var/lib/ex10',
     pattern: '^/[^\\0\\n,]+$',
+    wanted: 'an absolute path without commas, such as /var/lib/ex10',
     description: 'Root-owned folder for the registry, homes, logs and template stores'
   }),
   store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where keys, logins, links, the audit log and statistics are kept' }),
   instance: Type.String({
     default: 'ex10',
     pattern: '^ex10[a-z0-9_]{0,12}$',
+    wanted: '"ex10" and up to 12 small letters, digits and underscores behind it, such as ex10_b',
     description: 'Name of this server on the machine: its firewall rules, cgroups and claim'
   }),
   portBase: port({

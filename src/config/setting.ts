@@ -5,8 +5,12 @@ import { StartRefused } from '#errors.ts'
 /** The values of a neighbourhood's settings. */
 export type Values<Settings extends TProperties> = Static<TObject<Settings>>
 
-/** A setting that cannot be used: its message names the variable. */
-export class BadSetting extends StartRefused {}
+/** A setting that cannot be used: its message names the variable, in one line. */
+export class BadSetting extends StartRefused {
+  constructor (message: string, options?: ErrorOptions) {
+    super(message.replace(/\p{Cc}+/gu, ' '), options)
+  }
+}
 
 /** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. */
 export function variableName (key: string): string {

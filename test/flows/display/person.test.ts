@@ -147,7 +147,7 @@ t.test('A person uses the session\'s browser in any web page', async t => {
     const picture = await page.screenshot()
     t.ok(await countColours(page) > 50, 'it is not blank')
     t.ok(picture.length > 20_000 && picture.length < 200_000, `${picture.length} bytes`)
-    if (process.env.EX10_UPDATE_IMAGES) await writeFile('docs/images/session.png', picture)
+    if (process.env.EX10_TEST_IMAGES) await writeFile('docs/images/session.png', picture)
     await devTools.send('Target.closeTarget', { targetId: popup.targetId })
     await tab.visit(PAGE, HTML)
   })
