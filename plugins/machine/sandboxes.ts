@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -40,6 +41,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
   })
   const limits = { memoryMiB: sessionMemory, pids: sessionPids, cpuCores: sessionCpu }
+  if (limits.memoryMiB > memoryOfMachine()) app.log.warn({ plugin: 'sandboxes', sessionMemory, machineMiB: memoryOfMachine() }, 'EX10_SESSION_MEMORY is above the memory of this machine')
   if (cgroups.version === 'none') app.log.warn({ plugin: 'sandboxes' }, 'no cgroup limits on this host')
   const isolation: Isolation = {
     namespaces: ['mount', 'pid', 'ipc', 'uts'],
@@ -83,6 +85,11 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       })
     }
   }
+}
+
+/** The memory that this server and its sessions could have at most, in MiB: the machine's, or a container's where that is less. */
+function memoryOfMachine (): number {
+  return Math.floor(Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20)
 }
 
 function refuseWithoutLimits ({ limits, home }: Isolation): void {

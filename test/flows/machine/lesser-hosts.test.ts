@@ -44,8 +44,9 @@ t.test('where the kernel has no nf_tables, the firewall is iptables, and /health
   await works(t, server)
 })
 
-t.test('where the kernel has no Landlock, sessions run without it, and /health says so', async t => {
-  const server = await serve(t, {}, { prefix: NO_LANDLOCK })
+t.test('where the kernel has no Landlock, sessions run without it, and /health says so; more memory for a session than the machine has is a warning', async t => {
+  const server = await serve(t, { EX10_SESSION_MEMORY: '10000000' }, { prefix: NO_LANDLOCK })
+  t.match(server.output(), /"level":40.*EX10_SESSION_MEMORY is above the memory of this machine/)
   t.match(await isolationOf(server), { landlock: 'none', seccomp: 'filter' })
   await works(t, server)
 })
