@@ -1,11 +1,6 @@
-// Administers the sessions of a running server, from a terminal of root. Reads the same EX10_* settings as the server.
-//   npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
-//   npm run admin -- kill ID [--violation]
-//   npm run admin -- kill --user NAME [--dry-run]
-//   npm run admin -- stats
-//   npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
-// --url is the server's address, if the settings do not give it. Where users log in, the command makes an API key and removes
-// it at its end: a user who can read the data folder can make keys anyway.
+// npm run admin: administers the sessions of a running server, from a terminal of root. Reads the same EX10_* settings as the server.
+// Where users log in, the command makes an API key and removes it at its end: a user who can read the data folder can make keys
+// anyway.
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
 import { storesOf } from '#stores/index.ts'
@@ -15,7 +10,8 @@ import { Refused, runCommand } from './root-command.mjs'
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
-       npm run admin -- log [--user NAME] [--before NUMBER] [--verify]`
+       npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
+  --url URL   the server, if the settings do not give its address`
 const TIMEOUT_MS = 600_000 // the ends of many sessions take long
 const KEY_SECONDS = 660
 
@@ -23,8 +19,13 @@ const string = { type: 'string' }
 const boolean = { type: 'boolean' }
 
 await runCommand({
-  commands: { list, kill, stats, log },
-  options: { user: string, state: string, 'older-than': string, idle: string, url: string, before: string, 'dry-run': boolean, violation: boolean, verify: boolean },
+  commands: {
+    list: { run: list, options: { user: string, state: string, 'older-than': string, idle: string } },
+    kill: { run: kill, options: { user: string, 'dry-run': boolean, violation: boolean }, most: 1 },
+    stats: { run: stats },
+    log: { run: log, options: { user: string, before: string, verify: boolean } }
+  },
+  options: { url: string },
   usage: USAGE,
   whyRoot: 'only root can read the server\'s keys'
 }, async (command, values, words) => {
@@ -63,8 +64,13 @@ async function ask (url, headers, method, path, query = {}) {
     throw new Refused(`ex10: no server answers at ${url}: ${error.cause?.message ?? error.message}`)
   }
   const answer = await response.json()
-  if (!response.ok) throw new Refused(`ex10: ${answer.message}`)
+  if (!response.ok) throw new Refused(`ex10: ${answer.message.replace(/^querystring\.(\w+)/, (_, field) => optionOf(field))}`)
   return answer
+}
+
+/** `olderThan` -> `--older-than` */
+function optionOf (field) {
+  return '--' + field.replace(/[A-Z]/g, capital => '-' + capital.toLowerCase())
 }
 
 async function list (admin, { user, state, 'older-than': olderThan, idle }) {
@@ -93,6 +99,7 @@ async function kill (admin, { user, 'dry-run': dryRun, violation }, [id]) {
   const { ended, failed } = await admin('DELETE', `/admin/users/${encodeURIComponent(user)}/sessions`, { dryRun: dryRun ? '1' : undefined })
   for (const id of ended) console.log(`${dryRun ? 'would end' : 'ended'}  ${id}`)
   for (const id of failed) console.error(`teardown failed  ${id}`)
+  if (ended.length + failed.length === 0) console.error(`${user} has no session: there is nothing to end`)
   if (failed.length > 0) process.exitCode = 1
 }
 

@@ -1,8 +1,5 @@
-// Administers the API keys of the instance, from a terminal. The server may run or not. Reads the same EX10_DATA_DIR as the server.
-//   npm run keys -- create --user NAME [--role user|admin] [--scopes create,view,push] [--expires 2030-01-31T00:00:00Z]
-//   npm run keys -- list
-//   npm run keys -- revoke ID
-// `create` prints the key on standard output. It cannot be shown again: only its hash is kept.
+// npm run keys: administers the API keys of the instance, from a terminal. The server may run or not. Reads the same EX10_DATA_DIR as the
+// server. `create` prints the key on standard output. It cannot be shown again: only its hash is kept.
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
 import { readKeyRequest } from '#domain/access/api-key.ts'
@@ -11,15 +8,18 @@ import { storesOf } from '#stores/index.ts'
 import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
 import { Refused, runCommand } from './root-command.mjs'
 
-const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires TIME]
+const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires 2030-01-31T00:00:00Z]
        npm run keys -- list
        npm run keys -- revoke ID`
 
 const string = { type: 'string' }
 
 await runCommand({
-  commands: { create, list, revoke },
-  options: { user: string, role: string, scopes: string, expires: string },
+  commands: {
+    create: { run: create, options: { user: string, role: string, scopes: string, expires: string } },
+    list: { run: list },
+    revoke: { run: revoke, most: 1 }
+  },
   usage: USAGE,
   whyRoot: 'only root can read the keys'
 }, async (command, values, words) => {

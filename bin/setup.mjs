@@ -14,12 +14,36 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
 const STAMP = '.ex10-setup' // a file in node_modules with the hash of its lock file
 
-const isTest = process.argv.includes('--test')
-const problem = checkMachine() ?? installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest }) ?? installDevServers() ??
-  (isTest ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
+const USAGE = `usage: node bin/setup.mjs [--test]
+
+Installs all that Ex10 needs and that is missing. With --test, also what its tests need.`
+const words = process.argv.slice(2)
+const isTest = words.includes('--test')
+
+if (words.includes('--help') || words.includes('-h')) {
+  console.log(USAGE)
+  process.exit()
+}
+const problem = await setUp()
 if (problem) {
   console.error(`ex10: ${problem}`)
   process.exit(1)
+}
+
+/** Returns an error line, or nothing on success. */
+async function setUp () {
+  try {
+    return checkWords() ?? checkMachine() ?? installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest }) ?? installDevServers() ??
+      (isTest ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
+  } catch (error) {
+    if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
+    return `the disk of ${dirname(error.dest ?? error.path)} is full: free some space there, then start again`
+  }
+}
+
+function checkWords () {
+  const unknown = words.find(word => word !== '--test')
+  if (unknown !== undefined) return `unknown argument "${unknown}"\n${USAGE}`
 }
 
 function checkMachine () {

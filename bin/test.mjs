@@ -1,13 +1,11 @@
 // Runs every check: lint, types, then all tests, two files at a time except those of test/flows/alone. Its last lines are the
 // counts of the tests, and then "N passed, N failed". The counts and the outcome of each file stay in the file that
 // EX10_TALLY names.
-//   node bin/test.mjs [--long] [FILE...]
-// With --long, the tests run in full numbers, for more than an hour; if all pass, docs/reliability.md is written. With FILEs,
-// only those run, on top of an earlier run: its counts of other files stay.
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { parseArgs } from 'node:util'
 import { commit, readTally, sumTally } from './tally.mjs'
 
 const TEST_DATA = '/var/lib/ex10-test'
@@ -15,9 +13,11 @@ const TEST_DATA = '/var/lib/ex10-test'
 const JOBS = 2
 const CLAIMS = '/run/ex10/instances.db'
 const RUN = Number(process.env.EX10_TEST_SPAN ?? 0)
-const args = process.argv.slice(2)
-const isLong = args.includes('--long')
-const files = args.filter(arg => arg !== '--long')
+const USAGE = `usage: npm test -- [--long] [FILE...]
+
+Runs every check. With --long, the tests run in full numbers, for more than an hour; if all pass, docs/reliability.md is written.
+With FILEs, only those run, on top of an earlier run: its counts of other files stay.`
+const { values: { long: isLong = false }, positionals: files } = readWords()
 const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : RUN}.jsonl`
 /** Time limit of one file. */
 const FILE_SECONDS = isLong ? 7200 : 480
@@ -40,6 +40,19 @@ const isGreen = sum('failed') === 0 && sum('passed') > 0
 const isWritten = !(isLong && isGreen) || spawnSync(process.execPath, ['bin/reliability.mjs', TALLY], { stdio: 'inherit' }).status === 0
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = isGreen && isWritten ? 0 : 1
+
+/** Returns the options and the files of the command line. Ends the process with the usage for --help and for an unknown option. */
+function readWords () {
+  try {
+    const words = parseArgs({ allowPositionals: true, options: { long: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+    if (!words.values.help) return words
+    console.log(USAGE)
+    process.exit()
+  } catch (error) {
+    console.error(`ex10: ${error.message.split(/\.\s/)[0]}\n${USAGE}`)
+    process.exit(1)
+  }
+}
 
 /** Keeps the lines of an earlier run, without those of files that run again or no longer exist. */
 function keepTally () {

@@ -41,6 +41,14 @@ export function readConfig (env: Record<string, string | undefined>): Config {
   return config as Config
 }
 
+/** Every setting with its default and its meaning, one a line. */
+export function listSettings (): string {
+  return Object.entries(Config.properties).map(([key, schema]: [string, TSchema]) => {
+    const standard = schema.default === false ? '0' : String(schema.default)
+    return `  ${(variableName(key) + (standard && `=${standard}`)).padEnd(34)}  ${schema.description}`
+  }).join('\n')
+}
+
 function fromText (schema: TSchema, text: string): unknown {
   if (schema.type === 'array') return text.split(',').map(part => part.trim()).filter(Boolean)
   if (schema.type === 'boolean') return { 1: true, true: true, 0: false, false: false }[text] ?? text

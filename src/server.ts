@@ -1,12 +1,23 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
-import { readConfig, type Config } from './config.ts'
+import { listSettings, readConfig, type Config } from './config.ts'
 import { StartRefused } from './errors.ts'
 import { openLog } from './log.ts'
+import { version } from './version.ts'
 
 const SHUTDOWN_MS = 300_000 // ending hundreds of sessions takes long
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
+const USAGE = 'usage: npm start\n\nServes until SIGINT or SIGTERM. Takes no arguments but --help and --version: its settings are environment variables.'
+
+/** Handles the command line. @throws {StartRefused} when it has other words than --help and --version */
+async function run (words: readonly string[]): Promise<void> {
+  if (words.length === 0) return await main()
+  const unknown = words.find(word => !['--help', '-h', '--version'].includes(word))
+  if (unknown !== undefined) throw new StartRefused(`unknown argument "${unknown}"\n${USAGE}`)
+  process.stdout.write(words.includes('--version') ? `${version}\n` : `${USAGE}\n\n${listSettings()}\n`)
+}
 
 /** Reads the environment, starts the server, and ends it and its sessions at SIGINT and SIGTERM. */
 async function main (): Promise<void> {
@@ -57,7 +68,7 @@ function printAddress (config: Config, address: string): void {
 }
 
 try {
-  await main()
+  await run(process.argv.slice(2))
 } catch (error) {
   process.stderr.write(`ex10: ${error instanceof StartRefused ? error.message : (error as Error).stack}\n`)
   process.exit(1)

@@ -13,7 +13,7 @@ import sessions from '#plugins/sessions/index.ts'
 
 /** Room -> the rooms that it may import. */
 const MAY_IMPORT: Record<string, string[]> = {
-  'src/server': ['src/app', 'src/config', 'src/errors', 'src/log'],
+  'src/server': ['src/app', 'src/config', 'src/errors', 'src/log', 'src/version'],
   'src/app': ['plugins', 'src/routes', 'src/config', 'src/http'],
   plugins: ['plugins', 'src/http', 'src/schemas', 'src/pages', 'src/system', 'src/stores', 'src/domain', 'src/errors', 'src/config', 'src/version'],
   'src/routes': ['src/routes', 'src/schemas', 'src/pages', 'src/domain', 'src/errors', 'src/version'],

@@ -49,7 +49,7 @@ function parse (words) {
   } catch (error) {
     // everybody on the machine can read command lines
     if (words.some(word => /^--key(=|$)/.test(word))) throw new Refused('a key does not belong into the command line: set EX10_KEY, or use --key-file')
-    throw new Refused(`${error.message}\n${USAGE}`)
+    throw new Refused(`${error.message.split(/\.\s/)[0]}\n${USAGE}`)
   }
 }
 

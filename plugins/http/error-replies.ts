@@ -22,6 +22,12 @@ function depth ({ instancePath, keyword }: FastifySchemaValidationError): number
   return instancePath.split('/').length - (keyword === 'anyOf' ? 0.5 : 0)
 }
 
+/** The allowed values in words, for a value that must be one of several constants. */
+function allowedIn (errors: FastifySchemaValidationError[], first?: FastifySchemaValidationError): string | undefined {
+  const constants = errors.filter(({ keyword, instancePath }) => keyword === 'const' && instancePath === first?.instancePath)
+  return first?.keyword === 'const' && constants.length > 1 ? `must be one of ${constants.map(({ params }) => params.allowedValue).join(', ')}` : undefined
+}
+
 function toShown (error: FastifyError): Ex10Error {
   if (error instanceof Ex10Error) return error
   if (String(error.code).startsWith('FST_CSRF_')) return failure('CSRF')
@@ -30,7 +36,7 @@ function toShown (error: FastifyError): Ex10Error {
     // where a schema allows several forms, the deepest error belongs to the form that the client meant
     const [first] = error.validation.toSorted((a, b) => depth(b) - depth(a))
     const field = [first?.instancePath.slice(1).replaceAll('/', '.'), first?.params.missingProperty ?? first?.params.additionalProperty].filter(Boolean).join('.')
-    const message = `${error.validationContext}${first?.instancePath.replaceAll('/', '.')} ${first?.message}`
+    const message = `${error.validationContext}${first?.instancePath.replaceAll('/', '.')} ${allowedIn(error.validation, first) ?? first?.message}`
     return failure('BAD_REQUEST', { message, details: { in: error.validationContext, field } })
   }
   // malformed JSON, an unsupported media type: Fastify's own messages, which are safe to show

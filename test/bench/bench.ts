@@ -10,7 +10,19 @@ import { createSession, endSession, launch, readLines, testEnv, type Server } fr
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
 
-const ROUNDS = Number(process.argv[2] ?? 7)
+const USAGE = `usage: npm run bench -- [ROUNDS]
+
+Measures a session and its pushes, 7 times or ROUNDS times, and prints a table. Has a server of its own.`
+const [rounds = '7', ...others] = process.argv.slice(2)
+const ROUNDS = Number(rounds)
+if (rounds === '--help' || rounds === '-h') {
+  console.log(USAGE)
+  process.exit()
+}
+if (others.length > 0 || !/^[1-9]\d*$/.test(rounds)) {
+  console.error(`ex10: ROUNDS is a whole number from 1\n${USAGE}`)
+  process.exit(1)
+}
 const SEEN = 'content script: push to visible'
 const MANY = [['beside 500 files', 500, 1000], ['beside 15 MB', 4, 3_750_000]] as const
 const FLOOR_UID = 299_990

@@ -237,6 +237,8 @@ t.test('a terminal lists, kills and counts on a running server, whether or not i
     t.match(await adminCommand(server, 'kill', one.id), { code: 0, stdout: `ended  ${one.id}\n` })
     t.match(await adminCommand(server, 'kill', one.id), { code: 1, stderr: 'ex10: No such session\n' })
     t.match(await adminCommand(server, 'kill', '--user', user, '--dry-run'), { code: 0, stdout: `would end  ${two.id}\nwould end  ${three.id}\n` })
+    t.match(await adminCommand(server, 'kill', '--user', 'nobody', '--dry-run'), { code: 0, stdout: '', stderr: 'nobody has no session: there is nothing to end\n' })
+    t.match(await adminCommand(server, 'list', '--state', 'flying'), { code: 1, stderr: 'ex10: --state must be one of creating, ready, stopping\n' })
     t.match(JSON.parse((await adminCommand(server, 'stats')).stdout), { now: { total: 2 }, sinceStart: { created: 3 } })
     t.match(await adminCommand(server, 'kill', '--user', user), { code: 0, stdout: `ended  ${two.id}\nended  ${three.id}\n` })
     const oldest = (await adminCommand(server, 'log', '--before', '3')).stdout.trim().split('\n')

@@ -14,6 +14,7 @@ async function failing (t: Test) {
   app.post('/body', { schema: { body: Type.Object({ width: Type.Integer(), nested: Type.Optional(Type.Object({ name: Type.String() })) }, { additionalProperties: false }) } }, async () => 'taken')
   const File = Type.Object({ path: Type.String() })
   app.post('/forms', { schema: { body: Type.Union([File, Type.Object({ files: Type.Array(File) })]) } }, async () => 'taken')
+  app.get('/states', { schema: { querystring: Type.Object({ state: Type.Union([Type.Literal('creating'), Type.Literal('ready')]) }) } }, async () => 'taken')
   return app
 }
 
@@ -49,5 +50,6 @@ t.test('a request that is not valid is told which field is wrong, and where', as
   t.match(await post({ width: 1, height: 2 }), { code: 'EX10_BAD_REQUEST', details: { field: 'height' } })
   t.match(await post({ width: 1, nested: {} }), { code: 'EX10_BAD_REQUEST', details: { field: 'nested.name' } })
   t.match(await post({ files: [{ path: 'a' }, {}] }, '/forms'), { code: 'EX10_BAD_REQUEST', details: { field: 'files.1.path' } }, 'of two forms, the one that was meant')
+  t.match((await app.inject('/states?state=flying')).json(), { code: 'EX10_BAD_REQUEST', message: 'querystring.state must be one of creating, ready', details: { field: 'state' } })
   t.match(await post('{"width":'), { code: 'EX10_BAD_REQUEST', statusCode: 400 })
 })
