@@ -5,6 +5,7 @@ import { code } from './config/code.ts'
 import { checkHttp, http } from './config/http.ts'
 import { live } from './config/live.ts'
 import { checkMachine, machine } from './config/machine.ts'
+import { checkOperations, operations } from './config/operations.ts'
 import { programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
 import { BadSetting, variableName } from './config/setting.ts'
@@ -17,10 +18,10 @@ export { BadSetting, variableName } from './config/setting.ts'
  * Every setting, by neighbourhood. The variable's name is `EX10_` and the key in capitals (`portBase` is
  * `EX10_PORT_BASE`); lists are separated by commas. The README's table of settings is checked against this.
  */
-export const SETTINGS = { http, machine, programs, live, code, access, sessions }
+export const SETTINGS = { http, machine, programs, live, code, access, operations, sessions }
 
 /** All of them in one object. */
-export const Config = Type.Object({ ...http, ...machine, ...programs, ...live, ...code, ...access, ...sessions }, { additionalProperties: false })
+export const Config = Type.Object({ ...http, ...machine, ...programs, ...live, ...code, ...access, ...operations, ...sessions }, { additionalProperties: false })
 export type Config = Static<typeof Config>
 
 /**
@@ -37,7 +38,7 @@ export function readConfig (env: Record<string, string | undefined>): Config {
   const config = Value.Default(Config, raw)
   const error = Value.Errors(Config, config).First()
   if (error) throw new BadSetting(describe(error, env))
-  for (const check of [checkHttp, checkMachine, checkAccess, checkSessions]) check(config as Config)
+  for (const check of [checkHttp, checkMachine, checkAccess, checkOperations, checkSessions]) check(config as Config)
   return config as Config
 }
 

@@ -43,6 +43,7 @@ t.test('without any variable the server is private, on 127.0.0.1:3001, with room
 t.test('a variable\'s name follows from the setting\'s', async t => {
   t.strictSame(['host', 'dataDir', 'portBase', 'uidMin', 'sessionMemory', 'publicUrl'].map(variableName),
     ['EX10_HOST', 'EX10_DATA_DIR', 'EX10_PORT_BASE', 'EX10_UID_MIN', 'EX10_SESSION_MEMORY', 'EX10_PUBLIC_URL'])
+  t.equal(variableName('otelExporterOtlpEndpoint'), 'OTEL_EXPORTER_OTLP_ENDPOINT', 'a variable of OpenTelemetry has its own name')
   for (const [key, schema] of Object.entries(Config.properties)) t.ok(schema.description, `${variableName(key)} is described`)
 })
 
@@ -62,6 +63,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_IDLE_TIMEOUT', '0', 'idleTimeout', 0], ['EX10_IDLE_TIMEOUT', '2.5', 'idleTimeout', 2.5], ['EX10_SESSION_TIMEOUT', '86400', 'sessionTimeout', 86400], ['EX10_CHECK_INTERVAL', '0.5', 'checkInterval', 0.5], ['EX10_VIEWER_COUNTS', '1', 'viewerCounts', true],
     ['EX10_HOME_SIZE', '4096', 'homeSize', 4096], ['EX10_STRICT', '1', 'strict', true], ['EX10_ALLOW_INSECURE', '1', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', 'true', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', '0', 'allowInsecure', false],
     ['EX10_AUTH', 'keys', 'auth', 'keys'], ['EX10_CREATE_RATE', '0', 'createRate', 0], ['EX10_FAILURE_RATE', '5', 'failureRate', 5], ['EX10_BIND_LOGIN', 'ip, fingerprint', 'bindLogin', ['ip', 'fingerprint']], ['EX10_LOGIN_TIMEOUT', '60', 'loginTimeout', 60], ['EX10_LOGIN_IDLE_TIMEOUT', '60', 'loginIdleTimeout', 60],
+    ['EX10_METRICS_PORT', '3002', 'metricsPort', 3002], ['EX10_METRICS_TOKEN_FILE', '/etc/ex10/metrics-token', 'metricsTokenFile', '/etc/ex10/metrics-token'], ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://127.0.0.1:4318', 'otelExporterOtlpEndpoint', 'http://127.0.0.1:4318'],
     ['EX10_FAILPOINT', 'dev-server:after:throw', 'failpoint', 'dev-server:after:throw'], ['EX10_PORT', '', 'port', 3001], ['EX10_ORIGINS', ' , ', 'origins', []]
   ]
   for (const [variable, text, key, value] of table) t.strictSame(readConfig({ [variable]: text })[key as keyof Config], value, `${variable}=${text}`)
@@ -80,6 +82,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_PUBLIC_URL', 'https://ex10.example'], ['EX10_PUBLIC_URL', 'http://10.0.0.1'], ['EX10_PUBLIC_URL', 'https://127.0.0.1.evil.example'], ['EX10_TRUST_PROXY', '127.0.0.1'], ['EX10_TRUST_PROXY', '10.0.0.1,10.1.0.0/16'], ['EX10_TRUST_PROXY', '10.0.0.0/33'], ['EX10_ORIGINS', 'https://a.example,b\nc'],
     ['EX10_PUBLIC_URL', 'https://ex10.example/path'], ['EX10_PUBLIC_URL', 'javascript:alert(1)'], ['EX10_HOME_SIZE', '63'], ['EX10_HOME_SIZE', '2G'], ['EX10_STRICT', 'perhaps'], ['EX10_SESSION_MEMORY', '255'], ['EX10_SESSION_PIDS', '1'], ['EX10_SESSION_CPU', '0'],
     ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_GIVEN_UP_TIMEOUT', '-1'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
+    ['EX10_METRICS_PORT', '-1'], ['EX10_METRICS_PORT', '3001'], ['EX10_METRICS_PORT', '9000'], ['EX10_METRICS_TOKEN_FILE', 'token'], ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318'],
     ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
     ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
   ]

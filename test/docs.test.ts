@@ -7,7 +7,7 @@ import { STEPS } from '#domain/sessions/steps.ts'
 const readme = readFileSync('README.md', 'utf8')
 
 t.test('the README lists every setting, by neighbourhood, with its default and meaning, and no other', async t => {
-  const rows = (table: string) => [...table.matchAll(/^\| `(EX10_[A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)]
+  const rows = (table: string) => [...table.matchAll(/^\| `((?:EX10|OTEL)_[A-Z_]+)` \| (.*?) \| (.*?) \|$/gm)]
     .map(([, name, standard, meaning]) => ({ name, standard, meaning: meaning?.replaceAll('\\|', '|') }))
   const tables = readme.split(/^\| variable .*$/m).slice(1).map(rows)
   t.strictSame(tables, Object.values(SETTINGS).map(settings => Object.entries(settings).map(([key, schema]) => ({

@@ -49,7 +49,7 @@ async function identity (app: FastifyInstance): Promise<void> {
   app.decorateRequest('isLoggedIn', false)
   app.addHook('onRequest', async (request, reply) => {
     const { scope } = request.routeOptions.config
-    if (request.is404 || scope === 'everybody') return
+    if (request.is404 || scope === 'everybody' || isByMetricsToken(request)) return
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const holder = await authenticate(request, reply)
     if (holder === 'unknown') throw await app.rateLimits.unknownKey(request, reply)
@@ -61,14 +61,20 @@ async function identity (app: FastifyInstance): Promise<void> {
     request.credential = holder.credential
   })
   // receiving the body may have taken two minutes, and the credential may have ended in that time
-  app.addHook('preHandler', async ({ is404, routeOptions, credential, headers, ip }) => {
-    if (is404 || routeOptions.config.scope === 'everybody') return
+  app.addHook('preHandler', async request => {
+    const { is404, routeOptions, credential, headers, ip } = request
+    if (is404 || routeOptions.config.scope === 'everybody' || isByMetricsToken(request)) return
     if (!await credential.holds(clientOf(headers, ip))) throw failure('UNAUTHENTICATED')
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (request.isLoggedIn && app.origins.isChange(request)) app.csrfProtection(request, reply, done)
     else done()
   })
+
+  /** Such a request has no principal: its route must not use one. */
+  function isByMetricsToken ({ routeOptions, headers }: FastifyRequest): boolean {
+    return routeOptions.config.takesMetricsToken === true && app.metricsToken.isIn(headers.authorization)
+  }
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'oidc', 'origins', 'rate-limits', 'route-rules'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'metrics-token', 'oidc', 'origins', 'rate-limits', 'route-rules'] })

@@ -7,8 +7,8 @@ import type { ProviderSession } from '#domain/access/login.ts'
 import { createOnce } from '#domain/access/once.ts'
 import type { Principal } from '#domain/principal.ts'
 import { failure } from '#errors.ts'
-import { readClientSecret } from '#system/access/client-secret.ts'
 import type { Attempt } from '#system/access/code-flow.ts'
+import { readSecret } from '#system/access/secret-file.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -55,7 +55,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
   const [{ authorizationUrl, endSessionUrl, newAttempt, redeem }, { discoverLazily }, { readToken }] = await Promise.all([
     import('#system/access/code-flow.ts'), import('#system/access/discovery.ts'), import('#system/access/tokens.ts')
   ])
-  const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readClientSecret(oidcClientSecretFile) }) })
+  const discover = discoverLazily({ issuer, clientId, ...(oidcClientSecretFile && { clientSecret: readSecret('EX10_OIDC_CLIENT_SECRET_FILE', oidcClientSecretFile, 'have the provider make a new secret') }) })
   const rules = { userClaim, roleClaim, userRole, adminRole }
   const attempts = createOnce(MAX_REMEMBERED)
   const logoutTokens = createOnce(MAX_REMEMBERED)

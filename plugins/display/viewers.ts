@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -39,11 +40,22 @@ const EVENT_MS = 60_000
 async function viewers (app: FastifyInstance): Promise<void> {
   const audiences = new Map<string, Audience>()
   const all = () => [...audiences.values()].flatMap(({ viewers }) => [...viewers])
+  const gone = { sent: 0, received: 0 } // bytes of the viewers that have gone
 
   app.decorate('viewers', {
     countBy: (shareId, sessionId) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
   } satisfies FastifyInstance['viewers'])
   app.audit.own('viewer', () => audiences.keys())
+  app.metrics.own({
+    name: 'ex10_display_bytes_total',
+    help: 'Bytes between displays and their viewers: sent to viewers, and received from them',
+    type: 'counter',
+    labels: ['direction'],
+    read () {
+      const sum = all().map(bytesOf).reduce((sum, { sent, received }) => ({ sent: sum.sent + sent, received: sum.received + received }), gone)
+      return [[{ direction: 'sent' }, sum.sent], [{ direction: 'received' }, sum.received]]
+    }
+  })
   app.upgrades.add('', { protocol: 'binary', open: look })
   app.shares.onRevoked(id => {
     for (const viewer of all()) if (viewer.visitor.share?.id === id) sendAway(viewer, SENT_AWAY, 'the link was revoked')
@@ -83,6 +95,9 @@ async function viewers (app: FastifyInstance): Promise<void> {
     const expiry = share && setTimeout(sendAway, share.expiresAt.getTime() - Date.now(), viewer, SENT_AWAY, 'the link has expired')
     return new Promise(resolve => socket.once('close', resolve)).then(() => {
       clearTimeout(expiry)
+      const { sent, received } = bytesOf(viewer)
+      gone.sent += sent
+      gone.received += received
       viewers.delete(viewer)
       if (viewers.size === 0) audiences.delete(id)
     })
@@ -103,8 +118,14 @@ async function viewers (app: FastifyInstance): Promise<void> {
   }
 }
 
+/** All bytes of the viewer's connection, which began with the request for the WebSocket. */
+function bytesOf ({ socket }: Viewer): { sent: number, received: number } {
+  const { bytesWritten: sent, bytesRead: received } = socket as Socket
+  return { sent, received }
+}
+
 function sendAway ({ over }: Viewer, closeCode: number, message: string): void {
   over.abort({ closeCode, message } satisfies Farewell)
 }
 
-export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'channels', 'events', 'expiry', 'sessions', 'shares', 'upgrades'] })
+export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'metrics', 'channels', 'events', 'expiry', 'sessions', 'shares', 'upgrades'] })

@@ -14,6 +14,8 @@ declare module 'fastify' {
       own (kind: string, held: () => Iterable<string> | Promise<Iterable<string>>, implied?: (session: Session) => string[]): void
       /** Takes some 100 ms without findings, and some 2 s to confirm findings. With `isQuiet`, while no request is served, the first look is enough. */
       run (signal: AbortSignal, isQuiet?: boolean): Promise<Audit>
+      /** How much the last audit found; undefined before the first. */
+      last (): { at: Date, leaked: number, missing: number, unseen: number } | undefined
     }
   }
 }
@@ -22,6 +24,7 @@ async function auditPlugin (app: FastifyInstance): Promise<void> {
   const { portBase, slots } = app.config
   const { nouns, known } = machineOf({ ...app.config, folder: app.instance.folder, portRanges: portRanges(portBase, slots) }, await backendOf(app.config))
   const held: Noun[] = []
+  let last: ReturnType<FastifyInstance['audit']['last']>
 
   app.decorate('audit', {
     own (kind, keys, implied = () => []) {
@@ -31,7 +34,12 @@ async function auditPlugin (app: FastifyInstance): Promise<void> {
         implied: session => implied(session).map(key => ({ kind, name: key }))
       })
     },
-    run: (signal, isQuiet = false) => audit([...nouns, ...held], known, signal, isQuiet ? [] : undefined)
+    async run (signal, isQuiet = false) {
+      const found = await audit([...nouns, ...held], known, signal, isQuiet ? [] : undefined)
+      last = { at: new Date(), leaked: found.leaked.length, missing: found.missing.length, unseen: found.unseen.length }
+      return found
+    },
+    last: () => last
   } satisfies FastifyInstance['audit'])
 }
 

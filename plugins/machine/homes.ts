@@ -24,6 +24,10 @@ declare module 'fastify' {
        * @throws {Ex10Error} EX10_NO_DISK
        */
       look (instead?: boolean): Promise<void>
+      /** The disk's free space, and the part of it that is promised to sessions; undefined where homes have no size. */
+      measure (): Promise<{ freeBytes: number, promisedBytes: number } | undefined>
+      /** The space that `look` requires for one more home. */
+      bytesEach: number
     }
   }
 }
@@ -38,6 +42,7 @@ const PROBE_MS = 20_000
 async function homes (app: FastifyInstance): Promise<void> {
   const { instance, homeSize } = app.config
   const { homes: folder } = app.instance.folder
+  const bytesEach = (homeSize + BESIDE_HOME_MIB) * MIB
   const promised = new Set<string>() // to sessions
   const inTurn = newQueue()
   const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
@@ -53,18 +58,24 @@ async function homes (app: FastifyInstance): Promise<void> {
     hold: id => { promised.add(id) },
     release: id => { promised.delete(id) },
     look,
+    measure: async () => why === undefined ? await measure() : undefined,
+    bytesEach,
     create: (account, signal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
     remove: removeHome
   } satisfies FastifyInstance['homes'])
 
   async function look (instead = false): Promise<void> {
     if (why !== undefined) return
+    const { freeBytes, freeFiles, promisedBytes, unmade } = await measure()
+    const more = instead ? 0 : 1
+    if (freeBytes < promisedBytes + more * bytesEach || freeFiles < (unmade + more) * FILES_EACH) throw failure('NO_DISK')
+  }
+
+  async function measure () {
     const before = promised.size
     const { count, growthBytes, freeBytes, freeFiles } = await measureImages(folder)
     const unmade = Math.max(0, Math.max(before, promised.size) - count)
-    const promisedBytes = growthBytes + unmade * homeSize * MIB + promised.size * BESIDE_HOME_MIB * MIB
-    const more = instead ? 0 : 1
-    if (freeBytes < promisedBytes + more * (homeSize + BESIDE_HOME_MIB) * MIB || freeFiles < (unmade + more) * FILES_EACH) throw failure('NO_DISK')
+    return { freeBytes, freeFiles, unmade, promisedBytes: growthBytes + unmade * homeSize * MIB + promised.size * BESIDE_HOME_MIB * MIB }
   }
 }
 

@@ -10,6 +10,7 @@ import { detectCgroups, removeParents, sessionGroups } from '#system/sandbox/cgr
 import { enterSandbox, type EnteredProgram, type EnterOptions } from '#system/sandbox/enter.ts'
 import { updateResolvConf } from '#system/sandbox/resolv-conf.ts'
 import { createSandbox, detectHardening, killSandbox, removeSandbox, type Hardening } from '#system/sandbox/sandbox.ts'
+import { readUsage, type Usage } from '#system/sandbox/usage.ts'
 import { SandboxWatch } from '#system/sandbox/watch.ts'
 
 declare module 'fastify' {
@@ -18,6 +19,8 @@ declare module 'fastify' {
       /** The confinement of sessions on this host, as text for people. */
       isolation: Isolation
       watch (facts: SessionFacts): SandboxWatch
+      /** What the session uses of the machine now. */
+      usage (facts: SessionFacts): Usage
       /**
        * Starts a program in the sandbox, with pipes to this server: as the session's user, in its namespaces and cgroups.
        * @throws {Error} when the sandbox is gone; the reason of a signal that has aborted
@@ -74,6 +77,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     kill: (facts, signal) => killSandbox(toId(facts), signal),
     remove: (facts, signal) => removeSandbox(toId(facts), signal),
     watch: facts => new SandboxWatch(dirOf(facts)),
+    usage: facts => readUsage(cgroups, facts.id),
     enter: (facts, argv, options) => enterSandbox(dirOf(facts), facts.account, argv, options)
   } satisfies FastifyInstance['sandboxes'])
 

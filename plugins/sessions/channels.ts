@@ -5,11 +5,13 @@ import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import type { Credential } from '#domain/access/credential.ts'
 
+const CHANNEL_TYPES = ['viewer', 'events'] as const
+
 /** A connection that stays open to a session. */
 export interface Channel {
   id: string
   /** A page that shows the display, or a reader of events. */
-  type: 'viewer' | 'events'
+  type: typeof CHANNEL_TYPES[number]
   address: string
   /** The port of the client's end, where no proxy is in front. */
   port?: number
@@ -48,6 +50,13 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
   const closings = new EventEmitter()
 
   app.audit.own('channel', () => open.keys())
+  app.metrics.own({
+    name: 'ex10_channels',
+    help: 'Open connections to sessions: pages that show the display (viewer), readers of events (events)',
+    type: 'gauge',
+    labels: ['type'],
+    read: () => CHANNEL_TYPES.map(type => [{ type }, credentials.keys().reduce((count, channel) => channel.type === type ? count + 1 : count, 0)])
+  })
   app.decorate('channels', {
     open (sessionId, channel, credential, close) {
       const all = open.get(sessionId) ?? new Set()
@@ -85,4 +94,4 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
   }
 }
 
-export default fp(channels, { name: 'channels', dependencies: ['audit'] })
+export default fp(channels, { name: 'channels', dependencies: ['audit', 'metrics'] })

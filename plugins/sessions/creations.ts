@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
-import { createSession, type StepStarted } from '#domain/sessions/create-session.ts'
+import { createSession, type Creation, type StepStarted } from '#domain/sessions/create-session.ts'
 import { withHeartbeat } from '#domain/concurrency/heartbeat.ts'
 import type { Requester, SessionFacts, Template } from '#domain/session.ts'
 import type { Turn } from '#domain/sessions/turn.ts'
@@ -72,6 +72,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     const order: Order = { owner, turnedAway: new AbortController() }
     const undo = app.sessions.newUndo(wish.id)
     orders.add(order)
+    app.work.tell({ sessionId: wish.id, work: 'creation', type: 'begun' })
     try {
       const wanted: Wanted = { template, own, order, undo }
       const turn = await app.admission.enter(wish)
@@ -79,34 +80,44 @@ async function creations (app: FastifyInstance): Promise<void> {
     } catch (error) {
       orders.delete(order)
       await undo.run()
+      app.work.tell({ sessionId: wish.id, work: 'creation', type: 'over', code: shownAs(error, 'INTERNAL').code })
       throw error
     }
   }
 
   /** Decides the remaining facts of a session that has its place: slot, account, time. */
   async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
+    const startedAt = performance.now()
     const slot = await app.reservations.complete(wish.id)
     const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
     turnedAway.signal.throwIfAborted()
+    app.work.done(wish.id, 'reserve', performance.now() - startedAt)
     return { ...wish, slot, account, createdAt: new Date() }
   }
 
   async function * create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const { promise: over, resolve: isOver } = Promise.withResolvers<void>()
+    let last: ProgressLine | undefined
     running.add(over)
     try {
-      const facts = 'turn' in admission ? yield * wait(admission, gone, log) : admission.facts
-      if (facts) yield * make(facts, admission, gone, log)
+      for await (const line of lines(admission, gone, log)) yield last = line
     } finally {
+      app.work.tell({ sessionId: 'turn' in admission ? admission.wish.id : admission.facts.id, work: 'creation', type: 'over', ...outcomeOf(last) })
       running.delete(over)
       orders.delete(admission.order)
       isOver()
     }
   }
 
+  async function * lines (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    const facts = 'turn' in admission ? yield * wait(admission, gone, log) : admission.facts
+    if (facts) yield * make(facts, admission, gone, log)
+  }
+
   /** Yields `queued` lines until the turn has come, then decides the session's facts. Otherwise yields an `error` line and returns undefined. */
   async function * wait ({ turn, wish, order, undo }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
     const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
+    const startedAt = performance.now()
     let facts: SessionFacts | undefined
     try {
       const positions = turn.positions(signal, app.config.queueTimeout * 1000)
@@ -114,6 +125,7 @@ async function creations (app: FastifyInstance): Promise<void> {
         yield { status: 'queued', data: { message: `Waiting for a turn: number ${position}`, position, etaMs: app.places.etaMs(turn) } }
       }
       signal.throwIfAborted()
+      app.work.done(wish.id, 'queue', performance.now() - startedAt)
       facts = await decide(wish, order)
       return facts
     } catch (err) {
@@ -130,9 +142,11 @@ async function creations (app: FastifyInstance): Promise<void> {
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts, undo)
     const signal = AbortSignal.any([gone, shutdown.signal, session.signal, order.turnedAway.signal])
+    // `reserve` was over before; an error after an abort is that of the abort
+    const noteStep: Creation['noteStep'] = (step, ms, error) => { if (step !== 'reserve' || error) app.work.done(facts.id, step, ms, error && signal.aborted ? signal.reason : error) }
     let committed = false
     try {
-      const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000 })
+      const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       await session.commit(signal)
       committed = true
@@ -158,6 +172,12 @@ function toLine (step: StepStarted): ProgressLine {
   return { status: 'running', data: { message, step: step.step, index, of, elapsedMs } }
 }
 
+/** The outcome of a creation, from its last line. A client that left before has none. */
+function outcomeOf (last: ProgressLine | undefined): { ms: number } | { code: string } {
+  if (last?.status === 'complete') return { ms: last.data.elapsedMs }
+  return { code: last?.status === 'error' ? last.data.code : failure('CLIENT_GONE').code }
+}
+
 /** The `error` line of a creation. Errors that clients can act on are shown as they are; any other only as a failed or timed-out step. */
 function toErrorLine (error: unknown): ProgressLine {
   const { message, code } = shownAs(error, (error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
@@ -166,5 +186,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions']
+  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
 })

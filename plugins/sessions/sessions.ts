@@ -63,7 +63,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   app.addHook('onClose', shutDown) // ends sessions that were made since `shutDown` in `preClose`
 
   function newUndo (sessionId: string): UndoStack {
-    const undo = new UndoStack(stepMs, (step, durationMs) => app.log.debug({ sessionId, step, durationMs }, 'step undone'))
+    const undo = new UndoStack(stepMs, (step, ms, error) => app.work.undone(sessionId, step, ms, error))
     undo.push('reserve', () => app.reservations.release(sessionId), 'last')
     return undo
   }
@@ -126,7 +126,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   function end (id: string, reason: EndReason): Promise<void> {
     const session = live.get(id)
     if (!session) return Promise.reject(failure('SESSION_NOT_FOUND'))
-    session.ending ??= tearDown(session, reason).catch(error => {
+    session.ending ??= app.work.tearDown(id, reason, () => tearDown(session, reason)).catch(error => {
       delete session.ending // the next call tries again
       throw error
     })
@@ -244,5 +244,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 export default fp(sessions, {
   name: 'sessions',
   // the last two record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision', 'audit-log', 'statistics']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision', 'audit-log', 'statistics', 'work']
 })

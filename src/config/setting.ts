@@ -12,9 +12,9 @@ export class BadSetting extends StartRefused {
   }
 }
 
-/** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. */
+/** The environment variable of a setting: `portBase` -> `EX10_PORT_BASE`. Settings that begin with `otel` are OpenTelemetry's own variables. */
 export function variableName (key: string): string {
-  return 'EX10_' + key.replace(/[A-Z]/g, capital => '_' + capital).toUpperCase()
+  return (/^otel[A-Z]/.test(key) ? '' : 'EX10_') + key.replace(/[A-Z]/g, capital => '_' + capital).toUpperCase()
 }
 
 export const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })

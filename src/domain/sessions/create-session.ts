@@ -25,6 +25,8 @@ export interface Creation {
   /** The time limit of one step. */
   stepMs: number
   failpoint: Failpoint
+  /** Called when a step is over, with its error if it failed. A step that other steps overlap is timed from its own beginning. */
+  noteStep?: (step: Step, ms: number, error?: unknown) => void
 }
 
 /**
@@ -37,17 +39,24 @@ export async function * createSession (make: Capabilities, creation: Creation): 
   const acquisitions = acquiring(make, facts, template, own)
   const undos = undoing(make, facts, failpoint)
   const begun = new Map<Step, Promise<void>>()
+  const beginnings = new Map<Step, number>() // of the steps that are not over
   const withinStep = () => AbortSignal.any([signal, AbortSignal.timeout(stepMs)])
+
+  function note (step: Step, error?: unknown): void {
+    const beganAt = beginnings.get(step)
+    if (beganAt !== undefined && beginnings.delete(step)) creation.noteStep?.(step, performance.now() - beganAt, error)
+  }
 
   function begin (step: Step): Promise<void> {
     const earlier = begun.get(step)
     if (earlier) return earlier
     const revert = undos.get(step)
+    if (!beginnings.has(step)) beginnings.set(step, performance.now())
     let work = Promise.resolve()
     // the undo waits for the work, which its signal has aborted: a half-made thing cannot be undone yet
     if (revert) undo.push(step, async signal => { await work.catch(() => {}); await revert(signal) }, whenOf(step))
     work = Promise.resolve(acquisitions[step]?.(withinStep()))
-    work.catch(() => {}) // a creation that fails before it awaits this step throws its own error
+    work.then(() => note(step), error => note(step, error)) // a creation that fails before it awaits this step throws its own error
     begun.set(step, work)
     return work
   }
@@ -56,11 +65,17 @@ export async function * createSession (make: Capabilities, creation: Creation): 
     signal.throwIfAborted()
     yield { step, message: stepMessage(step), index: position + 1, of: STEPS.length, elapsedMs: Math.round(performance.now() - startedAt) }
     signal.throwIfAborted() // again: the generator may have waited at its yield for long
-    await failpoint(step, 'before', withinStep())
-    signal.throwIfAborted() // nothing begins after the teardown, so that each undo is pushed before the stack runs
-    if (step === 'display') begin('dev-server').catch(() => {}) // start the dev server early: it uses the second core while Xpra starts, and Chromium can load the build that set-up made
-    await begin(step)
-    await failpoint(step, 'after', withinStep())
+    if (!begun.has(step)) beginnings.set(step, performance.now())
+    try {
+      await failpoint(step, 'before', withinStep())
+      signal.throwIfAborted() // nothing begins after the teardown, so that each undo is pushed before the stack runs
+      if (step === 'display') begin('dev-server').catch(() => {}) // start the dev server early: it uses the second core while Xpra starts, and Chromium can load the build that set-up made
+      await begin(step)
+      await failpoint(step, 'after', withinStep())
+    } catch (error) {
+      note(step, error)
+      throw error
+    }
   }
   signal.throwIfAborted()
 }

@@ -29,14 +29,14 @@ interface Entry { name: string, undo: Undo, when: When }
  */
 export class UndoStack {
   readonly #entries: Entry[] = []
-  readonly #undone: (name: string, durationMs: number) => void
+  readonly #ran: (name: string, durationMs: number, error?: unknown) => void
   readonly #timeoutMs: number
   #run: Promise<void> | undefined
   #isSomethingLeft = false
 
-  /** `timeoutMs` is the time limit of each entry. Calls `undone` after each entry that was undone. */
-  constructor (timeoutMs = 10_000, undone: (name: string, durationMs: number) => void = () => {}) {
-    this.#undone = undone
+  /** `timeoutMs` is the time limit of each entry. Calls `ran` after each entry that ran, with its error if it failed. */
+  constructor (timeoutMs = 10_000, ran: (name: string, durationMs: number, error?: unknown) => void = () => {}) {
+    this.#ran = ran
     this.#timeoutMs = timeoutMs
   }
 
@@ -64,11 +64,11 @@ export class UndoStack {
       const startedAt = performance.now()
       try {
         await withTimeout(entry.undo, this.#timeoutMs)
-        this.#undone(entry.name, Math.round(performance.now() - startedAt))
       } catch (error) {
         this.#isSomethingLeft = true
         failed.set(entry.name, error)
       }
+      this.#ran(entry.name, performance.now() - startedAt, failed.get(entry.name))
     }
     if (failed.size > 0) throw new UndoFailed(failed)
   }

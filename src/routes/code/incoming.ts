@@ -18,7 +18,7 @@ export function takesAnyBody (app: FastifyInstance): void {
 export function incoming (app: FastifyInstance, request: FastifyRequest, most: number, tooLarge: ErrorName) {
   if (Number(request.headers['content-length'] ?? 0) > most) throw failure(tooLarge)
   return {
-    content: piecesOf(request, most, tooLarge),
+    content: piecesOf(request, most, tooLarge, app.traffic.uploaded),
     signal: request.gone,
     async mayGoOn () {
       if (!await request.credential.holds(clientOf(request.headers, request.ip))) throw failure('UNAUTHENTICATED')
@@ -28,12 +28,13 @@ export function incoming (app: FastifyInstance, request: FastifyRequest, most: n
   }
 }
 
-async function * piecesOf ({ body, raw }: FastifyRequest, most: number, tooLarge: ErrorName): AsyncGenerator<Buffer, void, undefined> {
+async function * piecesOf ({ body, raw }: FastifyRequest, most: number, tooLarge: ErrorName, note: (bytes: number) => void): AsyncGenerator<Buffer, void, undefined> {
   if (!(body instanceof Readable)) return // the request has no body
   let bytes = 0
   try {
     for await (const piece of body.iterator({ destroyOnReturn: false })) {
       bytes += piece.length
+      note(piece.length)
       if (bytes > most) throw failure(tooLarge)
       yield piece
     }

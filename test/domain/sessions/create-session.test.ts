@@ -71,6 +71,27 @@ t.test('a creation reports every step once, in order and numbered, and makes thi
   t.strictSame(begun().slice(ACQUIRED.length), GIVEN_BACK, 'and gives them back in reverse: processes die before the firewall closes, the account goes last')
 })
 
+t.test('every step is told when it is over, each with its own time, and the one that failed with its error', async t => {
+  const told = async (failpoint: string, onCall: Parameters<typeof notingMachine>[0] = () => undefined) => {
+    const steps: [Step, unknown][] = []
+    const times: number[] = []
+    const { make } = notingMachine(onCall)
+    await Array.fromAsync(createSession(make, {
+      ...creation({ failpoint }),
+      noteStep (step, ms, error) {
+        steps.push([step, (error as Error | undefined)?.message])
+        times.push(ms)
+      }
+    })).catch(() => {})
+    t.ok(times.every(ms => ms >= 0 && ms < 5000))
+    return steps
+  }
+  t.strictSame((await told('')).map(([step]) => step).toSorted(), [...STEPS].sort())
+  t.match((await told('home:before:throw')).at(-1), ['home', /home/])
+  t.match((await told('home:before:throw')).map(([step]) => step), ['reserve', 'record', 'user', 'home'])
+  t.match((await told('', call => { if (call === 'sandbox') throw new Error('busy') })).at(-1), ['sandbox', 'busy'])
+})
+
 t.test('the build runs beside the display, Chromium waits for the display, and the session for all of them', async t => {
   const built = Promise.withResolvers<void>()
   const { make, calls } = notingMachine(call => call === 'dev-server' ? built.promise : undefined)

@@ -2,6 +2,15 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { UndoFailed, UndoStack } from '#domain/sessions/undo-stack.ts'
 
+t.test('every undo is told with its time, and with its error if it failed', async t => {
+  const ran: [string, boolean, unknown][] = []
+  const undo = new UndoStack(1000, (name, ms, error) => ran.push([name, ms >= 0 && ms < 1000, (error as Error | undefined)?.message]))
+  undo.push('first', () => {})
+  undo.push('second', () => { throw new Error('busy') })
+  await undo.run().catch(() => {})
+  t.strictSame(ran, [['second', true, 'busy'], ['first', true, undefined]])
+})
+
 t.test('what was acquired last is given back first, one at a time', async t => {
   const undo = new UndoStack()
   const seen: string[] = []

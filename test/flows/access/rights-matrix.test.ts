@@ -54,6 +54,7 @@ const ROWS: Record<string, Row> = {
   'GET /': { path: '/', done: 200 },
   'GET /health': { path: '/health', done: 200 },
   'GET /ready': { path: '/ready', done: 200 },
+  'GET /metrics': { path: '/metrics', done: 200 },
   'GET /openapi.json': { path: '/openapi.json', done: 200 },
   'GET /docs': { path: '/docs', done: 200 },
   'GET /display/:version/*': { path: '/display/none/page.js', done: 404 },

@@ -1,7 +1,11 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Config } from '#config.ts'
 import { SCOPES, type Role, type Scope } from '#domain/principal.ts'
 import access from '#plugins/access/index.ts'
+import metricsToken from '#plugins/access/metrics-token.ts'
 import origins from '#plugins/http/origins.ts'
 import rateLimits from '#plugins/http/rate-limits.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
@@ -76,6 +80,33 @@ t.test('administration takes both: an admin, and a key that is good for it', asy
   const { ask, newKey, bearer } = await withIdentity(t)
   const status = async (role: Role, scopes: readonly Scope[]) => (await ask('GET', '/admin', bearer((await newKey('ada', role, scopes)).secret))).status
   t.strictSame([await status('admin', SCOPES), await status('admin', ['view']), await status('user', SCOPES)], [200, 403, 403])
+})
+
+t.test('the token of the metrics opens their route and no other, also where an admin\'s key does', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'ex10-token-')) // the plugins' own data folder is the test's
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'token')
+  writeFileSync(file, 'f00dface'.repeat(4) + '\n', { mode: 0o600 })
+  const { app, ask, bearer, newKey } = await withIdentity(t, { metricsTokenFile: file, failureRate: 1 })
+  app.get('/metrics', { config: { scope: 'admin', takesMetricsToken: true } }, async ({ principal }) => ({ user: principal?.user ?? null }))
+  const token = bearer('f00dface'.repeat(4))
+  t.match(await ask('GET', '/metrics', token), { status: 200, body: { user: null } })
+  t.match(await ask('GET', '/metrics', bearer((await newKey('ada', 'admin')).secret)), { status: 200, body: { user: 'ada' } })
+  t.match(await ask('GET', '/metrics', bearer((await newKey('anna')).secret)), { status: 403 })
+  t.match(await ask('GET', '/metrics'), { status: 401 })
+  t.match(await ask('GET', '/admin', token), { status: 401, body: { code: 'EX10_UNKNOWN_KEY' } })
+  t.match(await ask('GET', '/metrics', bearer('f00dface'.repeat(3))), { status: 429 }, 'guesses count as those of keys do')
+  t.match(await ask('GET', '/metrics', token), { status: 200 })
+})
+
+t.test('a token of the metrics that others can read, or guess, stops the start', async t => {
+  const folder = t.testdir({ open: 'f00dface'.repeat(4), short: 'f00dface', two: 'f00dface f00dface' })
+  for (const [name, mode, why] of [['open', 0o644, /users other than root/], ['short', 0o600, /at least 16/], ['two', 0o600, /no space/], ['open', 0o600, null]] as const) {
+    chmodSync(`${folder}/${name}`, mode)
+    const start = bareApp(t, [metricsToken], { settings: { metricsTokenFile: `${folder}/${name}` } })
+    if (why) await t.rejects(start, { name: 'StartRefused', message: why })
+    else await t.resolves(start)
+  }
 })
 
 t.test('a wrong key is refused as such, and guessing is stopped', async t => {

@@ -10,23 +10,25 @@ const credentialOf = (holds: () => Promise<boolean>): Credential => ({ kind: 'ke
 const good = credentialOf(async () => true)
 const ignore = () => {}
 
-/** A function stands in for the plugin `audit`: `owned` returns the ids that the audit would see. */
+/** Functions stand in for the plugins `audit` and `metrics`: `owned` returns the ids that the audit would see, `counted` the values of the metric. */
 async function withChannels (t: Test, everyMs = 10) {
   let owned: () => Iterable<string> | Promise<Iterable<string>> = () => []
-  const app = await bareApp(t, [], { standIns: { audit: { own: (_kind, held) => { owned = held } } } })
+  let counted: () => unknown = () => []
+  const app = await bareApp(t, [], { standIns: { audit: { own: (_kind, held) => { owned = held } }, metrics: { own: ({ read }) => { counted = read } } } })
   await app.register(channels, { everyMs })
   const alive = setInterval(ignore, 1000) // the plugin's own timer lets the process end
   t.teardown(() => clearInterval(alive))
-  return { opened: app.channels, owned: async () => [...await owned()] }
+  return { opened: app.channels, owned: async () => [...await owned()], counted: () => counted() }
 }
 
 t.test('operators see who is connected to a session, from where and since when, until they leave', async t => {
-  const { opened, owned } = await withChannels(t)
+  const { opened, owned, counted } = await withChannels(t)
   const leave = opened.open(SESSION, { ...PAGE, user: 'anna' }, good, ignore)
   opened.open(SESSION, { type: 'events', address: '192.0.2.2' }, good, ignore)
   opened.open(OTHER, PAGE, good, ignore)
   t.match(opened.of(SESSION), [{ type: 'viewer', address: '192.0.2.1', user: 'anna', openedAt: Date }, { type: 'events', address: '192.0.2.2' }], 'oldest first')
   t.strictSame(await owned(), [SESSION, OTHER], 'the audit sees whose they are')
+  t.strictSame(counted(), [[{ type: 'viewer' }, 2], [{ type: 'events' }, 1]], 'the metrics have their number')
   leave()
   t.match(opened.of(SESSION), [{ type: 'events' }])
   t.equal(opened.of(SESSION).length, 1)
