@@ -1,6 +1,7 @@
 // npm run admin: administers the sessions of a running server, from a terminal of root. Reads the same EX10_* settings as the server.
 // Where users log in, the command makes an API key and removes it at its end: a user who can read the data folder can make keys
 // anyway.
+import { setTimeout as delay } from 'node:timers/promises'
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
 import { storesOf } from '#stores/index.ts'
@@ -10,10 +11,12 @@ import { Refused, runCommand } from './root-command.mjs'
 const USAGE = `usage: npm run admin -- list [--user NAME] [--state creating|ready|stopping] [--older-than SECONDS] [--idle SECONDS]
        npm run admin -- kill ID [--violation] | --user NAME [--dry-run]
        npm run admin -- stats
+       npm run admin -- drain [--deadline SECONDS] [--at-deadline end|wait] [--wait SECONDS] | --cancel
        npm run admin -- log [--user NAME] [--before NUMBER] [--verify]
   --url URL   the server, if the settings do not give its address`
 const TIMEOUT_MS = 600_000 // the ends of many sessions take long
 const KEY_SECONDS = 660
+const POLL_MS = 1000
 
 const string = { type: 'string' }
 const boolean = { type: 'boolean' }
@@ -23,6 +26,7 @@ await runCommand({
     list: { run: list, options: { user: string, state: string, 'older-than': string, idle: string } },
     kill: { run: kill, options: { user: string, 'dry-run': boolean, violation: boolean }, most: 1 },
     stats: { run: stats },
+    drain: { run: drain, options: { deadline: string, 'at-deadline': string, wait: string, cancel: boolean } },
     log: { run: log, options: { user: string, before: string, verify: boolean } }
   },
   options: { url: string },
@@ -30,7 +34,7 @@ await runCommand({
   whyRoot: 'only root can read the server\'s keys'
 }, async (command, values, words) => {
   const config = readConfig(process.env)
-  await withAccess(config, headers => command((method, path, query) => ask(values.url ?? urlOf(config), headers, method, path, query), values, words))
+  await withAccess(config, seconds(values.wait) ?? 0, headers => command((...request) => ask(values.url ?? urlOf(config), headers, ...request), values, words))
 })
 
 function urlOf ({ host, port }) {
@@ -38,12 +42,12 @@ function urlOf ({ host, port }) {
   return `http://${address}:${port}`
 }
 
-/** Calls `work` with the headers of an admin's request. */
-async function withAccess (config, work) {
+/** Calls `work` with the headers of an admin's request. `seconds` is the time that it may wait. */
+async function withAccess (config, seconds, work) {
   if (config.auth === 'none') return await work({})
   const keys = await storesOf(config, dataFolderAt(config.dataDir)).openKeys()
   for (const { id, user, expiresAt } of await keys.list()) if (user === 'terminal' && expiresAt < new Date()) await keys.remove(id) // keys of aborted commands
-  const expiresAt = new Date(Date.now() + KEY_SECONDS * 1000)
+  const expiresAt = new Date(Date.now() + (KEY_SECONDS + seconds) * 1000)
   const { key, secret } = await keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })
   try {
     await work({ authorization: `Bearer ${secret}` })
@@ -53,12 +57,12 @@ async function withAccess (config, work) {
   }
 }
 
-async function ask (url, headers, method, path, query = {}) {
+async function ask (url, headers, method, path, query = {}, body) {
   const target = new URL(path, url)
   for (const [name, value] of Object.entries(query)) if (value !== undefined) target.searchParams.set(name, value)
   let response
   try {
-    response = await fetch(target, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    response = await fetch(target, { method, headers: { ...headers, ...body && { 'content-type': 'application/json' } }, body: body && JSON.stringify(body), signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
     if (error.name === 'TimeoutError') throw new Refused(`ex10: the server at ${url} did not answer within ${TIMEOUT_MS / 60_000} minutes`)
     throw new Refused(`ex10: no server answers at ${url}: ${error.cause?.message ?? error.message}`)
@@ -105,6 +109,41 @@ async function kill (admin, { user, 'dry-run': dryRun, violation }, [id]) {
 
 async function stats (admin) {
   console.log(JSON.stringify(await admin('GET', '/admin/stats'), null, 2))
+}
+
+async function drain (admin, { deadline, 'at-deadline': atDeadline, wait, cancel }) {
+  if (cancel) {
+    if (deadline ?? atDeadline ?? wait) throw new Refused(USAGE)
+    await admin('DELETE', '/admin/drain')
+    return console.log('the server takes sessions again')
+  }
+  const begun = await admin('POST', '/admin/drain', {}, { deadline: seconds(deadline), atDeadline })
+  console.log(`drained since ${begun.since}, deadline ${begun.deadline}: ${begun.atDeadline === 'end' ? 'sessions are ended then' : 'sessions go on after it'}`)
+  if (wait === undefined) return console.log(leftOf(begun))
+  await untilEmpty(admin, performance.now() + seconds(wait) * 1000)
+}
+
+/** Waits until no session is left. @throws {Refused} when the time is over, or when the drain is */
+async function untilEmpty (admin, until) {
+  for (let told = '', state; ; await delay(Math.min(POLL_MS, Math.max(0, until - performance.now())))) {
+    state = await admin('GET', '/admin/drain')
+    if (!state.draining) throw new Refused('ex10: the drain was cancelled, or the server was started again, which ends a drain')
+    if (told !== leftOf(state)) console.log(told = leftOf(state))
+    if (state.sessions === 0) return
+    if (performance.now() >= until) throw new Refused(`ex10: the time to wait is over: ${leftOf(state)}`)
+  }
+}
+
+function leftOf ({ sessions }) {
+  if (sessions === 0) return 'no session is left'
+  return sessions === 1 ? 'one session is left' : `${sessions} sessions are left`
+}
+
+/** @throws {Refused} unless it is a whole number */
+function seconds (text) {
+  if (text === undefined) return undefined
+  if (!/^\d{1,6}$/.test(text)) throw new Refused(`ex10: ${text} is not a number of seconds\n${USAGE}`)
+  return Number(text)
 }
 
 async function log (admin, { user, before, verify }) {

@@ -70,6 +70,7 @@ const table = {
   BUSY: [503, 'The session is still writing earlier pushes: try again', 1],
   REGISTRY: [503, 'The registry cannot be written: try again, or ask the operator', 10],
   OVERLOADED: [503, 'The server has run out of processes, files or memory: try again later', 10],
+  DRAINING: [503, 'The server is being drained and takes no new sessions: use another server, or try again later', 60],
   SHUTTING_DOWN: [503, 'The server is shutting down'],
   CLIENT_GONE: [499, 'The client went away before the session was ready'],
   DISK_FULL: [507, 'The session\'s disk is full'],

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { clocksFrom, END_OF, expiryOf, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '#domain/live/clocks.ts'
+import { clockLimitsOf, clocksFrom, END_OF, expiryOf, newClocks, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '#domain/live/clocks.ts'
 import type { EndReason, SessionFacts } from '#domain/session.ts'
 import { momentNow } from '#system/kernel/boot-time.ts'
 
@@ -24,6 +24,8 @@ declare module 'fastify' {
       viewed (id: string, closed: Promise<void>): void
       /** Notes that a program which the session needs was given up, or, with false, that it is back. */
       givenUp (id: string, isGivenUp: boolean): void
+      /** Ends all sessions, also those that become ready until then, in so many milliseconds; with undefined, no longer. */
+      drain (inMs?: number): void
       show (id: string): Shown | undefined
     }
   }
@@ -47,14 +49,8 @@ const SAVE_MS = 10_000
 const AT_ONCE = 20
 
 async function expiry (app: FastifyInstance): Promise<void> {
-  const { idleTimeout, sessionTimeout, connectTimeout, givenUpTimeout, expiryWarning, checkInterval, viewerCounts } = app.config
-  const limits = {
-    idleMs: idleTimeout * 1000,
-    sessionMs: sessionTimeout * 1000,
-    connectMs: connectTimeout * 1000,
-    givenUpMs: givenUpTimeout * 1000,
-    warningMs: expiryWarning * 1000
-  }
+  const { checkInterval, viewerCounts } = app.config
+  const limits = clockLimitsOf(app.config)
   const watched = new Map<string, Watched>()
   const unsaved = new Map<string, Watched>()
   let saveAt = Infinity
@@ -103,6 +99,15 @@ async function expiry (app: FastifyInstance): Promise<void> {
       session.clocks.givenUpAt = isGivenUp ? now : undefined
       if (session.warned) takeBack(session, session.warned, now)
       session.dueAt = 0
+      lookBy(now)
+    },
+    drain (inMs) {
+      const now = performance.now()
+      limits.drain = inMs === undefined ? undefined : { since: now, at: now + inMs }
+      for (const session of watched.values()) {
+        session.dueAt = 0
+        if (session.warned) takeBack(session, session.warned, now)
+      }
       lookBy(now)
     },
     show (id) {
@@ -236,10 +241,6 @@ async function expiry (app: FastifyInstance): Promise<void> {
     clearTimeout(timer)
     lookAt = saveAt = Infinity
   }
-}
-
-function newClocks (now: number): Clocks {
-  return { readyAt: now, activeAt: now, working: 0, isUsed: false }
 }
 
 export default fp(expiry, { name: 'expiry', dependencies: ['config', 'audit', 'registry', 'events'] })

@@ -19,7 +19,7 @@ declare module 'fastify' {
       /**
        * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
        * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's.
-       * @throws {Ex10Error} EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
+       * @throws {Ex10Error} EX10_DRAINING, EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
        */
       admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
       /**
@@ -66,7 +66,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   })
 
   async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
-    if (shutdown.signal.aborted) throw failure('SHUTTING_DOWN')
+    for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
     const template = app.templates.get(wanted)
     const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height }
     const order: Order = { owner, turnedAway: new AbortController() }
@@ -116,7 +116,7 @@ async function creations (app: FastifyInstance): Promise<void> {
 
   /** Yields `queued` lines until the turn has come, then decides the session's facts. Otherwise yields an `error` line and returns undefined. */
   async function * wait ({ turn, wish, order, undo }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
-    const signal = AbortSignal.any([gone, shutdown.signal, order.turnedAway.signal])
+    const signal = AbortSignal.any([gone, shutdown.signal, app.drain.signal, order.turnedAway.signal])
     const startedAt = performance.now()
     let facts: SessionFacts | undefined
     try {
@@ -186,5 +186,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'places', 'reservations', 'admission', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
+  dependencies: ['config', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
 })

@@ -1,6 +1,7 @@
 import admission from './admission.ts'
 import channels from './channels.ts'
 import creations from './creations.ts'
+import drain from './drain.ts'
 import reconciler from './reconciler.ts'
 import rights from './rights.ts'
 import routeSessions from './route-sessions.ts'
@@ -9,4 +10,4 @@ import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
 /** Makes, finds and ends sessions. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, routeSessions, admission, creations, reconciler, shutdown, upgrades]
+export default [channels, sessions, rights, routeSessions, admission, drain, creations, reconciler, shutdown, upgrades]

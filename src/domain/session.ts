@@ -15,7 +15,7 @@ export function hasEnded (state: SessionState): state is EndState {
   return (END_STATES as readonly SessionState[]).includes(state)
 }
 
-export const END_REASONS = ['deleted', 'failed', 'client-gone', 'crashed', 'shutdown', 'recovered', 'evicted', 'idle', 'expired', 'never-used', 'killed', 'violation'] as const
+export const END_REASONS = ['deleted', 'failed', 'client-gone', 'crashed', 'shutdown', 'recovered', 'evicted', 'idle', 'expired', 'never-used', 'killed', 'violation', 'drained'] as const
 
 /** The reason of a session's end; kept in the registry. */
 export type EndReason = typeof END_REASONS[number]

@@ -6,7 +6,7 @@ import { INVALID_REASONS } from '#domain/sessions/validity.ts'
 export const ExpiresAt = Type.String({ format: 'date-time', description: 'When the session ends by itself unless it is used before' })
 
 export const ExpiresBecause = Type.Union(EXPIRY_CAUSES.map(cause => Type.Literal(cause)), {
-  description: 'Why it ends then. idle: it was unused for too long; session-timeout: its longest life is over; never-used: it was never viewed or used; given-up: its display or browser ended too often, and does not come back'
+  description: 'Why it ends then. idle: it was unused for too long; session-timeout: its longest life is over; never-used: it was never viewed or used; given-up: its display or browser ended too often, and does not come back; drain: the server is being drained'
 })
 
 /** Times in milliseconds from now: a page's clock may differ from the server's. */

@@ -1,16 +1,16 @@
 import type { EndReason } from '#domain/session.ts'
 
 /**
- * The clocks that end a session: four run, and the first one that is over ends it. Times are milliseconds of one monotonic
+ * The clocks that end a session: four run, and a fifth while the server is drained. The first one that is over ends it. Times are milliseconds of one monotonic
  * clock, which callers read.
  */
 
 /** The names of the clocks, as causes of an end. */
-export const EXPIRY_CAUSES = ['idle', 'session-timeout', 'never-used', 'given-up'] as const
+export const EXPIRY_CAUSES = ['idle', 'session-timeout', 'never-used', 'given-up', 'drain'] as const
 export type ExpiryCause = typeof EXPIRY_CAUSES[number]
 
 /** The reason of the end that a clock brings. */
-export const END_OF: Record<ExpiryCause, EndReason> = { idle: 'idle', 'session-timeout': 'expired', 'never-used': 'never-used', 'given-up': 'crashed' }
+export const END_OF: Record<ExpiryCause, EndReason> = { idle: 'idle', 'session-timeout': 'expired', 'never-used': 'never-used', 'given-up': 'crashed', drain: 'drained' }
 
 /** The duration of each clock; 0 turns it off. */
 export interface ClockLimits {
@@ -24,6 +24,19 @@ export interface ClockLimits {
   givenUpMs: number
   /** The time between the warning and the end. */
   warningMs: number
+  /** The time when a drain of the server began, and its deadline, if sessions end then. The warning comes at once. */
+  drain?: { since: number, at: number } | undefined
+}
+
+/** The durations from the settings, which are in seconds. */
+export function clockLimitsOf (set: Record<'idleTimeout' | 'sessionTimeout' | 'connectTimeout' | 'givenUpTimeout' | 'expiryWarning', number>): ClockLimits {
+  return {
+    idleMs: set.idleTimeout * 1000,
+    sessionMs: set.sessionTimeout * 1000,
+    connectMs: set.connectTimeout * 1000,
+    givenUpMs: set.givenUpTimeout * 1000,
+    warningMs: set.expiryWarning * 1000
+  }
 }
 
 /** The state of one session's clocks. */
@@ -39,11 +52,16 @@ export interface Clocks {
   givenUpAt?: number | undefined
 }
 
+/** New clocks of a session that is ready at `now`. */
+export function newClocks (now: number): Clocks {
+  return { readyAt: now, activeAt: now, working: 0, isUsed: false }
+}
+
 /** The first end to come, and the time of its warning. */
 export interface Expiry { at: number, warnAt: number, because: ExpiryCause }
 
 /** When and why the session ends if it is not used again; undefined when no clock runs. */
-export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenUpMs, warningMs }: ClockLimits): Expiry | undefined {
+export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenUpMs, warningMs, drain }: ClockLimits): Expiry | undefined {
   const { readyAt, activeAt, working, isUsed, givenUpAt } = clocks
   let first: Expiry | undefined
   const run = (because: ExpiryCause, since: number, ms: number) => {
@@ -55,6 +73,7 @@ export function expiryOf (clocks: Clocks, { idleMs, sessionMs, connectMs, givenU
   if (working === 0) run('idle', activeAt, idleMs)
   if (!isUsed) run('never-used', readyAt, connectMs)
   if (givenUpAt !== undefined) run('given-up', givenUpAt, givenUpMs)
+  if (drain && !(first && first.at <= drain.at)) return { at: drain.at, warnAt: drain.since, because: 'drain' }
   return first
 }
 

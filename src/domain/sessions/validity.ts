@@ -12,7 +12,7 @@ const TOLD_MS = 60 * 60 * 1000
 
 /** The end reasons that are shown as more than "not found". `killed` and `violation` come from an admin. */
 const TOLD: Partial<Record<EndReason, InvalidReason>> = {
-  idle: 'session_idle', 'never-used': 'session_idle', expired: 'session_expired', killed: 'session_killed', violation: 'security_violation'
+  idle: 'session_idle', 'never-used': 'session_idle', expired: 'session_expired', drained: 'session_expired', killed: 'session_killed', violation: 'security_violation'
 }
 
 /** The validity of a session for this principal. A session that the principal may not know of counts as not found. */

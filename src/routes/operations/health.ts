@@ -7,6 +7,7 @@ const Health = Type.Object({
   instance: Type.String(),
   sessions: Type.Integer({ description: 'Slots that are taken' }),
   waiting: Type.Integer({ description: 'Creations that wait for their turn' }),
+  draining: Type.Boolean({ description: 'The server is being drained: it takes no new sessions' }),
   isolation: Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String()),
@@ -29,6 +30,7 @@ const health: FastifyPluginAsyncTypebox = async app => {
     instance: app.config.instance,
     sessions: app.ports.count().taken,
     waiting: app.places.waiting.length,
+    draining: app.drain.signal.aborted,
     isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation }
   }))
 }

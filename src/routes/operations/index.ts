@@ -1,3 +1,4 @@
+import drain from './drain.ts'
 import endUserSessions from './end-user-sessions.ts'
 import getAuditLog from './get-audit-log.ts'
 import getAudit from './get-audit.ts'
@@ -8,5 +9,5 @@ import listAllSessions from './list-all-sessions.ts'
 import ready from './ready.ts'
 
 export default [
-  getAudit, health, ready, listAllSessions, endUserSessions, getStatistics, getMetrics, getAuditLog
+  getAudit, health, ready, listAllSessions, endUserSessions, getStatistics, getMetrics, getAuditLog, drain
 ]

@@ -15,11 +15,12 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'everybody' },
     schema: {
       operationId: 'getReady',
-      summary: 'Whether sessions can be created: the firewall is in force, the limit of sessions is not reached, a slot is free, and the disk could hold another home',
+      summary: 'Whether sessions can be created: the server is not drained, the firewall is in force, the limit of sessions is not reached, a slot is free, and the disk could hold another home',
       tags: ['operation'],
       response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
     }
   }, async () => {
+    app.drain.signal.throwIfAborted()
     // requests meanwhile share one check: anybody may send them, and creations wait for the same queue
     checking ??= check().finally(() => { checking = undefined })
     await checking

@@ -30,6 +30,13 @@ t.test('a session whose display or browser was given up ends, whether it is used
   t.equal(expiryOf(broken, OFF), undefined, 'never, if so wished')
 })
 
+t.test('a drain ends every session at its deadline, used or not, and warns at once; a clock that is over before ends it before', async t => {
+  const limits = { ...OFF, warningMs: 60_000, drain: { since: 6000, at: 606_000 } }
+  t.strictSame(expiryOf({ ...USED, working: 1 }, limits), { at: 606_000, warnAt: 6000, because: 'drain' })
+  t.match(expiryOf(USED, { ...limits, idleMs: HOUR }), { at: 606_000, because: 'drain' })
+  t.match(expiryOf(USED, { ...limits, idleMs: 2000 }), { at: 7000, because: 'idle' })
+})
+
 t.test('the warning comes as long before the end as wanted, but a short clock is half over first', async t => {
   t.match(expiryOf(USED, { ...OFF, idleMs: HOUR, warningMs: 60_000 }), { at: 5000 + HOUR, warnAt: 5000 + HOUR - 60_000 })
   t.match(expiryOf(USED, { ...OFF, idleMs: 4000, warningMs: 60_000 }), { at: 9000, warnAt: 7000 })

@@ -67,5 +67,13 @@ t.test('a page that is only open does not keep its session, though it pings and 
   t.equal((await fetch(`${server.url}/admin/sessions/${killed.id}`, { method: 'DELETE' })).status, 200)
   await open.getByText('This session has ended: an administrator ended it.').waitFor({ timeout: 30_000 })
   t.pass('of one that an admin ends, the page says so')
+
+  const drained = await createSession(server)
+  const last = await openDisplay(viewer, drained.url)
+  t.equal((await fetch(`${server.url}/admin/drain`, { method: 'POST' })).status, 200)
+  await hasBanner(last)
+  t.match(await last.innerText('#expiry'), /^This session ends in 5\d\d s: the server is taken out of service\.\s*$/, 'of a drain, the page tells the deadline, and has no button')
+  t.equal((await fetch(`${server.url}/admin/drain`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"deadline":0}' })).status, 200)
+  await last.getByText('This session has ended: the server is taken out of service.').waitFor({ timeout: 30_000 })
   await assertEndsClean(t, server)
 })

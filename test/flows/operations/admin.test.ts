@@ -1,27 +1,13 @@
-import { execFile } from 'node:child_process'
 import { DatabaseSync } from 'node:sqlite'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, beginCreation, listSessions, next, serve } from '#support/servers/creation.ts'
 import { heldBrowser } from '#support/display/held-browser.ts'
+import { adminCommand } from '#support/access/admin-command.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
-import { createSession, endSession, eventually, NODE_COMPILE_CACHE, type Server } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
 import { openSocket, socketDisplay } from '#support/display/socket-display.ts'
-
-interface Ran { code: number, stdout: string, stderr: string }
-
-/** `npm run admin -- ...words`, with the server's settings. */
-async function adminCommand (server: Server, ...words: string[]): Promise<Ran> {
-  try {
-    const ran = await promisify(execFile)(process.execPath, ['bin/admin.mjs', ...words, '--url', server.url], { env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...server.env } })
-    return { code: 0, ...ran }
-  } catch (error) {
-    const { code, stdout, stderr } = error as Ran
-    return { code, stdout, stderr }
-  }
-}
 
 /** A server with an admin and two users, who have their own keys. */
 async function serveTeam (t: Test, settings: Record<string, string> = {}): Promise<Record<'server' | 'ada' | 'anna' | 'ben', Server>> {

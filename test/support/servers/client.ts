@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { FormatRegistry, Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { AdminSessions, AuditLog, Statistics } from '#schemas/admin.ts'
+import { DrainState } from '#schemas/drain.ts'
 import { Validity } from '#schemas/expiry.ts'
 import { FileList } from '#schemas/file.ts'
 import { KeyView, Me } from '#schemas/key.ts'
@@ -55,6 +56,7 @@ const REPLIES = {
     instance: Type.String(),
     sessions: Type.Integer(),
     waiting: Type.Integer(),
+    draining: Type.Boolean(),
     isolation: Type.Object({ firewall: Type.String(), namespaces: Type.Array(Type.String()), cgroup: Type.String(), limits: Type.Array(Type.String()), home: Type.String(), landlock: Type.String(), seccomp: Type.String() })
   }),
   '/ready': Type.Object({ ready: Type.Literal(true) }),
@@ -67,6 +69,7 @@ const REPLIES = {
   '/sessions/:id/valid': Validity,
   '/admin/audit': Type.Object({ leaked: Findings, missing: Findings }),
   '/admin/audit-log': AuditLog,
+  '/admin/drain': DrainState,
   '/admin/keys': Type.Object({ keys: Type.Array(KeyView) }),
   '/admin/sessions': AdminSessions,
   '/admin/stats': Statistics

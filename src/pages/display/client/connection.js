@@ -20,6 +20,7 @@ const WHY = {
   evicted: 'its user created another one, and this was the oldest',
   crashed: 'it crashed',
   shutdown: 'the server was stopped',
+  drained: 'the server is taken out of service',
   killed: 'an administrator ended it',
   violation: 'an administrator ended it'
 }

@@ -1,12 +1,12 @@
 // Warns that the session is about to end, with a button that keeps it. The page asks the server for the time of the end
-// when a warning may be due. Uses extend the session, so the end can only be later than the last answer.
+// when a warning may be due, and at least once a minute.
 
 import { canAct, keepUrl, stateUrl, token } from './about.js'
 
 const LEAST = 1_000
-const MOST = 3_600_000
+const MOST = 60_000 // a drain of the server may bring the end forward
 const SOON = 2_000 // while the banner is shown: other viewers may use the session
-const FINAL = { 'session-timeout': 'its time is up', 'given-up': 'its display or browser ended too often' } // use does not postpone it
+const FINAL = { 'session-timeout': 'its time is up', 'given-up': 'its display or browser ended too often', drain: 'the server is taken out of service' } // use does not postpone it
 const NEVER = 60_000 // while no clock runs: one may start
 
 const banner = document.getElementById('expiry')
