@@ -1,14 +1,16 @@
 // npm run keys: administers the API keys of the instance, from a terminal. The server may run or not. Reads the same EX10_DATA_DIR as the
-// server. `create` prints the key on standard output. It cannot be shown again: only its hash is kept.
+// server. `create` prints the key on standard output. It cannot be shown again: only its hash is kept. With --from, the key is the
+// content of a file that only root can read, such as a mounted secret: `ex10_` and 43 characters of base64url. Repeated, it changes nothing.
+import { readFileSync, statSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
-import { readKeyRequest } from '#domain/access/api-key.ts'
+import { isSecret, readKeyRequest } from '#domain/access/api-key.ts'
 import { KeyRequest } from '#schemas/key.ts'
 import { storesOf } from '#stores/index.ts'
 import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
 import { Refused, runCommand } from './root-command.mjs'
 
-const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires 2030-01-31T00:00:00Z]
+const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires 2030-01-31T00:00:00Z] [--from FILE]
        npm run keys -- list
        npm run keys -- revoke ID`
 
@@ -16,7 +18,7 @@ const string = { type: 'string' }
 
 await runCommand({
   commands: {
-    create: { run: create, options: { user: string, role: string, scopes: string, expires: string } },
+    create: { run: create, options: { user: string, role: string, scopes: string, expires: string, from: string } },
     list: { run: list },
     revoke: { run: revoke, most: 1 }
   },
@@ -38,14 +40,36 @@ await runCommand({
   }
 })
 
-async function create (keys, { user, role, scopes, expires }) {
+async function create (keys, { user, role, scopes, expires, from }) {
   const request = { user, ...(role && { role }), ...(scopes && { scopes: scopes.split(',') }), ...(expires && { expiresAt: expires }) }
   const wrong = Value.Errors(KeyRequest, request).First()
   if (wrong && wrong.path !== '/expiresAt') throw new Refused(`--${wrong.path.split('/')[1]}: ${wrong.schema.description ?? wrong.message}\n${USAGE}`)
+  if (from) return await createFrom(from, keys, readKeyRequest(request, new Date()))
   const { key, secret } = await keys.create(readKeyRequest(request, new Date()))
   console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}). It is shown only now:`)
   console.log(secret)
   return { action: 'key.created', key }
+}
+
+async function createFrom (file, keys, request) {
+  const secret = readSecret(file)
+  const known = await keys.find(secret)
+  if (known) return console.error(`Key ${known.id} of ${known.user} is there already`)
+  try {
+    const { key } = await keys.create(request, new Date(), secret)
+    console.error(`Key ${key.id} of ${key.user} (${key.role}: ${key.scopes.join(', ')}) is the one in ${file}`)
+    return { action: 'key.created', key }
+  } catch (error) {
+    throw new Refused(`the key in ${file} cannot be added: it was revoked or has expired, or the store failed (${error.message}). Put another key there`)
+  }
+}
+
+function readSecret (file) {
+  const { uid, mode } = statSync(file)
+  if (uid !== 0 || (mode & 0o077) !== 0) throw new Refused(`${file} cannot be used: users other than root can read it; "chown root" and "chmod 600" it`)
+  const secret = readFileSync(file, 'utf8').trim()
+  if (!isSecret(secret)) throw new Refused(`${file} holds no key: a key is ex10_ and 43 random characters of base64url`)
+  return secret
 }
 
 async function list (keys) {

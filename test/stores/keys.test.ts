@@ -1,4 +1,4 @@
-import { scopesOf } from '#domain/access/api-key.ts'
+import { newSecret, scopesOf } from '#domain/access/api-key.ts'
 import { contract } from '#support/stores.ts'
 
 const anna = { user: 'anna', role: 'user' as const, scopes: scopesOf('user') }
@@ -24,6 +24,17 @@ contract('openKeys', 'a revoked key opens nothing from the moment of the answer,
   t.strictSame(await keys.revoke(key.id, later(now, 1000)), { ...key, revokedAt: now }, 'a second time changes nothing')
   t.equal((await keys.find(other.secret))?.id, other.key.id, 'the control')
   t.equal(await keys.revoke('none'), undefined)
+})
+
+contract('openKeys', 'a key may be made of a secret that exists elsewhere, once, and not again when it was revoked', async (t, keys) => {
+  const secret = newSecret()
+  const made = await keys.create(anna, new Date(), secret)
+  t.equal(made.secret, secret)
+  t.equal((await keys.find(secret))?.id, made.key.id)
+  await t.rejects(keys.create(anna, new Date(), secret))
+  await keys.revoke(made.key.id)
+  await t.rejects(keys.create(anna, new Date(), secret))
+  t.equal((await keys.list()).length, 1)
 })
 
 contract('openKeys', 'calls take effect in their order, also those that nobody waits for', async (t, keys) => {

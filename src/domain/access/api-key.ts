@@ -1,4 +1,5 @@
 import { failure } from '#errors.ts'
+import { newToken } from './token.ts'
 import { RESERVED_USERS, SCOPES, type Principal, type Role, type Scope } from '#domain/principal.ts'
 
 /** Distinguishes keys from other tokens, and makes leaked keys easy to find in logs and repositories. */
@@ -31,6 +32,16 @@ export interface ApiKey extends Principal {
   revokedAt?: Date
   /** To the minute. */
   lastUsedAt?: Date
+}
+
+/** A new secret of a key. */
+export function newSecret (): string {
+  return KEY_PREFIX + newToken()
+}
+
+/** Whether the text is a secret like those of `newSecret`. */
+export function isSecret (text: string): boolean {
+  return text.startsWith(KEY_PREFIX) && /^[\w-]{43}$/.test(text.slice(KEY_PREFIX.length))
 }
 
 /** The scopes that a role may have. */

@@ -6,8 +6,11 @@ import type { ApiKey, NewKey } from './api-key.ts'
  * reject when the backend cannot read or write; then nothing has changed.
  */
 export interface KeyStore {
-  /** Makes a key that is in force at once. The user sends `secret`, which only this call returns; the store keeps its hash. */
-  create (key: NewKey, now?: Date): Promise<{ key: ApiKey, secret: string }>
+  /**
+   * Makes a key that is in force at once. The user sends `secret`, which only this call returns; the store keeps its hash.
+   * Rejects when there was a key with a given `secret`, also a revoked one.
+   */
+  create (key: NewKey, now?: Date, secret?: string): Promise<{ key: ApiKey, secret: string }>
   /** All keys, oldest first, including revoked and expired ones. */
   list (): Promise<ApiKey[]>
   /**

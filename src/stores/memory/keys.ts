@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { isInForce, KEY_PREFIX, USE_NOTED_MS, type ApiKey } from '#domain/access/api-key.ts'
+import { isInForce, newSecret, USE_NOTED_MS, type ApiKey } from '#domain/access/api-key.ts'
 import type { KeyStore } from '#domain/access/key-store.ts'
-import { hashToken, newToken } from '#domain/access/token.ts'
+import { hashToken } from '#domain/access/token.ts'
 
 export async function openKeys (): Promise<KeyStore> {
   const keys = new Map<string, { hash: string, key: ApiKey }>()
 
   return {
-    async create ({ user, role, scopes, expiresAt }, now = new Date()) {
-      const secret = KEY_PREFIX + newToken()
+    async create ({ user, role, scopes, expiresAt }, now = new Date(), secret = newSecret()) {
+      if ([...keys.values()].some(({ hash }) => hash === hashToken(secret))) throw new Error('there was a key with this secret')
       const key: ApiKey = { id: randomBytes(6).toString('hex'), user, role, scopes, createdAt: now, ...(expiresAt && { expiresAt }) }
       keys.set(key.id, { hash: hashToken(secret), key })
       return { key: { ...key }, secret }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { SQLOutputValue } from 'node:sqlite'
-import { isInForce, KEY_PREFIX, USE_NOTED_MS, type ApiKey } from '#domain/access/api-key.ts'
+import { isInForce, newSecret, USE_NOTED_MS, type ApiKey } from '#domain/access/api-key.ts'
 import type { KeyStore } from '#domain/access/key-store.ts'
 import type { Role, Scope } from '#domain/principal.ts'
-import { hashToken, newToken } from '#domain/access/token.ts'
+import { hashToken } from '#domain/access/token.ts'
 import { openOrRefuse } from './database.ts'
 
 const SCHEMA = `
@@ -48,9 +48,8 @@ export async function openKeys (file: string, onUnnoted: (error: unknown) => voi
   }
 
   return {
-    async create ({ user, role, scopes, expiresAt }, now = new Date()) {
+    async create ({ user, role, scopes, expiresAt }, now = new Date(), secret = newSecret()) {
       const id = randomBytes(6).toString('hex')
-      const secret = KEY_PREFIX + newToken()
       statements.insert.run(id, hashToken(secret), user, role, JSON.stringify(scopes), now.toISOString(), expiresAt?.toISOString() ?? null)
       return { key: { id, user, role, scopes, createdAt: now, ...(expiresAt && { expiresAt }) }, secret }
     },
