@@ -2,6 +2,7 @@ import * as esbuild from 'esbuild'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { settingsOutside } from './inside.mjs'
 import { Manifest } from './manifest.mjs'
 import { PACKAGES_DIR } from './packages.mjs'
 import { Page } from './pages.mjs'
@@ -42,6 +43,8 @@ export class Bundler {
     if (!sources.has('manifest.json')) return { ok: false, files: new Map(), problems: [withoutManifest(sources)] }
     const manifest = new Manifest(await sources.text('manifest.json'))
     if (manifest.error) return { ok: false, files: new Map(), problems: [unreadable(manifest.error)] }
+    const outside = await settingsOutside(sources)
+    if (outside.length > 0) return { ok: false, files: new Map(), problems: outside }
     const pages = await this.#readPages(sources)
     const problems = [...missingOf(manifest, sources), ...pages.flatMap(page => missingScripts(page, sources))]
     const wanted = wantedOf(manifest, pages, sources)

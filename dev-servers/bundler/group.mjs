@@ -1,6 +1,7 @@
 import * as esbuild from 'esbuild'
 import { extname } from 'node:path'
 import { assets } from './assets.mjs'
+import { inside } from './inside.mjs'
 import { packages } from './packages.mjs'
 import { problemOf } from './problems.mjs'
 
@@ -51,7 +52,7 @@ export class Group {
         'import.meta.env.DEV': String(isDevelopment),
         'import.meta.env.PROD': String(!isDevelopment)
       },
-      plugins: [packages({ mode, sources, isPage }), assets({ sources, isPage })]
+      plugins: [inside({ sources }), packages({ mode, sources, isPage }), assets({ sources, isPage })]
     }
   }
 

@@ -1,13 +1,15 @@
 import { isBuiltin } from 'node:module'
 import { dirname, extname, posix } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { OUTSIDE, outsideMessage } from './inside.mjs'
 import { packageNames } from './packages.mjs'
 
 const MAX_PROBLEMS = 50
 const MAX_MESSAGE = 1000
 
-/** esbuild's messages, and the message for the person instead. `words` are the pattern's groups, `file` is the file with the error. */
+/** esbuild's messages, and the message for the person instead. `words` are the pattern's groups, `file` is the file with the error, `location` is esbuild's. */
 const SAYINGS = [
+  [new RegExp(`^${OUTSIDE}$`), (words, file, location) => ({ kind: 'build-error', message: outsideMessage(file, 'imports', importedAt(location)) })],
   [/^Could not resolve "(.+)"$/s, unresolved],
   [/^No loader is configured for "(.*?)" files: (.+)$/s, ([, extension, path], file) => ({
     kind: 'build-error', message: `${file} imports ${plainPath(path)}: files that end in ${extension} can only be imported in a session with template=project, by a build of its own`
@@ -21,7 +23,7 @@ const SAYINGS = [
 export function problemOf ({ text, location, pluginName }, isWarning = false) {
   const file = location && plainPath(location.file)
   const saying = SAYINGS.find(([pattern]) => pattern.test(text))
-  const { kind, message, isModuleOnly = false } = saying ? saying[1](saying[0].exec(text), file ?? 'The extension') : { kind: pluginName || !file ? 'build-error' : 'syntax-error', message: text }
+  const { kind, message, isModuleOnly = false } = saying ? saying[1](saying[0].exec(text), file ?? 'The extension', location) : { kind: pluginName || !file ? 'build-error' : 'syntax-error', message: text }
   return {
     kind: isWarning ? 'warning' : kind,
     message,
@@ -46,6 +48,13 @@ function unresolved ([, path], file) {
   }
   if (isBuiltin(path)) return { kind: 'build-error', message: `${file} imports ${path}, which is a part of Node.js: a browser does not have it` }
   return { kind: 'build-error', message: `${file} imports ${path}: bundled templates have the packages ${packageNames.join(' and ')} only. Create the session with template=project, which installs others` }
+}
+
+/** The path of an import as the person has written it. */
+function importedAt (location) {
+  if (!location) return 'a file'
+  const { lineText, column, length } = location
+  return plainPath(Buffer.from(lineText).subarray(column, column + length).toString().replace(/^(url\()?["'`]?|["'`]?\)?$/g, ''))
 }
 
 /** esbuild counts bytes from 0. */

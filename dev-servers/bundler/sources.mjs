@@ -19,6 +19,8 @@ export class Sources {
   files = new Map()
   /** Absolute. */
   folders = []
+  /** Names of symbolic links, which are no sources. */
+  links = []
 
   constructor (dir) {
     this.dir = dir
@@ -27,9 +29,10 @@ export class Sources {
   /** Lists a folder. Hidden files belong to other programs; links are not followed; Chromium writes `_metadata` itself. */
   static async list (dir) {
     const sources = new Sources(dir)
-    const { files, folders } = await walk(dir)
+    const { files, folders, links } = await walk(dir)
     if (files.length > MAX_FILES) throw new TooManyFiles(`The extension has more than ${MAX_FILES} files: a bundled template allows no more`)
     sources.folders = folders.map(name => join(dir, name))
+    sources.links = links
     const states = await Promise.all(files.map(name => stateOf(join(dir, name))))
     for (const [i, name] of files.entries()) if (states[i]) sources.files.set(name, states[i])
     return sources
@@ -44,7 +47,7 @@ export class Sources {
   }
 
   equals (other) {
-    return this.files.size === other?.files.size && this.names().every(name => this.files.get(name) === other.files.get(name))
+    return this.files.size === other?.files.size && this.names().every(name => this.files.get(name) === other.files.get(name)) && this.links.join('\0') === other.links.join('\0')
   }
 
   path (name) {
@@ -74,18 +77,20 @@ async function stateOf (path) {
   }
 }
 
-/** All files and folders below `root`, in order. */
+/** All files, folders and links below `root`, in order. */
 export async function walk (root) {
   const files = []
   const folders = ['']
+  const links = []
   for (const folder of folders) {
     for (const entry of await list(join(root, folder))) {
       if (entry.name.startsWith('.') || (folder === '' && entry.name === '_metadata')) continue
       if (entry.isDirectory()) folders.push(join(folder, entry.name))
       if (entry.isFile()) files.push(join(folder, entry.name))
+      if (entry.isSymbolicLink()) links.push(join(folder, entry.name))
     }
   }
-  return { files: files.sort(), folders }
+  return { files: files.sort(), folders, links }
 }
 
 async function list (folder) {

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { Script } from 'node:vm'
 import t from 'tap'
 import { Bundler } from '#support/code/bundler.ts'
 
+const SECRET = 'open-sesame-7e2a'
 const manifestOf = ({ manifest = '' }: { manifest?: string }) => JSON.parse(manifest) as Record<string, any>
 
 t.test('The dev server of the bundled templates keeps the extension equal to its sources', async t => {
@@ -137,6 +138,58 @@ t.test('The dev server of the bundled templates keeps the extension equal to its
       context: 'manifest'
     }])
     t.match(await bundler.push({ 'package.json': null, ...template }), { ok: true, problems: [] })
+  })
+
+  await t.test('a build reads nothing outside the extension, and says which file names what', async t => {
+    const folder = `${bundler.home}/extension`
+    writeFileSync(`${bundler.home}/secret.txt`, SECRET)
+    for (const name of ['secret.json', 'secret.css', 'secret.js']) writeFileSync(`${bundler.home}/${name}`, `${SECRET} ${name}`)
+    const why = 'which is outside the extension: a build reads only the files of the extension. Push that file, too'
+    const imports = (path: string, file = 'content.ts') => ({ file, message: `${file} imports ${path}, ${why}` })
+    const link = (target: string, name: string) => () => symlinkSync(target, `${folder}/${name}`)
+    const cases: [title: string, files: Record<string, string>, problem: object, prepare?: () => void][] = [
+      ['an absolute path, as text', { 'content.ts': 'import a from "/etc/passwd?raw"\nconsole.log(a)' }, { ...imports('/etc/passwd'), line: 1, column: 15 }],
+      ['an absolute path', { 'content.ts': `import a from "${bundler.home}/secret.json"\nconsole.log(a)` }, imports(`${bundler.home}/secret.json`)],
+      ['up and out', { 'content.ts': 'import a from "../secret.txt?inline"\nconsole.log(a)' }, imports('../secret.txt')],
+      ['the process\'s own environment', { 'content.ts': 'import a from "/proc/self/environ?raw"\nconsole.log(a)' }, imports('/proc/self/environ')],
+      ['an import in a function', { 'content.ts': 'const a = () => import("../secret.js")\nconsole.log(a)' }, imports('../secret.js')],
+      ['an import of many', { 'content.ts': 'const a = (name: string) => import("../" + name + ".json")\nconsole.log(a)' }, { file: 'content.ts', message: new RegExp(`${why}$`) }],
+      ['require', { 'content.ts': 'const a = require("../secret.json")\nconsole.log(a)' }, imports('../secret.json')],
+      ['a page\'s script', { 'popup.ts': 'import a from "/etc/passwd?raw"\nconsole.log(a)' }, imports('/etc/passwd', 'popup.ts')],
+      ['a style sheet', { 'content.css': '@import "/etc/passwd";', 'content.ts': 'import "./content.css"' }, { ...imports('/etc/passwd', 'content.css'), line: 1, column: 9 }],
+      ['a style sheet, with url()', { 'content.css': '@import url(../secret.css);', 'content.ts': 'import "./content.css"' }, imports('../secret.css', 'content.css')],
+      ['a path of tsconfig.json', { 'tsconfig.json': '{ "compilerOptions": { "paths": { "secret": ["../secret.json"] } } }', 'content.ts': 'import a from "secret"\nconsole.log(a)' }, imports('secret')],
+      ['a package\'s settings', { 'node_modules/p/package.json': '{ "main": "../../../secret.js" }', 'content.ts': 'import a from "p"\nconsole.log(a)' }, imports('p')],
+      ['what tsconfig.json extends', { 'tsconfig.json': '{\n  "extends": "/etc/passwd" }' }, { file: 'tsconfig.json', line: 2, column: 14, message: `tsconfig.json extends /etc/passwd, ${why}` }],
+      ['that of what it extends', { 'tsconfig.json': '{ "extends": ["./base"] }', 'base.json': '{ "extends": "../secret.json" }' }, { file: 'base.json', message: `base.json extends ../secret.json, ${why}` }],
+      ['a link to a file', { 'content.ts': 'import a from "./link.json"\nconsole.log(a)' }, imports('./link.json'), link('../secret.json', 'link.json')],
+      ['a link to a folder', { 'content.ts': 'import a from "./link/secret.txt?raw"\nconsole.log(a)' }, imports('./link/secret.txt'), link('..', 'link')],
+      ['a link in place of tsconfig.json', { 'tsconfig.json': '' }, { file: 'tsconfig.json', message: `tsconfig.json is a link to ${bundler.home}/secret.json, ${why}` }, () => {
+        rmSync(`${folder}/tsconfig.json`)
+        symlinkSync('../secret.json', `${folder}/tsconfig.json`)
+      }]
+    ]
+    for (const [title, files, problem, prepare] of cases) {
+      bundler.write(files)
+      prepare?.()
+      const { ok, problems } = await bundler.changes(0)
+      t.equal(ok, false, title)
+      t.match(problems[0], { kind: 'build-error', context: 'build', ...problem }, title)
+      t.notMatch(JSON.stringify(problems), SECRET, 'no problem quotes the file')
+      rmSync(folder, { recursive: true })
+      cpSync('templates/typescript/extension', folder, { recursive: true })
+      t.match(await bundler.push({}), { ok: true, problems: [] }, 'it heals')
+    }
+    const { ok, problems } = await bundler.push({
+      'tsconfig.json': '{ "extends": "./base", "compilerOptions": { "paths": { "own/*": ["./*"] } } }',
+      'base.json': '{ "compilerOptions": { "jsx": "react-jsx" } }',
+      'own.json': '"mine"',
+      'content.ts': 'import a from "own/own.json"\nimport b from "/own.json?raw"\nconsole.log(a, b, new URL("/etc/passwd", import.meta.url))'
+    })
+    t.match({ ok, problems: problems.filter(({ kind }) => kind !== 'warning') }, { ok: true, problems: [] }, 'control: what is in the extension is read')
+    t.match(bundler.built('content.js'), /"mine"/)
+    t.notMatch(bundler.built('content.js'), 'root:', 'a URL is only a URL')
+    t.match(await bundler.push({ ...template, 'base.json': null, 'own.json': null, 'tsconfig.json': readFileSync('templates/typescript/extension/tsconfig.json', 'utf8') }), { ok: true, problems: [] })
   })
 
   await t.test('nothing that is pushed is run', async t => {
