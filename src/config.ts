@@ -6,7 +6,7 @@ import { checkHttp, http } from './config/http.ts'
 import { live } from './config/live.ts'
 import { checkMachine, machine } from './config/machine.ts'
 import { checkOperations, operations } from './config/operations.ts'
-import { programs } from './config/programs.ts'
+import { checkPrograms, programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
 import { BadSetting, variableName } from './config/setting.ts'
 import { refuseUnknown } from './config/unknown.ts'
@@ -38,7 +38,7 @@ export function readConfig (env: Record<string, string | undefined>): Config {
   const config = Value.Default(Config, raw)
   const error = Value.Errors(Config, config).First()
   if (error) throw new BadSetting(describe(error, env))
-  for (const check of [checkHttp, checkMachine, checkAccess, checkOperations, checkSessions]) check(config as Config)
+  for (const check of [checkHttp, checkMachine, checkPrograms, checkAccess, checkOperations, checkSessions]) check(config as Config)
   return config as Config
 }
 

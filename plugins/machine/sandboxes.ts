@@ -38,7 +38,7 @@ export interface Isolation extends Hardening {
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
-  const { instance, sessionMemory, sessionPids, sessionCpu, strict } = app.config
+  const { instance, sessionMemory, sessionPids, sessionCpu, sessionPath, strict } = app.config
   const cgroups = await detectCgroups(instance)
   app.addHook('onClose', async () => {
     if (app.registry.live().length === 0) await removeParents(cgroups, AbortSignal.timeout(5000))
@@ -70,6 +70,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       node: process.execPath,
       template: join(app.instance.folder.templates, template.devServer),
       npmCache: app.instance.folder.npmCache,
+      shown: sessionPath,
       cgroups,
       limits,
       ports: portsOf(facts.slot)

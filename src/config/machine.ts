@@ -55,8 +55,8 @@ export function checkMachine (config: Values<typeof machine & typeof http>): voi
   checkSlots(config)
   checkPort(config)
   checkNets(config)
-  if (/^\/(tmp|run|proc|dev|sys|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
-    throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /dev and /proc; give a folder elsewhere, such as /var/lib/ex10`)
+  if (/^\/(tmp|run|proc|dev|sys|usr|etc|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
+    throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /etc, /dev and /proc, and see all of /usr; give a folder elsewhere, such as /var/lib/ex10`)
   }
 }
 

@@ -9,7 +9,7 @@ import { CommandFailed, run } from '#system/kernel/run.ts'
 
 /**
  * A home is a file system of its own, with a size, in an image file beside its mount point. Only the session's sandbox mounts
- * it (sandbox/init.sh). On a host that cannot do this, a home is a folder.
+ * it (sandbox/init.py). On a host that cannot do this, a home is a folder.
  */
 type HomeOwner = Pick<Account, 'uid' | 'gid' | 'home'>
 

@@ -18,7 +18,7 @@ export interface OurProcess extends ProcessId {
 const AT_ONCE = 64
 /** Programs that the server runs as root for sessions. */
 const PROGRAMS = /^(s6-[a-z]+|unshare|nsenter)$/
-const SCRIPT = /\/sandbox\/[a-z-]+\.sh$/
+const SCRIPT = /\/sandbox\/[a-z-]+\.(sh|py)$/
 
 /** The pids of all processes, without those in the group of a ready session: those are the session's own, and there may be hundreds of sessions. */
 export async function pidsWithoutSession (place: Place): Promise<string[]> {

@@ -4,7 +4,7 @@
 # every program that the init started. CMD may bind the ports.
 # --wdns and never --wd, which opens the folder before the namespaces are entered: from there, .. leads to the host.
 set -eu
-harden=$(cat "${0%/*}/harden.py") # its folder may be hidden in the sandbox
+harden=$(cat "${0%/*}/harden.py") # its folder is not in the sandbox
 init=$1
 shift
 while [ "$1" != -- ]; do

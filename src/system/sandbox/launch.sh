@@ -1,5 +1,5 @@
 #!/bin/sh
-# launch.sh HERE CGROUP... -- ARGUMENTS OF init.sh...
+# launch.sh HERE CGROUP... -- ARGUMENTS OF init.py...
 # Joins the cgroups, then becomes the parent of the sandbox's init. When this process ends, the init ends, too. Both
 # outlive the server.
 set -eu
@@ -10,4 +10,4 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
-exec unshare --mount --ipc --uts --pid --fork --kill-child -- sh "$here/init.sh" "$here" "$@"
+exec unshare --mount --ipc --uts --pid --fork --kill-child -- /usr/bin/python3 -I -S "$here/init.py" "$@"

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Writes the present text of the machine's resolv.conf into the session's copy, which init.sh has made. The copy is mounted in
+ * Writes the present text of the machine's resolv.conf into the session's copy, which init.py has made. The copy is mounted in
  * the sandbox, so it is written in place. A reader finds the old text, the new one, or the new one with an end of the old.
  */
 export async function updateResolvConf (dir: string, text: string): Promise<void> {

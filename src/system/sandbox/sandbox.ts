@@ -29,6 +29,8 @@ export interface SandboxOptions {
   template: string
   /** The packages that set-up has downloaded from the npm registry, read-only for the session, too. The folder may be missing. */
   npmCache: string
+  /** Folders that the session sees under their own paths, read-only, beside what every session sees (init.py). A missing one is left out. */
+  shown: readonly string[]
   cgroups: CgroupHost
   limits: Limits
   /** The TCP ports that the session may bind, enforced when the kernel has Landlock for it. */
@@ -58,7 +60,9 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   await createGroups(options.cgroups, id, options.limits)
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
-    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', dir, String(account.uid), String(account.gid), account.home, node, template, npmCache, ...options.ports.map(String)],
+    const words = [`dir=${dir}`, `uid=${account.uid}`, `gid=${account.gid}`, `home=${account.home}`, `node=${node}`, `template=${template}`, `npm_cache=${npmCache}`,
+      ...options.shown.map(path => `show=${path}`), ...options.ports.map(port => `port=${port}`)]
+    const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', ...words],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
     if (!child.pid) await once(child, 'spawn') // not started: rejects with the reason
     child.unref()

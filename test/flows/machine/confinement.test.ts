@@ -1,5 +1,5 @@
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { processesOf } from '#system/kernel/processes.ts'
 import { read } from '#support/servers/client.ts'
 import { serve } from '#support/servers/creation.ts'
@@ -24,7 +24,8 @@ function processesIn ({ init }: Inside): string[] {
 const proc = (pid: string | number, file: string) => { try { return readFileSync(`/proc/${pid}/${file}`, 'utf8') } catch { return '' } } // likewise
 
 t.test('a session can reach nothing of another session or of the server, and cannot take more than its share', { timeout: 280_000 }, async t => {
-  const server = await serve(t, { EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_PIDS: String(PIDS), DATABASE_PASSWORD: SECRET, NODE_AUTH_TOKEN: SECRET })
+  const setuid = setuidFolder(t)
+  const server = await serve(t, { EX10_SESSION_MEMORY: String(MEMORY_MIB), EX10_SESSION_PIDS: String(PIDS), EX10_SESSION_PATH: setuid, DATABASE_PASSWORD: SECRET, NODE_AUTH_TOKEN: SECRET })
   const sessions = [await createSession(server), await createSession(server)]
   const [a, b] = [await inside(t, server, sessions[0]!), await inside(t, server, sessions[1]!)]
   for (const { id } of sessions) await pushCode(server, { sessionId: id, filePath: 'content-script.js', content: '// pushed' }) // starts the file writer
@@ -107,19 +108,14 @@ t.test('a session can reach nothing of another session or of the server, and can
   })
 
   await t.test('programs that change the user give nothing, and nothing of the kind can be brought in', async t => {
-    const folder = mkdtempSync(`${TEST_DATA}/setuid-`)
-    t.teardown(() => rmSync(folder, { recursive: true }))
-    chmodSync(folder, 0o711)
-    copyFileSync('/usr/bin/id', `${folder}/id`)
-    chmodSync(`${folder}/id`, 0o4755)
-    const user = start(t, ['setpriv', '--reuid=64123', '--regid=64123', '--clear-groups', '--', `${folder}/id`, '-u'])
+    const user = start(t, ['setpriv', '--reuid=64123', '--regid=64123', '--clear-groups', '--', `${setuid}/whoami-root`, '-u'])
     t.equal((await outcomeOf(user)).stdout, '0\n', 'control: outside, it runs as root')
-    t.equal((await a.run([`${folder}/id`, '-u'])).stdout, `${a.facts.account.uid}\n`, 'inside, as the session')
+    t.equal((await a.run([`${setuid}/whoami-root`, '-u'])).stdout, `${a.facts.account.uid}\n`, 'inside, as the session')
     t.match(await a.run(['su', '-s', '/bin/sh', '-c', 'id -u']), { code: 1, stdout: '' }, 'su')
     const mounted = await a.run(['mount', '-t', 'tmpfs', 'tmpfs', '/tmp'])
     t.ok(mounted.code !== 0, `mount: ${mounted.stderr.trim()}`)
     const mounts = (await a.run(['cat', '/proc/self/mountinfo'])).stdout.split('\n').map(line => line.split(' '))
-    for (const path of ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/ex10/node', '/run/ex10/template', '/run/ex10/npm-cache', '/proc']) {
+    for (const path of ['/', '/usr', setuid, '/tmp', '/var/tmp', '/dev/shm', '/run', '/run/ex10/node', '/run/ex10/template', '/run/ex10/npm-cache', '/proc']) {
       const options = mounts.findLast(fields => fields[4] === path)?.[5]?.split(',') ?? []
       t.ok(options.includes('nosuid') && options.includes('nodev'), `${path} takes neither setuid programs nor devices: ${options}`)
     }
@@ -166,6 +162,16 @@ t.test('a session can reach nothing of another session or of the server, and can
     for (const { id } of sessions) t.equal((await read(server, '/sessions/:id', { id })).state, 'ready', 'and both sessions are there')
   })
 })
+
+/** A folder that sessions see, with a program that runs as root for each user who can make it do so. */
+function setuidFolder (t: Test): string {
+  const folder = mkdtempSync(`${TEST_DATA}/setuid-`)
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  chmodSync(folder, 0o711)
+  copyFileSync('/usr/bin/id', `${folder}/whoami-root`)
+  chmodSync(`${folder}/whoami-root`, 0o4755)
+  return folder
+}
 
 function links (folder: string): string[] {
   try {

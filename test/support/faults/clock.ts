@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { TEST_DATA } from '#support/servers/server.ts'
 
@@ -30,9 +30,8 @@ export function wallClock (t: Test): Clock {
     renameSync(`${folder}/offset.new`, `${folder}/offset`)
   }
   // sessions' programs have an environment of their own: theirs is set where their Python is looked for first
-  mkdirSync(`${folder}/bin`)
-  writeFileSync(`${folder}/bin/python3`, `#!/bin/sh\n${Object.entries(faked).map(([name, value]) => `export ${name}=${value}\n`).join('')}exec /usr/bin/python3 "$@"\n`, { mode: 0o755 })
+  writeFileSync(`${folder}/python3`, `#!/bin/sh\n${Object.entries(faked).map(([name, value]) => `export ${name}=${value}\n`).join('')}exec /usr/bin/python3 "$@"\n`, { mode: 0o755 })
   chmodSync(folder, 0o755)
   set(0)
-  return { env: { ...faked, EX10_SESSION_PATH: `${folder}/bin` }, set }
+  return { env: { ...faked, EX10_SESSION_PATH: folder }, set }
 }
