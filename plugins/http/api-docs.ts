@@ -14,6 +14,18 @@ import { SessionView } from '#schemas/session.ts'
 import { ShareView } from '#schemas/share.ts'
 import { version } from '#version.ts'
 
+/** The Content-Security-Policy of the page, which sends requests to this server only, and stands in no other site's frame. */
+const PAGE_POLICY = {
+  'default-src': "'none'",
+  'script-src': "'self'",
+  'style-src': "'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='", // its logo has a style element
+  'img-src': "'self' data:",
+  'connect-src': "'self'",
+  'base-uri': "'none'",
+  'form-action': "'none'",
+  'frame-ancestors': "'none'"
+}
+
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes and the display's proxy. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
   for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
@@ -38,7 +50,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
   })
   await app.register(async docs => {
     docs.decorate('defaultScope', 'everybody')
-    await docs.register(swaggerUi, { routePrefix: '/docs' })
+    await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY })
   })
   app.get('/openapi.json', { config: { scope: 'everybody' }, schema: { hide: true } }, async () => app.swagger())
 }
