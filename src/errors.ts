@@ -32,6 +32,7 @@ const table = {
   FORBIDDEN: [403, 'Your credential lacks the scope that this needs: see `details.scope`'],
   ENDED_BY_ADMIN: [403, 'An admin has ended all of your sessions, and your creations that waited in the queue'],
   ORIGIN_REFUSED: [403, 'Requests from this origin are refused: add it to EX10_ORIGINS'],
+  KEY_IN_PLAIN_TEXT: [403, 'This key came over plain http from another machine, so others may have read it: replace it, and use https. Behind a proxy with https, the operator sets EX10_TRUST_PROXY, and the proxy sends X-Forwarded-Proto'],
   BAD_TICKET: [403, 'The ticket is unknown, used or expired: load the display page again'],
   PREFETCH_REFUSED: [403, 'A prefetch does not create a session'],
   NOT_FOUND: [404, 'There is nothing here'],

@@ -28,7 +28,10 @@ async function identity (app: FastifyInstance): Promise<void> {
   async function authenticate (request: FastifyRequest, reply: FastifyReply): Promise<Holder | 'unknown' | null> {
     if (auth === 'none') return { principal: LOCAL, credential: app.credentials.find('none') }
     const { authorization } = request.headers
-    if (authorization !== undefined) return await holderOf(authorization) ?? 'unknown'
+    if (authorization !== undefined) {
+      app.transport.checkKey(request)
+      return await holderOf(authorization) ?? 'unknown'
+    }
     const login = await app.logins.find(request, reply)
     request.isLoggedIn = login !== null
     return login && { principal: login.principal, credential: app.credentials.find('login', login.id) }
@@ -77,4 +80,4 @@ async function identity (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'metrics-token', 'oidc', 'origins', 'rate-limits', 'route-rules'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'metrics-token', 'oidc', 'origins', 'rate-limits', 'route-rules', 'transport'] })

@@ -4,6 +4,7 @@ import connections from './connections.ts'
 import errorReplies from './error-replies.ts'
 import origins from './origins.ts'
 import rateLimits from './rate-limits.ts'
+import transport from './transport.ts'
 
 /** Requests and error replies. Each plugin comes after those that it needs. */
-export default [errorReplies, connections, clientGone, origins, bodies, rateLimits]
+export default [errorReplies, connections, clientGone, origins, bodies, rateLimits, transport]

@@ -8,7 +8,7 @@ export const access = {
     default: 'none',
     description: 'How users authenticate: not at all, so that everybody is one local user (none); with an API key (keys); with an API key or through an OpenID Connect provider (oidc)'
   }),
-  allowInsecure: Type.Boolean({ default: false, description: 'With EX10_AUTH=none, allow an address or public URL other than loopback, and proxies' }),
+  allowInsecure: Type.Boolean({ default: false, description: 'Allow keys that other machines send over plain http; with EX10_AUTH=none, allow an address or public URL other than loopback, and proxies' }),
   oidcIssuer: Type.String({ default: '', description: 'Address of the provider, exactly as in the `iss` of its tokens: https' }),
   oidcClientId: Type.String({ default: '', description: 'Client id of this server at the provider' }),
   oidcClientSecretFile: Type.String({

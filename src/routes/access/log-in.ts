@@ -15,6 +15,7 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     if (app.config.auth === 'none') throw failure('BAD_REQUEST', { message: 'This server needs no login' })
+    app.transport.checkKey(request)
     const key = await app.keys.find(request.body.key)
     if (!key) throw await app.rateLimits.unknownKey(request, reply)
     await app.rateLimits.login(request, reply, key.id)

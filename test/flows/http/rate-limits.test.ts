@@ -1,9 +1,12 @@
 import t from 'tap'
-import { ask } from '#support/servers/client.ts'
+import { ask as askAny, type Asked } from '#support/servers/client.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import type { Server } from '#support/servers/server.ts'
+
+/** A request by a proxy with https, which may say where it comes from. */
+const ask = (server: Server, path: string, { headers, ...asked }: Asked = {}) => askAny(server, path, { ...asked, headers: { 'x-forwarded-proto': 'https', ...headers } })
 
 t.test('a user may ask for so many creations a minute, by whichever route, and each address may show so many wrong keys', async t => {
   const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_CREATE_RATE: '3', EX10_FAILURE_RATE: '4', EX10_TRUST_PROXY: '127.0.0.1' })

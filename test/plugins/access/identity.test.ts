@@ -8,6 +8,7 @@ import access from '#plugins/access/index.ts'
 import metricsToken from '#plugins/access/metrics-token.ts'
 import origins from '#plugins/http/origins.ts'
 import rateLimits from '#plugins/http/rate-limits.ts'
+import transport from '#plugins/http/transport.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { memoryStores } from '#stores/memory/backend.ts'
 import { bareApp } from '#support/bare-app.ts'
@@ -17,7 +18,7 @@ const WRONG_KEY = `ex10_${'A'.repeat(43)}`
 
 /** All of `access` on a data folder of its own; functions stand in for `instance`, `registry`, which has no sessions, and `audit`. */
 async function withIdentity (t: Test, settings: Partial<Config> = {}) {
-  const app = await bareApp(t, [origins, rateLimits, ...access], {
+  const app = await bareApp(t, [origins, rateLimits, transport, ...access], {
     settings: { auth: 'keys', origins: [LISTED], ...settings },
     standIns: { instance: { folder: dataFolderAt(t.testdir()), stores: memoryStores() }, registry: { live: () => [] }, audit: { own () {} } }
   })
@@ -136,4 +137,25 @@ t.test('a login ends with the key that opened it, and a cookie that was changed 
   t.match(await ask('GET', '/view', { cookie: browser.cookie.replace(/=./, '=x') }), { status: 401 })
   await app.keys.revoke(key.id)
   t.match(await ask('GET', '/view', browser), { status: 401, body: { code: 'EX10_UNAUTHENTICATED' } })
+})
+
+t.test('a key that another machine sends over plain http is refused, right or wrong, unless the operator allows it', async t => {
+  const far = '203.0.113.9'
+  for (const [settings, remoteAddress, headers, status] of [
+    [{}, far, {}, 403],
+    [{}, '127.0.0.1', {}, 200],
+    [{}, far, { 'x-forwarded-proto': 'https' }, 403],
+    [{ trustProxy: [far] }, far, { 'x-forwarded-proto': 'https' }, 200],
+    [{ trustProxy: [far] }, far, { 'x-forwarded-proto': 'http', 'x-forwarded-for': '203.0.113.10' }, 403],
+    [{ trustProxy: ['127.0.0.1'] }, '127.0.0.1', { 'x-forwarded-for': far }, 403],
+    [{ allowInsecure: true }, far, {}, 200]
+  ] as const) {
+    const { app, newKey, bearer } = await withIdentity(t, settings as Partial<Config>)
+    const { secret } = await newKey('anna')
+    const ask = (secret: string) => app.inject({ url: '/view', remoteAddress, headers: { host: 'localhost', ...bearer(secret), ...headers } })
+    const answer = await ask(secret)
+    t.equal(answer.statusCode, status, JSON.stringify([settings, remoteAddress, headers]))
+    if (status === 403) t.match(answer.json(), { code: 'EX10_KEY_IN_PLAIN_TEXT', message: /use https/ })
+    if (status === 403) t.equal((await ask(WRONG_KEY)).statusCode, 403, 'nobody learns by it whether a key is right')
+  }
 })
