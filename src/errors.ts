@@ -41,6 +41,7 @@ const table = {
   LOGIN_NOT_FOUND: [404, 'No such login'],
   FILE_NOT_FOUND: [404, 'There is no such file'],
   SHARE_NOT_FOUND: [404, 'This link does not exist or has expired: ask for a new one'],
+  METHOD_NOT_ALLOWED: [405, 'There is something here, but not for this method: the header Allow names the right ones'],
   REQUEST_TIMEOUT: [408, 'The request arrived too slowly'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line', 1],
   BUILD_FAILED: [409, 'The extension could not be built for the export: see its problems'],
@@ -51,6 +52,8 @@ const table = {
   FILE_TOO_LARGE: [413, 'A file has at most 100 MiB'],
   TOO_MANY_FILES: [413, 'The session\'s folder holds more files than the server can list: remove some'],
   TOO_LARGE: [413, 'Too large: a file may have 5 MiB and a request 20 MiB'],
+  UNSUPPORTED_MEDIA_TYPE: [415, 'The body has a content-type that cannot be used here: send application/json'],
+  UNSUPPORTED_ENCODING: [415, 'The server decodes no bodies: send the body as it is, without content-encoding'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
   TOO_MANY_VIEWERS: [429, 'The session has reached its limit of viewers: close one, or try again later', 10],
   TOO_MANY_SHARES: [429, 'The session has reached its limit of links: revoke one', 10],
@@ -90,6 +93,8 @@ export type PathErrorName = Extract<ErrorName, `PATH_${string}`>
 export interface ErrorContext {
   /** Replaces the table's message. */
   message?: string
+  /** Replaces the table's status, for an error of the framework that has no row of its own. */
+  statusCode?: number
   details?: Record<string, unknown>
   cause?: unknown
   /** Sent as the `Retry-After` header, in seconds. Replaces the table's. */
@@ -108,7 +113,7 @@ export class Ex10Error extends Error {
     const [statusCode, message, retryAfterSeconds]: Row = table[name]
     super(context.message ?? message, { cause: context.cause })
     this.code = `EX10_${name}`
-    this.statusCode = statusCode
+    this.statusCode = context.statusCode ?? statusCode
     this.details = context.details
     this.retryAfterSeconds = context.retryAfterSeconds ?? retryAfterSeconds
   }

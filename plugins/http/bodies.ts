@@ -41,7 +41,11 @@ async function bodies (app: FastifyInstance): Promise<void> {
 
   // by now the principal is known and may send this body
   app.addHook('preParsing', async (request, reply) => {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+    const { 'content-length': length, 'transfer-encoding': encoding, 'content-encoding': coding = 'identity' } = request.headers
+    if (coding !== 'identity' && (encoding !== undefined || Number(length) > 0)) {
+      reply.header('accept-encoding', 'identity')
+      throw failure('UNSUPPORTED_ENCODING')
+    }
     const { bodyLimit } = request.routeOptions
     if (isStreamed(request)) return
     const bytes = Math.min(Number(length ?? (encoding === undefined ? 0 : UNSAID_BYTES)), bodyLimit)

@@ -85,10 +85,10 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   app.addHook('onRoute', route => {
     if (route.wsHandler) route.config = { ...route.config, isSocket: true }
   })
-  app.addHook('onRequest', async ({ ws, routeOptions }, reply) => {
+  app.addHook('onRequest', async ({ ws, is404, routeOptions }, reply) => {
     if (!ws) return
     reply.header('connection', 'close') // stands in refusals
-    if (!routeOptions.config.isSocket) throw failure('NOT_FOUND')
+    if (!is404 && !routeOptions.config.isSocket) throw failure('NOT_FOUND')
   })
   // a hook before those of @fastify/websocket may refuse, and then neither the library nor Node closes the socket
   app.addHook('onResponse', async ({ raw }) => { if (passed.has(raw.socket)) raw.socket.destroySoon() })
@@ -98,7 +98,6 @@ async function upgrades (app: FastifyInstance): Promise<void> {
 
   async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     if (app.connections.isClosing()) throw failure('SHUTTING_DOWN')
-    if (request.method !== 'GET') throw failure('NOT_FOUND')
     app.origins.checkHost(request)
     const url = URL.parse(request.url ?? '', 'http://localhost')
     const [, id, path] = SESSION_PATH.exec(url?.pathname ?? '') ?? []

@@ -20,8 +20,8 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
       connectionsCheckingInterval: 2000, // how often time limits are checked
       joinDuplicateHeaders: true, // two headers of Host, Origin, Content-Type… become one invalid value
       requireHostHeader: false, // a missing Host is refused like an unknown one, by our own hook
-      // upgrade WebSockets only; a request that offers h2c gets a normal HTTP/1.1 answer
-      shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() === 'websocket'
+      // upgrade WebSockets only, which begin with a GET; any other request gets a normal HTTP/1.1 answer
+      shouldUpgradeCallback: request => request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket'
     },
     ajv: { customOptions: { removeAdditional: false } },
     schemaController: { compilersFactory: { buildValidator } },

@@ -13,6 +13,7 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'everybody', hasPageToken: true },
     schema: {
       hide: true,
+      consumes: ['text/plain'],
       params: SessionParams,
       response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(401, 403, 404, 409) }
     },

@@ -54,7 +54,7 @@ t.test('a session begins with the person\'s own files, and the template\'s are n
       [await create(server, { files: [{ filePath: '../x', content: '' }] }), 400, 'EX10_PATH_TRAVERSAL'], [await create(server, { files: [{ filePath: 'x', content: '' }, { filePath: './x', content: '' }] }), 400, 'EX10_PATH_REPEATED'],
       [await create(server, { files: [{ filePath: 'x', delete: true }] }), 400, 'EX10_BAD_REQUEST'], [await create(server, { files: [] }), 400, 'EX10_BAD_REQUEST'], [await create(server, { files: [{ filePath: 'x', content: '%', encoding: 'base64' }] }), 400, 'EX10_BAD_ENCODING'],
       [await create(server, Buffer.from('hello'), 'application/zip'), 400, 'EX10_ARCHIVE_UNKNOWN'], [await create(server, Buffer.alloc(0), 'application/zip'), 400, 'EX10_ARCHIVE_UNKNOWN'], [await create(server, crx(zip(ENTRIES), { version: 2 }), 'application/x-chrome-extension'), 400, 'EX10_ARCHIVE_UNKNOWN'],
-      [await create(server, zip(ENTRIES), 'application/zip', '?width=1'), 400, 'EX10_BAD_REQUEST'], [await create(server, zip(ENTRIES), 'application/zip', '?template=none'), 400, 'EX10_UNKNOWN_TEMPLATE'], [await create(server, zip(ENTRIES), 'application/pdf'), 400, 'EX10_BAD_REQUEST']
+      [await create(server, zip(ENTRIES), 'application/zip', '?width=1'), 400, 'EX10_BAD_REQUEST'], [await create(server, zip(ENTRIES), 'application/zip', '?template=none'), 400, 'EX10_UNKNOWN_TEMPLATE'], [await create(server, zip(ENTRIES), 'application/pdf'), 415, 'EX10_UNSUPPORTED_MEDIA_TYPE']
     ]
     for (const [answer, status, code] of refused) t.match(answer, { status, body: { code } }, code)
     t.strictSame(await read(server, '/sessions'), { sessions: [] })

@@ -71,7 +71,7 @@ t.test('what no viewer may send closes its connection, with a code, and never re
       ['no key', REST, 400], ['two keys', KEY + KEY + REST, 400], ['no version', `${KEY}Sec-WebSocket-Protocol: binary\r\n`, 400], ['no protocol', `${KEY}Sec-WebSocket-Version: 13\r\n`, 400],
       ...['', '0', '8', '12', '14', '13, 8', 'x', '13\r\nSec-WebSocket-Version: 13'].map(version => [`version ${JSON.stringify(version)}`, KEY + versioned(version), 400] as [string, string, number]),
       ...['', 'chat', 'Binary', 'binary2', 'xbinary', 'chat, superbinary'].map(protocol => [`protocol ${protocol}`, KEY + speaking(protocol), 400] as [string, string, number]),
-      ['another method', KEY + REST, 404, { method: 'POST' }], ['an unknown host', KEY + REST, 421, { host: 'evil.example' }], ['two hosts', KEY + REST, 421, { host: 'localhost\r\nHost: localhost' }],
+      ['another method', KEY + REST, 405, { method: 'POST' }], ['an unknown host', KEY + REST, 421, { host: 'evil.example' }], ['two hosts', KEY + REST, 421, { host: 'localhost\r\nHost: localhost' }],
       ['another site\'s page', `${KEY}${REST}Origin: https://evil.example\r\n`, 403], ['two origins', `${KEY}${REST}Origin: null\r\nOrigin: https://evil.example\r\n`, 403]
     ]
     for (const [name, headers, status, line] of table) {

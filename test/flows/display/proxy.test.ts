@@ -161,7 +161,7 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     t.match(response.headers.get('content-security-policy'), /sandbox/)
     const allowed = /^(content-|accept-ranges|etag|last-modified|date|x-content-type-options|cache-control|referrer-policy|cross-origin-resource-policy|connection|keep-alive|transfer-encoding|vary|access-control)/
     t.strictSame([...response.headers.keys()].filter(name => !allowed.test(name)), [], 'no header of its choice')
-    t.equal((await fetch(`${session.url}connect.html`, { method: 'POST' })).status, 404, 'nothing is posted there')
+    t.equal((await fetch(`${session.url}connect.html`, { method: 'POST' })).status, 405, 'nothing is posted there')
   })
 
   await t.test('a session that has ended is found by nobody', async t => {

@@ -53,3 +53,44 @@ t.test('a request that is not valid is told which field is wrong, and where', as
   t.match((await app.inject('/states?state=flying')).json(), { code: 'EX10_BAD_REQUEST', message: 'querystring.state must be one of creating, ready', details: { field: 'state' } })
   t.match(await post('{"width":'), { code: 'EX10_BAD_REQUEST', statusCode: 400 })
 })
+
+t.test('a wrong method is told the right ones, before its body is read; a path without any does not exist', async t => {
+  const app = await failing(t)
+  app.get('/items/:id', async () => 'item')
+  app.delete('/items/:id', async () => 'gone')
+  app.get('/quiet', { exposeHeadRoute: false }, async () => 'read')
+  for (const [method, url, allow] of [
+    ['PUT', '/items/1', ['DELETE', 'GET', 'HEAD']], ['PATCH', '/items/1?x', ['DELETE', 'GET', 'HEAD']], ['TRACE', '/items/1', ['DELETE', 'GET', 'HEAD']],
+    ['HEAD', '/quiet', ['GET']], ['GET', '/body', ['POST']]
+  ] as const) {
+    const answer = await app.inject({ method: method as 'GET', url, ...(method === 'PUT' && { headers: { 'content-type': 'text/xml' }, payload: '<a/>' }) })
+    t.match(answer, { statusCode: 405, headers: { allow: allow.join(', ') } }, `${method} ${url}`)
+    if (method !== 'HEAD') t.match(answer.json(), { success: false, code: 'EX10_METHOD_NOT_ALLOWED', statusCode: 405, message: `This address takes no ${method}: use ${allow.join(', ')}`, details: { allow } })
+  }
+  const none = await app.inject({ method: 'POST', url: '/nothing', headers: { 'content-type': 'text/xml' }, payload: '<a/>' })
+  t.match(none.json(), { code: 'EX10_NOT_FOUND', statusCode: 404 })
+  t.notOk('allow' in none.headers)
+})
+
+t.test('a body of a wrong type, or of none, is told the types that the route takes', async t => {
+  const app = await failing(t)
+  app.post('/text', { schema: { consumes: ['text/plain'] } }, async () => 'taken')
+  app.post('/either', { schema: { body: { content: { 'application/json': { schema: {} }, 'application/zip': { schema: {} } } } } }, async () => 'taken')
+  for (const [url, type, accept, message] of [
+    ['/body', 'text/xml', ['application/json'], /cannot be used here: send application\/json$/],
+    ['/body', 'nonsense', ['application/json'], /cannot be used here/],
+    ['/body', undefined, ['application/json'], /no content-type: send application\/json$/],
+    ['/text', 'text/xml', ['text/plain'], /send text\/plain$/],
+    ['/either', 'text/xml', ['application/json', 'application/zip'], /send application\/json or application\/zip$/]
+  ] as const) {
+    const answer = await app.inject({ method: 'POST', url, headers: { ...(type && { 'content-type': type }) }, payload: Buffer.from('{}') })
+    t.match(answer, { statusCode: 415, headers: { accept: accept.join(', ') } }, `${url} ${type}`)
+    t.match(answer.json(), { success: false, code: 'EX10_UNSUPPORTED_MEDIA_TYPE', statusCode: 415, message, details: { accept } })
+  }
+})
+
+t.test('other refusals of the framework keep their status', async t => {
+  const app = await failing(t)
+  app.get('/file', () => { throw Object.assign(new Error('Range Not Satisfiable'), { statusCode: 416 }) })
+  t.match((await app.inject('/file')).json(), { code: 'EX10_BAD_REQUEST', statusCode: 416, message: 'Range Not Satisfiable' })
+})

@@ -65,7 +65,7 @@ const firstLines: RawRequest[] = [
     'CONNECT localhost:80 HTTP/1.0\u0000', 'GET /health HTTP/1.1\u0000', 'GET  HTTP/1.1', 'GET health HTTP/1.1', 'GET \\health HTTP/1.1', 'GET ?x HTTP/1.1'].map(first => line(`first line ${JSON.stringify(first)}`, `${first}\r\n${HOST}\r\n`, 400)),
   // versions and protocols that the parser lets pass, as a request like any other
   ...['GET /health HTTP/2.0', 'GET /health HTTP/0.9', 'GET /health RTSP/1.0', 'GET /health'].map(first => line(`first line ${JSON.stringify(first)}`, `${first}\r\n${HOST}\r\n`, 200)),
-  ...['TRACE', 'PROPFIND', 'PATCH', 'PUT', 'LINK', 'M-SEARCH', 'PURGE'].map(method => line(`${method}`, `${method} /updateCode HTTP/1.1\r\n${HOST}\r\n`, 404)),
+  ...['TRACE', 'PROPFIND', 'PATCH', 'PUT', 'LINK', 'M-SEARCH', 'PURGE'].map(method => line(`${method}`, `${method} /updateCode HTTP/1.1\r\n${HOST}\r\n`, 405)),
   ...['TRACK', 'QUERY'].map(method => line(`${method}`, `${method} /updateCode HTTP/1.1\r\n${HOST}\r\n`, 400)),
   line('OPTIONS', `OPTIONS /updateCode HTTP/1.1\r\n${HOST}\r\n`, 204),
   line('CONNECT', `CONNECT localhost:80 HTTP/1.1\r\n${HOST}\r\n`),
@@ -73,7 +73,7 @@ const firstLines: RawRequest[] = [
   ...['*', '*/health', 'http://localhost', 'http://localhost/health', 'ftp://localhost/health', 'file:///etc/passwd'].map(target => line(`target ${JSON.stringify(target)}`, `GET ${target} HTTP/1.1\r\n${HOST}\r\n`, 421)),
   line('target "http://"', `GET http:// HTTP/1.1\r\n${HOST}\r\n`, 404),
   line('target "localhost:80"', `GET localhost:80 HTTP/1.1\r\n${HOST}\r\n`, 400),
-  ...['/docs/static/../../../package.json', '/docs/static/%2e%2e/%2e%2e/package.json'].map(target => line(`target ${JSON.stringify(target)}`, `GET ${target} HTTP/1.1\r\n${HOST}\r\n`, 400)),
+  ...['/docs/static/../../../package.json', '/docs/static/%2e%2e/%2e%2e/package.json'].map(target => line(`target ${JSON.stringify(target)}`, `GET ${target} HTTP/1.1\r\n${HOST}\r\n`, 403)),
   ...['//', '/.', '/..', '/../../etc/passwd', '/%2e%2e/%2e%2e/etc/passwd', '/%', '/%00', '/%ff', '/%c0%af', '/session/..%2f..', '/session/%00/', '/sessions/%zz', `/${'a'.repeat(8000)}`, '/\\', '/display/../../etc/passwd', '/display/1/%2e%2e%2fapp.ts',
     '/health/', '/HEALTH', '/health%20', '/health;x', '/;/health'
   ].map(target => line(`target ${JSON.stringify(target.slice(0, 60))}`, `GET ${target} HTTP/1.1\r\n${HOST}\r\n`, 404))
@@ -95,7 +95,7 @@ const headers: RawRequest[] = [
   line('an expectation', `${GET}Expect: a-miracle\r\n\r\n`, 200),
   line('another page\'s origin, twice', `POST /sessions HTTP/1.1\r\n${HOST}Origin: https://evil.example\r\nOrigin: http://localhost\r\nContent-Length: 0\r\n\r\n`, 403),
   line('another page\'s origin, second', `POST /sessions HTTP/1.1\r\n${HOST}Origin: http://localhost\r\nOrigin: https://evil.example\r\nContent-Length: 0\r\n\r\n`, 403),
-  line('two types of a body', `${PUSH}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}`, 400),
+  line('two types of a body', `${PUSH}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}`, 415),
   unfinished('no end of the head', GET, 400),
   unfinished('nothing', '')
 ]
@@ -115,7 +115,7 @@ const bodies: RawRequest[] = [
   unfinished('less than the length says', `${PUSH}Content-Length: 100\r\n\r\n{}`, 400),
   unfinished('a body of nothing but a length', `${PUSH}Content-Length: 100\r\n\r\n`, 400),
   line('a body beyond 20 MiB, announced', `${PUSH}Content-Length: 999999999\r\n\r\n{}`, 413),
-  line('a compressed body', `${PUSH}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`, 400),
+  line('a compressed body', `${PUSH}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`, 415),
   line('HTTP/1.0 with chunks', `POST /updateCode HTTP/1.0\r\n${HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, 400),
   line('a body that waits for a go-ahead', `${PUSH}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}`, 100, 400)
 ]
