@@ -14,8 +14,6 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The scope that a credential needs for this route. With `any`, every credential will do; `everybody` needs none. The server does not start with a route without a scope. */
     scope?: RouteScope
-    /** Forbids caches to store the route's answers. */
-    noStore?: boolean
   }
 }
 
@@ -27,10 +25,6 @@ async function routeRules (app: FastifyInstance): Promise<void> {
     route.config = { ...route.config, scope }
     if (!route.schema || route.schema.hide) return
     route.schema = { ...route.schema, response: { ...errors(...refusalsOf(route, scope)), ...route.schema.response as object } }
-  })
-
-  app.addHook('preHandler', async (request, reply) => {
-    if (request.routeOptions.config.noStore) reply.header('cache-control', 'no-store')
   })
 }
 

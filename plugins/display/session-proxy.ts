@@ -11,8 +11,6 @@ const RESPONSE_HEADERS = ['content-type', 'content-length', 'content-encoding', 
 /** A session's process may answer anything: these headers give the answer no rights in the reader's browser. */
 const REPLY_HEADERS = {
   'content-security-policy': "default-src 'none'; sandbox",
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin'
 }

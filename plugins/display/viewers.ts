@@ -66,7 +66,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
   })
 
   async function look (upgrade: Upgrade): Promise<void> {
-    const { session: { id, slot }, visitor, socket, head, key } = upgrade
+    const { session: { id, slot }, visitor, requestId, socket, head, key } = upgrade
     const audience = audiences.get(id) ?? { viewers: new Set(), windows: new ShownWindows() }
     const filter = viewerFilter({
       mode: visitor.share?.mode ?? 'control',
@@ -79,7 +79,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
     })
     const viewer: Viewer = { socket, visitor, over: new AbortController() }
     const closed = join(id, audience, viewer)
-    await spliceDisplay(socket, { head, key, port: slot.displayPort, filter, over: viewer.over.signal, thrownOut: violation => noteThrownOut(upgrade, violation) }).catch(cause => {
+    await spliceDisplay(socket, { head, key, requestId, port: slot.displayPort, filter, over: viewer.over.signal, thrownOut: violation => noteThrownOut(upgrade, violation) }).catch(cause => {
       throw cause instanceof DisplayUnreachable ? failure('BAD_GATEWAY', { cause }) : cause
     })
     if (!socket.destroyed) stay(upgrade, viewer, closed) // the viewer may have closed the connection meanwhile

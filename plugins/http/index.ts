@@ -1,3 +1,4 @@
+import answerHeaders from './answer-headers.ts'
 import bodies from './bodies.ts'
 import clientGone from './client-gone.ts'
 import connections from './connections.ts'
@@ -7,4 +8,4 @@ import rateLimits from './rate-limits.ts'
 import transport from './transport.ts'
 
 /** Requests and error replies. Each plugin comes after those that it needs. */
-export default [errorReplies, connections, clientGone, origins, bodies, rateLimits, transport]
+export default [answerHeaders, errorReplies, connections, clientGone, origins, bodies, rateLimits, transport]

@@ -11,6 +11,7 @@ import { Tickets } from '#domain/access/tickets.ts'
 import { peerOf } from '#domain/http/peer.ts'
 import type { UpgradeHandler } from '#domain/sessions/upgrade.ts'
 import { Ex10Error, failure, shownAs } from '#errors.ts'
+import { REQUEST_ID } from '#http/answer-headers.ts'
 import { refuseSocket } from '#http/refuse-socket.ts'
 
 declare module 'fastify' {
@@ -67,8 +68,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     socket.on('error', () => {}) // until a handler listens: a client that closes early is no error of the server
     upgrade(request, socket, head).catch(err => {
       const error = shownAs(err, 'INTERNAL')
-      if (error.statusCode >= 500) app.log.warn({ err, ...peerAt(request) }, 'WebSocket not opened')
-      refuseSocket(socket, error)
+      const requestId = app.requestIdOf(request)
+      if (error.statusCode >= 500) app.log.warn({ err, reqId: requestId, ...peerAt(request) }, 'WebSocket not opened')
+      refuseSocket(socket, error, requestId)
     })
   })
 
@@ -79,7 +81,8 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     noteSign()
     socket.on('pong', noteSign)
   })
-  own.on('wsClientError', (_error, socket) => refuseSocket(socket, failure('BAD_REQUEST')))
+  own.on('headers', (headers, request) => headers.push(`${REQUEST_ID}: ${app.requestIdOf(request)}`))
+  own.on('wsClientError', (_error, socket, request) => refuseSocket(socket, failure('BAD_REQUEST'), app.requestIdOf(request)))
   const pings = setInterval(ping, PING_MS).unref()
 
   app.addHook('onRoute', route => {
@@ -124,7 +127,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     if (!handler) throw failure('NOT_FOUND')
     if (!/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13' || !protocol.split(/, */).includes(handler.protocol)) throw failure('BAD_REQUEST')
     hold(socket, failure('TOO_MANY_VIEWERS', { message: 'The server has reached its limit of WebSockets' }))
-    await handler.open({ session, visitor, peer, socket, head, key })
+    await handler.open({ session, visitor, requestId: app.requestIdOf(request), peer, socket, head, key })
   }
 
   /** The visitor of the ticket. Throws unless the visitor's credential still holds. */
@@ -172,4 +175,4 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(upgrades, { name: 'upgrades', dependencies: ['config', 'audit', 'connections', 'events', 'origins', 'sessions'] })
+export default fp(upgrades, { name: 'upgrades', dependencies: ['config', 'answer-headers', 'audit', 'connections', 'events', 'origins', 'sessions'] })

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { failure, toReply, type ErrorName } from '#errors.ts'
 import type { ErrorReply } from '#schemas/common.ts'
 import { refuseSocket } from './refuse-socket.ts'
@@ -13,14 +15,16 @@ export function notFoundReply (url: string): ErrorReply {
  * Answers a request that is not HTTP, has too large a head, or arrives too slowly, and closes the connection. It writes
  * nothing while the answer to an earlier request is under way: the client would take it for that answer, or for a part of it.
  */
-export function refuseMalformed (error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null }): void {
+export function refuseMalformed (this: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null }): void {
   const underWay = socket._httpMessage
   const isOfEarlier = underWay && (underWay.headersSent || underWay.req.complete)
   if (error.code === 'ECONNRESET' || !socket.writable || isOfEarlier) {
     socket.destroy()
     return
   }
-  refuseSocket(socket, failure(malformed(error.code), { details: { reason: error.code } }))
+  const requestId = randomUUID()
+  this.log.info({ reqId: requestId, reason: error.code, remoteAddress: socket.remoteAddress }, 'malformed request')
+  refuseSocket(socket, failure(malformed(error.code), { details: { reason: error.code } }), requestId)
   socket.destroySoon()
 }
 

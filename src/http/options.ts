@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
 import type { Config } from '#config.ts'
+import { answerHeaders } from './answer-headers.ts'
 import { notFoundReply, refuseMalformed } from './malformed.ts'
 import { buildValidator } from './validator.ts'
 
@@ -27,7 +28,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
     schemaController: { compilersFactory: { buildValidator } },
     clientErrorHandler: refuseMalformed,
     // a URL that cannot be decoded, an id that is too long: answer as for any unknown URL
-    frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).send(notFoundReply(request.url))
+    frameworkErrors: (_error, request, reply) => (reply as FastifyReply).code(404).headers(answerHeaders(request.id)).send(notFoundReply(request.url))
   } satisfies FastifyHttpOptions<Server>
 }
 

@@ -7,6 +7,8 @@ import type { Session } from '#domain/session.ts'
 export interface Upgrade {
   session: Session
   visitor: Visitor
+  /** As in `x-request-id`. */
+  requestId: string
   /** The client's address and port. */
   peer: Peer
   socket: Duplex

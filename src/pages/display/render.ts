@@ -118,7 +118,7 @@ ${preloads.join('\n')}
 `
 }
 
-/** The page's own headers. It holds a ticket: never cached, and no Access-Control-Allow-Origin. */
+/** The page's own headers. It holds a ticket: no Access-Control-Allow-Origin. */
 export function displayPageHeaders (options: DisplayHeaderOptions): Record<string, string> {
   const { nonce, host, frameAncestors = "'self'" } = options
   check('nonce', nonce, BASE64URL)
@@ -137,12 +137,10 @@ export function displayPageHeaders (options: DisplayHeaderOptions): Record<strin
   ]
   return {
     'content-type': 'text/html; charset=utf-8',
-    'cache-control': 'no-store',
     'content-security-policy': policy.join('; '),
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff'
+    'referrer-policy': 'no-referrer'
   }
 }
 
@@ -164,10 +162,8 @@ export function displayFileHeaders (type: string): Record<string, string> {
 export function displayStateHeaders (): Record<string, string> {
   return {
     'content-type': 'application/json; charset=utf-8',
-    'cache-control': 'no-store',
     'access-control-allow-origin': '*',
-    'cross-origin-resource-policy': 'cross-origin',
-    'x-content-type-options': 'nosniff'
+    'cross-origin-resource-policy': 'cross-origin'
   }
 }
 

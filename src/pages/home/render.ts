@@ -10,10 +10,8 @@ export const HOME_FILES = [
 
 export const homePageHeaders = {
   'content-type': 'text/html; charset=utf-8',
-  'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff'
+  'referrer-policy': 'no-referrer'
 }
 
 /** The forms for logging in: with an API key, or at a provider. */

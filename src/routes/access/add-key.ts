@@ -7,7 +7,7 @@ import { viewKey } from './key-view.ts'
 /** POST /admin/keys. Only this answer shows the key. */
 const addKey: FastifyPluginAsyncTypebox = async app => {
   app.post('/admin/keys', {
-    config: { scope: 'admin', noted: 'key.created', noStore: true },
+    config: { scope: 'admin', noted: 'key.created' },
     schema: {
       operationId: 'addKey',
       summary: 'Makes an API key for a user. Only this answer shows it',

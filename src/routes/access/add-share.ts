@@ -5,7 +5,7 @@ import { A_DAY, ShareCreated, ShareRequest } from '#schemas/share.ts'
 /** POST /sessions/:id/shares. Only this answer shows the link. */
 const addShare: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/shares', {
-    config: { scope: 'create', session: 'ready', noted: 'share.created', noStore: true },
+    config: { scope: 'create', session: 'ready', noted: 'share.created' },
     onRequest: app.rateLimits.sharing,
     schema: {
       operationId: 'addShare',

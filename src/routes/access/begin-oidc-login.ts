@@ -9,7 +9,7 @@ const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return
   app.get('/login/oidc', {
-    config: { scope: 'everybody', noStore: true },
+    config: { scope: 'everybody' },
     errorHandler: app.pages.showRefusal,
     schema: {
       operationId: 'beginOidcLogin',

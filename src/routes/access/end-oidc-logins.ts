@@ -12,7 +12,7 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: string | Buffer) => Object.fromEntries(new URLSearchParams(body.toString())))
   app.post('/login/oidc/backchannel', {
     bodyLimit: 65_536,
-    config: { scope: 'everybody', noted: 'logout', noStore: true },
+    config: { scope: 'everybody', noted: 'logout' },
     schema: {
       operationId: 'endOidcLogins',
       summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there, and the links made by them',

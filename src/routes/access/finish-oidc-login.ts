@@ -7,7 +7,7 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
   const { oidc } = app
   if (!oidc) return
   app.get('/login/oidc/callback', {
-    config: { scope: 'everybody', noted: 'login', noStore: true },
+    config: { scope: 'everybody', noted: 'login' },
     errorHandler: app.pages.showRefusal,
     logSerializers: { req: ({ method }: { method: string }) => ({ method, url: '/login/oidc/callback' }) }, // without the code
     schema: {

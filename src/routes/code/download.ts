@@ -3,7 +3,6 @@ import type { FastifyReply } from 'fastify'
 /** Makes browsers save a session's content and never show it: on this origin, its scripts could act as the user. */
 const HEADERS = {
   'content-type': 'application/octet-stream',
-  'x-content-type-options': 'nosniff',
   'content-security-policy': 'default-src \'none\'; sandbox',
   'cross-origin-resource-policy': 'same-origin',
   'cache-control': 'private, no-cache'

@@ -4,7 +4,7 @@ import { FileList } from '#schemas/file.ts'
 
 const listFiles: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/files', {
-    config: { scope: 'view', session: 'ready', noted: 'session.viewed', noStore: true },
+    config: { scope: 'view', session: 'ready', noted: 'session.viewed' },
     schema: {
       operationId: 'listFiles',
       summary: 'Lists the extension\'s source files, at most 20,000',

@@ -29,7 +29,7 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
 
   app.post('/sessions', {
     bodyLimit: JSON_BYTES,
-    config: { scope: 'create', streamsBody: ARCHIVE_TYPES, noStore: true },
+    config: { scope: 'create', streamsBody: ARCHIVE_TYPES },
     onRequest: app.rateLimits.creation,
     // a missing body means the defaults; a body of null is refused
     preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },

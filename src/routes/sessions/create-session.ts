@@ -7,7 +7,7 @@ import { streamCreation } from './creation-stream.ts'
 const createSession: FastifyPluginAsyncTypebox = async app => {
   app.get('/createSession', {
     exposeHeadRoute: false, // a link checker's HEAD would create a session
-    config: { scope: 'create', changesState: true, noStore: true },
+    config: { scope: 'create', changesState: true },
     onRequest: app.rateLimits.creation,
     schema: {
       operationId: 'createSession',

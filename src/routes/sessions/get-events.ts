@@ -14,7 +14,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
     method: 'GET',
     url: '/sessions/:id/events',
     exposeHeadRoute: false, // a HEAD would open a stream without a reader
-    config: { scope: 'view', session: 'known', noStore: true },
+    config: { scope: 'view', session: 'known' },
     schema: {
       operationId: 'getEvents',
       summary: 'Streams a session\'s past events, and new ones until it ends',

@@ -5,7 +5,7 @@ import { Validity } from '#schemas/expiry.ts'
 
 const getValidity: FastifyPluginAsyncTypebox = async app => {
   app.get('/sessions/:id/valid', {
-    config: { scope: 'view', noStore: true },
+    config: { scope: 'view' },
     schema: {
       operationId: 'getValidity',
       summary: 'Whether the session lives, and if not, the reason. Always 200. Does not count as a use',

@@ -22,6 +22,8 @@ export class DisplayUnreachable extends Error {
 export interface SpliceOptions {
   /** The first bytes after the viewer's request. */
   head: Buffer
+  /** The id of the viewer's request, for the answer. */
+  requestId: string
   /** The viewer's Sec-WebSocket-Key. */
   key: string
   /** The port of the display. */
@@ -40,7 +42,7 @@ export interface SpliceOptions {
  * @throws {DisplayUnreachable} before the first byte is sent to the viewer
  */
 export async function spliceDisplay (viewer: Duplex, options: SpliceOptions): Promise<void> {
-  const { head, key, port, over } = options
+  const { head, key, requestId, port, over } = options
   const display = connect({ host: '127.0.0.1', port, noDelay: true })
   const first = await handshake(display, key, port)
   if (viewer.destroyed || over.aborted) { // the viewer has gone or was thrown out in the meantime
@@ -48,7 +50,7 @@ export async function spliceDisplay (viewer: Duplex, options: SpliceOptions): Pr
     viewer.destroy()
     return
   }
-  viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
+  viewer.write(['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', `X-Request-Id: ${requestId}`,
     `Sec-WebSocket-Accept: ${acceptOf(key)}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '', ''].join('\r\n'))
   splice(viewer, display, options)
   if (first.length > 0) display.emit('data', first)

@@ -77,7 +77,7 @@ t.test('what no viewer may send closes its connection, with a code, and never re
     for (const [name, headers, status, line] of table) {
       const { answers } = await exchange(server.url, [await head(headers, line)], { answers: 1 })
       t.strictSame(answers.map(answer => answer.status), [status], name)
-      t.ok(answers.every(({ body }) => Value.Check(ErrorReply, JSON.parse(body))), `${name}: in the one form`)
+      t.ok(answers.every(({ headers, body }) => headers['x-request-id'] && Value.Check(ErrorReply, JSON.parse(body))), `${name}: in the one form, with an id`)
     }
     tally(t, 'malformed WebSocket handshakes', table.length)
   })

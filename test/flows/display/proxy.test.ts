@@ -159,7 +159,8 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     const response = await fetch(`${session.url}connect.html`, { headers: { cookie: 'secret=1', authorization: 'Bearer secret' } })
     t.equal(response.status, 200, 'a file of Xpra\'s own')
     t.match(response.headers.get('content-security-policy'), /sandbox/)
-    const allowed = /^(content-|accept-ranges|etag|last-modified|date|x-content-type-options|cache-control|referrer-policy|cross-origin-resource-policy|connection|keep-alive|transfer-encoding|vary|access-control)/
+    t.strictSame([response.headers.get('cache-control'), response.headers.get('x-content-type-options')], ['no-store', 'nosniff'])
+    const allowed = /^(content-|accept-ranges|etag|last-modified|date|x-content-type-options|cache-control|referrer-policy|cross-origin-resource-policy|connection|keep-alive|transfer-encoding|vary|access-control|x-request-id|x-accel-buffering)/
     t.strictSame([...response.headers.keys()].filter(name => !allowed.test(name)), [], 'no header of its choice')
     t.equal((await fetch(`${session.url}connect.html`, { method: 'POST' })).status, 405, 'nothing is posted there')
   })
@@ -183,7 +184,7 @@ async function splicedTo (t: Test, port: number) {
   const near = connect((listener.address() as AddressInfo).port, '127.0.0.1')
   const [far] = await once(listener, 'connection')
   t.teardown(() => { near.destroy(); far.destroy() })
-  await spliceDisplay(far, { head: Buffer.alloc(0), key: 'dGhlIHNhbXBsZSBub25jZQ==', port, filter: { pass: frame => frame.raw }, over: new AbortController().signal, thrownOut: () => {} })
+  await spliceDisplay(far, { head: Buffer.alloc(0), key: 'dGhlIHNhbXBsZSBub25jZQ==', requestId: '4f0c', port, filter: { pass: frame => frame.raw }, over: new AbortController().signal, thrownOut: () => {} })
   return { near, far }
 }
 

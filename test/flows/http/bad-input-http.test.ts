@@ -22,9 +22,9 @@ async function send (server: Server, { pieces, answers, unfinished }: RawRequest
   return exchange(server.url, pieces, { answers: unfinished ? 0 : answers.length || Infinity })
 }
 
-function assertForm (t: Test, { status, body }: { status: number, body: string }, name: string): void {
+function assertForm (t: Test, { status, headers, body }: { status: number, headers: Record<string, string>, body: string }, name: string): void {
   if (status < 400) return
-  t.ok(Value.Check(ErrorReply, JSON.parse(body)), `${name}: ${status} has the one form of errors`)
+  t.ok(headers['x-request-id'] && Value.Check(ErrorReply, JSON.parse(body)), `${name}: ${status} has the one form of errors, and an id`)
 }
 
 /** Connections that stay open and send this, if anything. */

@@ -166,7 +166,8 @@ t.test('the HTTP contract, on one server with one session', async t => {
       const response = await fetch(`${server.url}/sessions`, { method: 'POST', ...(body && { body, headers: { 'content-type': 'application/json' } }) })
       t.match(response, { status: 200 })
       t.equal(response.headers.get('content-type'), 'application/x-ndjson')
-      t.equal(response.headers.get('cache-control'), 'no-store')
+      for (const [name, value] of [['cache-control', 'no-store'], ['x-content-type-options', 'nosniff'], ['x-accel-buffering', 'no']] as const) t.equal(response.headers.get(name), value, name)
+      t.ok(response.headers.get('x-request-id'), 'and an id')
       const lines: ProgressLine[] = []
       for await (const line of readLines(response)) lines.push(line)
       assertCreation(t, lines)
@@ -203,6 +204,27 @@ t.test('the HTTP contract, on one server with one session', async t => {
     t.match((await ask(server, '/nothing')).body, { success: false, code: 'EX10_NOT_FOUND', statusCode: 404 })
   })
 
+  await t.test('a wrong method is told the right ones, wherever there is something: routes, files, the display, WebSockets', async t => {
+    for (const [method, path, allow] of [
+      ['PUT', '/sessions', 'GET, HEAD, OPTIONS, POST'], ['POST', '/createSession', 'GET, OPTIONS'], ['GET', '/updateCode', 'OPTIONS, POST'], ['POST', '/', 'GET, HEAD, OPTIONS'],
+      ['POST', '/docs', 'GET, HEAD, OPTIONS'], ['PUT', '/docs/static/index.css', 'GET, HEAD, OPTIONS'], ['DELETE', '/display/1/page.js', 'GET, HEAD, OPTIONS'],
+      ['PUT', `/session/${id}/index.html`, 'GET, HEAD, OPTIONS'], ['POST', `/session/${id}/other`, 'GET, HEAD, OPTIONS'], ['PUT', `/session/${id}/keep`, 'GET, HEAD, OPTIONS, POST'],
+      ['DELETE', `/sessions/${id}/events`, 'GET, OPTIONS']
+    ] as const) {
+      t.match(await ask(server, path, { method }), { status: 405, headers: { allow }, body: { code: 'EX10_METHOD_NOT_ALLOWED', details: { allow: allow.split(', ') } } }, `${method} ${path}`)
+    }
+    t.equal((await ask(server, '/nothing', { method: 'PUT' })).status, 404, 'a path without any method')
+  })
+
+  await t.test('an answer finds its lines in the log', async t => {
+    const { headers } = await ask(server, '/sessions')
+    const lines = await eventually('its lines', () => {
+      const lines = server.output().split('\n').filter(line => line.includes(`"reqId":"${headers['x-request-id']}"`))
+      return lines.length > 1 ? lines : undefined
+    })
+    t.match(lines.map(line => JSON.parse(line).msg), ['incoming request', 'request completed'])
+  })
+
   await t.test('events come by a WebSocket, too: what is a line there is a message here', async t => {
     const past = await openEvents(t, server, id, { query: '?follow=false' })
     t.strictSame(await past.closed, [1000, ''], 'after the past, it is closed')
@@ -217,7 +239,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
     const refused: [path: string, headers: Record<string, string>, status: number, code: string][] = [
       [`/sessions/${UNKNOWN}/events`, {}, 404, 'EX10_SESSION_NOT_FOUND'], [`${path}?nope=1`, {}, 400, 'EX10_BAD_REQUEST'], [path, { host: 'evil.example' }, 421, 'EX10_UNKNOWN_HOST'],
       [path, { origin: 'https://evil.example' }, 403, 'EX10_ORIGIN_REFUSED'], [path, { origin: 'null' }, 403, 'EX10_ORIGIN_REFUSED'], [path, { 'sec-fetch-site': 'cross-site' }, 403, 'EX10_ORIGIN_REFUSED'],
-      ['/health', {}, 404, 'EX10_NOT_FOUND'], ['/createSession', {}, 404, 'EX10_NOT_FOUND'], [`/sessions/${id}`, {}, 404, 'EX10_NOT_FOUND'], ['/nothing', {}, 404, 'EX10_NOT_FOUND']
+      ['/health', {}, 404, 'EX10_NOT_FOUND'], ['/updateCode', {}, 405, 'EX10_METHOD_NOT_ALLOWED'], ['/createSession', {}, 404, 'EX10_NOT_FOUND'], [`/sessions/${id}`, {}, 404, 'EX10_NOT_FOUND'], ['/nothing', {}, 404, 'EX10_NOT_FOUND']
     ]
     for (const [path, headers, status, code] of refused) t.strictSame(await refusalOf(server, path, headers), { status, code }, `${path.replace(id, 'ID')} ${JSON.stringify(headers)}`)
     await assertNothingMade(t, server, 1)

@@ -50,12 +50,3 @@ t.test('what a route refuses by its scope is in its schema, beside what it says 
   t.strictSame(await statusesOf({ method: 'GET', config: { scope: 'everybody', changesState: true } }), [403, 421])
   t.strictSame(await statusesOf({ method: 'GET', config: { scope: 'view' }, schema: { hide: true } }), [], 'what is not in the document says nothing')
 })
-
-t.test('what a route says of caches holds for its answers', async t => {
-  const app = Fastify()
-  await app.register(routeRules)
-  app.get('/secret', { config: { scope: 'any', noStore: true } }, async () => 'secret')
-  app.get('/news', { config: { scope: 'any' } }, async () => 'news')
-  t.equal((await app.inject('/secret')).headers['cache-control'], 'no-store')
-  t.equal((await app.inject('/news')).headers['cache-control'], undefined)
-})
