@@ -1,9 +1,9 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { Client } from '#domain/access/login.ts'
 import { SHARE_MODES, type ShareMode } from '#domain/access/share.ts'
 import { CREDENTIAL_KINDS, type Credential, type Visitor } from '#domain/access/credential.ts'
+import { Signer } from '#domain/access/signer.ts'
 import { failure } from '#errors.ts'
 import { ownSecret } from '#system/instance/own-secret.ts'
 
@@ -25,10 +25,10 @@ interface Page { mode: ShareMode, credential: Credential }
 
 async function pageTokens (app: FastifyInstance): Promise<void> {
   // the key outlives the server, so that open pages can reconnect to the next one
-  const key = createHmac('sha256', ownSecret(app.instance.folder.cookieSecret)).update('page tokens').digest()
+  const signer = new Signer(ownSecret(app.instance.folder.cookieSecret), 'page tokens')
 
   app.decorate('pageTokens', {
-    issue: (sessionId, { share, credential }) => sign(sessionId, share?.mode ?? 'control', credential),
+    issue: (sessionId, { share, credential: { kind, id } }) => signer.sign(sessionId, [share?.mode ?? 'control', kind, id].join(' ')),
     async check (token, sessionId, from) {
       const page = read(token, sessionId)
       if (!page) throw failure('SESSION_NOT_FOUND')
@@ -38,19 +38,11 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
     }
   } satisfies FastifyInstance['pageTokens'])
 
-  function sign (sessionId: string, mode: ShareMode, { kind, id }: Pick<Credential, 'kind' | 'id'>): string {
-    const text = [mode, kind, id].join(' ')
-    const mac = createHmac('sha256', key).update(`${sessionId} ${text}`).digest('base64url')
-    return `${mac}.${Buffer.from(text).toString('base64url')}`
-  }
-
   /** The content of the token; undefined unless this instance has signed it for this session. */
   function read (token: string, sessionId: string): Page | undefined {
-    const [mode, kind, id = ''] = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().split(' ')
-    const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind), id }
-    if (!says.mode || !says.kind) return undefined
-    const [shown, wanted] = [token, sign(sessionId, says.mode, { kind: says.kind, id })].map(text => Buffer.from(text))
-    return shown!.length === wanted!.length && timingSafeEqual(shown!, wanted!) ? { mode: says.mode, credential: app.credentials.find(says.kind, id) } : undefined
+    const [mode, kind, id] = signer.read(token, sessionId)?.split(' ') ?? []
+    const says = { mode: SHARE_MODES.find(name => name === mode), kind: CREDENTIAL_KINDS.find(name => name === kind) }
+    return says.mode && says.kind && { mode: says.mode, credential: app.credentials.find(says.kind, id) }
   }
 }
 
