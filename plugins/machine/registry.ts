@@ -11,7 +11,7 @@ import { makeSessionFolder, markReady, readSessionFolders, removeSessionFolder }
 declare module 'fastify' {
   interface FastifyInstance {
     /** This server's sessions, in memory; every change is written to the journal, which the next server reads. */
-    registry: Registry & Pick<SessionRegistry, 'get' | 'live' | 'find' | 'stopping' | 'ended' | 'addVersion'> & {
+    registry: Registry & Pick<SessionRegistry, 'get' | 'live' | 'find' | 'findCompleted' | 'stopping' | 'ended' | 'addVersion'> & {
       /** Writes that the session's creation has completed, as `SessionRegistry.ready` does, and notes it in the session's folder. */
       ready (facts: SessionFacts, signal: AbortSignal, commit: () => void): Promise<void>
       /** Forgets sessions that ended more than a day ago. */
@@ -43,6 +43,7 @@ async function registry (app: FastifyInstance): Promise<void> {
     get: id => sessions.get(id),
     live: () => sessions.live(),
     find: id => sessions.find(id),
+    findCompleted: key => sessions.findCompleted(key),
     async record (facts) {
       makeSessionFolder(folderOf(facts), facts)
       await sessions.record(facts)

@@ -71,6 +71,14 @@ export interface Requester {
   isAuthenticated: boolean
 }
 
+/** The marks of a request with an Idempotency-Key, by which a repeated one is known. Nothing of the request can be read from them. */
+export interface KeyedRequest {
+  /** A hash of the user and of the key: each user has keys of their own. */
+  key: string
+  /** A hash of the body. */
+  fingerprint: string
+}
+
 /**
  * The facts that are decided before anything is made. From them alone, this server or the next one can find and undo
  * everything that the session owns.
@@ -91,6 +99,8 @@ export interface SessionFacts {
   address: string
   port?: number
   isAuthenticated: boolean
+  /** The marks of the request that created the session, if it had an Idempotency-Key. */
+  request?: KeyedRequest
 }
 
 /** Reads facts from their JSON. Facts of a version without users belong to the local user. */
@@ -108,6 +118,9 @@ export interface Session extends SessionFacts {
   /** The reason of its end, set when the end begins. */
   reason?: EndReason
 }
+
+/** A session whose creation has completed, however it went on. */
+export interface CompletedCreation { facts: SessionFacts, completedAt: Date }
 
 /** A session's record. Records of ended sessions are kept for a while. */
 export interface SessionRecord extends Session {

@@ -54,6 +54,30 @@ contract('an ended session is found with why and when it ended, until it is prun
   t.match(await sessions.live(), [{ id: 'b' }])
 })
 
+contract('a completed creation is found by its request\'s key, also when the session has ended; one that failed, or was not completed, is not', async (t, { sessions }) => {
+  const request = { key: 'k1', fingerprint: 'f1' }
+  await sessions.record({ ...factsOf('failed'), request })
+  await sessions.ended('failed', 'failed')
+  await sessions.record({ ...factsOf('a'), request })
+  t.equal(await sessions.findCompleted('k1'), undefined, 'not before it is completed')
+  await sessions.ready('a')
+  await sessions.record({ ...factsOf('other'), request: { key: 'k2', fingerprint: 'f1' } })
+  await sessions.ready('other')
+  await sessions.record(factsOf('without'))
+  await sessions.ready('without')
+  t.match(await sessions.findCompleted('k1'), { facts: { ...factsOf('a'), request }, completedAt: Date })
+  await sessions.stopping('a', 'deleted')
+  await sessions.ended('a', 'ended')
+  t.match(await sessions.findCompleted('k1'), { facts: { id: 'a' } })
+  await sessions.stopping('other', 'failed')
+  await sessions.ended('other', 'failed')
+  t.equal(await sessions.findCompleted('k2'), undefined, 'it was to be ready, and then its creation failed all the same')
+  await sessions.restore({ ...factsOf('lost'), request: { key: 'k3', fingerprint: 'f3' } }, 'ready')
+  t.match(await sessions.findCompleted('k3'), { facts: { id: 'lost' } })
+  await sessions.prune(new Date(Date.now() + 60_000))
+  t.equal(await sessions.findCompleted('k1'), undefined)
+})
+
 contract('an id is recorded once, and a second try changes nothing', async (t, { sessions }) => {
   await sessions.record(factsOf('a'))
   await sessions.ready('a')

@@ -1,4 +1,4 @@
-import type { EndReason, EndState, SessionFacts, SessionRecord } from '#domain/session.ts'
+import type { CompletedCreation, EndReason, EndState, SessionFacts, SessionRecord } from '#domain/session.ts'
 
 /**
  * The journal of this machine's sessions. The next server needs it to continue the intact sessions and to undo all others.
@@ -29,6 +29,8 @@ export interface RegistryStore {
   live (): Promise<SessionRecord[]>
   /** A session's record, also of an ended session until it is pruned. */
   find (id: string): Promise<SessionRecord | undefined>
+  /** The last completed creation by a request with this key (`KeyedRequest`), until its session has ended and is pruned. */
+  findCompleted (key: string): Promise<CompletedCreation | undefined>
   /** Forgets the sessions that ended before `date`. */
   prune (date: Date): Promise<void>
   /** Releases the store's resources. Call it once, last. */

@@ -1,5 +1,5 @@
 import { failure } from '#errors.ts'
-import type { EndReason, EndState, Session, SessionFacts, SessionRecord } from '#domain/session.ts'
+import type { CompletedCreation, EndReason, EndState, Session, SessionFacts, SessionRecord } from '#domain/session.ts'
 import type { RegistryStore } from './registry-store.ts'
 
 /**
@@ -34,6 +34,11 @@ export class SessionRegistry {
   /** A session's record. Records of recently ended sessions come from the journal. */
   async find (id: string): Promise<SessionRecord | undefined> {
     return this.get(id) ?? await this.#store.find(id)
+  }
+
+  /** The last creation that a request with this key has completed, from the journal. */
+  findCompleted (key: string): Promise<CompletedCreation | undefined> {
+    return this.#store.findCompleted(key)
   }
 
   /** Writes the intent; from then on the session is known. Call it before anything is made. */

@@ -1,10 +1,11 @@
 import type { ClockNote } from '#domain/live/clocks.ts'
-import { hasEnded, type SessionFacts, type SessionRecord, type SessionState } from '#domain/session.ts'
+import { hasEnded, type CompletedCreation, type SessionFacts, type SessionRecord, type SessionState } from '#domain/session.ts'
 import type { Registry } from '#stores/sqlite/registry.ts'
 
 /** Keeps the registry in memory, for tests, and as the smallest example of a backend. */
 export function openRegistry (): Registry {
   const records = new Map<string, SessionRecord>()
+  const completed = new Map<string, CompletedCreation>()
   const notes = new Map<string, ClockNote>()
   let taken: number | undefined
 
@@ -24,9 +25,14 @@ export function openRegistry (): Registry {
       async restore (facts, state) {
         if (records.has(facts.id)) return false
         add(facts, state)
+        if (state === 'ready') completed.set(facts.id, { facts: structuredClone(facts), completedAt: facts.createdAt })
         return true
       },
-      ready: async id => change(id, { state: 'ready' }),
+      async ready (id) {
+        const facts = records.get(id)
+        change(id, { state: 'ready' })
+        if (facts) completed.set(id, { facts: structuredClone(facts), completedAt: new Date() })
+      },
       stopping: async (id, reason) => change(id, { state: 'stopping', reason }),
       ended: async (id, state) => change(id, { state, endedAt: new Date() }),
       async addVersion (id) {
@@ -36,6 +42,7 @@ export function openRegistry (): Registry {
       },
       live: async () => structuredClone([...records.values()].filter(({ state }) => !hasEnded(state)).sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())),
       find: async id => structuredClone(records.get(id)),
+      findCompleted: async key => structuredClone([...completed.values()].findLast(({ facts }) => facts.request?.key === key && (records.get(facts.id)?.state ?? 'failed') !== 'failed')),
       async prune (date) {
         for (const { id, endedAt } of records.values()) if (endedAt && endedAt < date) records.delete(id)
       },

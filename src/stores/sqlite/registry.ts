@@ -28,7 +28,7 @@ const SCHEMA = `
 
 /** The columns that later versions added to a session's row. A registry of an earlier version gets them when it is opened. */
 const ADDED: Record<string, string> = {
-  noted_at: 'TEXT', noted_boot: 'TEXT', noted_uptime_ms: 'INTEGER', age_ms: 'INTEGER', idle_ms: 'INTEGER', is_used: 'INTEGER'
+  noted_at: 'TEXT', noted_boot: 'TEXT', noted_uptime_ms: 'INTEGER', age_ms: 'INTEGER', idle_ms: 'INTEGER', is_used: 'INTEGER', completed_at: 'TEXT'
 }
 
 /** The stores of this machine's sessions. Closing `sessions` closes all of them. */
@@ -67,13 +67,14 @@ export function openRegistry (file: string, movedAside: (to: string) => void = (
 function sessionsIn (database: DatabaseSync): RegistryStore {
   const statements = {
     insert: database.prepare("INSERT INTO sessions (id, state, facts, created_at) VALUES (?, 'creating', ?, ?)"),
-    restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at) VALUES (?, ?, ?, ?)'),
-    ready: database.prepare("UPDATE sessions SET state = 'ready' WHERE id = ?"),
+    restore: database.prepare('INSERT OR IGNORE INTO sessions (id, state, facts, created_at, completed_at) VALUES (?, ?, ?, ?, ?)'),
+    ready: database.prepare("UPDATE sessions SET state = 'ready', completed_at = ? WHERE id = ?"),
     stopping: database.prepare("UPDATE sessions SET state = 'stopping', reason = ? WHERE id = ?"),
     ended: database.prepare('UPDATE sessions SET state = ?, ended_at = ? WHERE id = ?'),
     addVersion: database.prepare('UPDATE sessions SET version = version + 1 WHERE id = ? RETURNING version'),
     live: database.prepare(`SELECT * FROM sessions WHERE state NOT IN (${OVER}) ORDER BY created_at`),
     find: database.prepare('SELECT * FROM sessions WHERE id = ?'),
+    findCompleted: database.prepare("SELECT * FROM sessions WHERE facts ->> '$.request.key' = ? AND completed_at IS NOT NULL AND state <> 'failed' ORDER BY completed_at DESC LIMIT 1"),
     prune: database.prepare('DELETE FROM sessions WHERE ended_at < ?')
   }
   return {
@@ -81,10 +82,10 @@ function sessionsIn (database: DatabaseSync): RegistryStore {
       statements.insert.run(facts.id, JSON.stringify(facts), facts.createdAt.toISOString())
     },
     async restore (facts, state) {
-      return Number(statements.restore.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString()).changes) > 0
+      return Number(statements.restore.run(facts.id, state, JSON.stringify(facts), facts.createdAt.toISOString(), state === 'ready' ? facts.createdAt.toISOString() : null).changes) > 0
     },
     async ready (id) {
-      statements.ready.run(id)
+      statements.ready.run(new Date().toISOString(), id)
     },
     async stopping (id, reason) {
       statements.stopping.run(reason, id)
@@ -103,6 +104,10 @@ function sessionsIn (database: DatabaseSync): RegistryStore {
     async find (id) {
       const row = statements.find.get(id)
       return row && toRecord(row)
+    },
+    async findCompleted (key) {
+      const row = statements.findCompleted.get(key)
+      return row && { facts: parseFacts(String(row.facts)), completedAt: new Date(String(row.completed_at)) }
     },
     async prune (date) {
       statements.prune.run(date.toISOString())
