@@ -34,6 +34,7 @@ const table = {
   ORIGIN_REFUSED: [403, 'Requests from this origin are refused: add it to EX10_ORIGINS'],
   KEY_IN_PLAIN_TEXT: [403, 'This key came over plain http from another machine, so others may have read it: replace it, and use https. Behind a proxy with https, the operator sets EX10_TRUST_PROXY, and the proxy sends X-Forwarded-Proto'],
   BAD_TICKET: [403, 'The ticket is unknown, used or expired: load the display page again'],
+  DISPLAY_URL_EXPIRED: [403, 'This address of the display has expired: GET /sessions/ID answers with a new displayUrl'],
   PREFETCH_REFUSED: [403, 'A prefetch does not create a session'],
   NOT_FOUND: [404, 'There is nothing here'],
   SESSION_NOT_FOUND: [404, 'No such session'],
@@ -55,6 +56,7 @@ const table = {
   UNSUPPORTED_MEDIA_TYPE: [415, 'The body has a content-type that cannot be used here: send application/json'],
   UNSUPPORTED_ENCODING: [415, 'The server decodes no bodies: send the body as it is, without content-encoding'],
   UNKNOWN_HOST: [421, 'This server does not answer to that host name: set EX10_PUBLIC_URL'],
+  KEY_REUSED: [422, 'This Idempotency-Key belongs to a request with another body: use a new key'],
   TOO_MANY_VIEWERS: [429, 'The session has reached its limit of viewers: close one, or try again later', 10],
   TOO_MANY_SHARES: [429, 'The session has reached its limit of links: revoke one', 10],
   TOO_MANY_TRANSFERS: [429, 'The session has reached its limit of file transfers at a time: wait for one to end', 1],
@@ -127,6 +129,12 @@ export class StartRefused extends Error {
 /** Returns the error called `name` in the table above, to be thrown. */
 export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
   return new Ex10Error(name, context)
+}
+
+/** The error that a creation's last line shows by its code and message. */
+export function failureOf ({ code, message }: Pick<Ex10Error, 'code' | 'message'>): Ex10Error {
+  const name = code.replace(/^EX10_/, '')
+  return failure(Object.hasOwn(table, name) ? name as ErrorName : 'INTERNAL', { message })
 }
 
 /** The reply for the caller: an ErrorReply of the schemas. */

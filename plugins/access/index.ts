@@ -1,4 +1,5 @@
 import credentials from './credentials.ts'
+import displayUrls from './display-urls.ts'
 import identity from './identity.ts'
 import keys from './keys.ts'
 import logins from './logins.ts'
@@ -8,4 +9,4 @@ import routeRules from './route-rules.ts'
 import shares from './shares.ts'
 
 /** Authentication and rights: keys, logins, links. Each plugin comes after those that it needs. */
-export default [keys, logins, oidc, shares, credentials, metricsToken, routeRules, identity]
+export default [keys, logins, oidc, shares, credentials, displayUrls, metricsToken, routeRules, identity]

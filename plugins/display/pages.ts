@@ -17,9 +17,9 @@ declare module 'fastify' {
       showRefusal (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply
       /**
        * Renders a display page for one visitor. It holds a new ticket, and the token with which it reads the session's state
-       * and keeps the session. `host` is the request's, already checked.
+       * and keeps the session. `host` is the request's, already checked. `renewal` is for a page that was opened by a `displayUrl`.
        */
-      renderDisplay (sessionId: string, host: string, visitor: Visitor): { html: string, headers: Record<string, string> }
+      renderDisplay (sessionId: string, host: string, visitor: Visitor, renewal?: string): { html: string, headers: Record<string, string> }
       /** A file of this version of the pages. */
       file (version: string, name: string): LoadedFile | undefined
     }
@@ -40,11 +40,11 @@ async function pages (app: FastifyInstance): Promise<void> {
       if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
       return reply.code(error.statusCode).headers(homePageHeaders).send(renderHome(error.message))
     },
-    renderDisplay (sessionId: string, host: string, visitor: Visitor) {
+    renderDisplay (sessionId: string, host: string, visitor: Visitor, renewal?: string) {
       const nonce = randomBytes(16).toString('base64url')
       const ticket = app.upgrades.issueTicket(sessionId, visitor)
       return {
-        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control' }),
+        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control', ...(renewal !== undefined && { renewal }) }),
         headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
       }
     },

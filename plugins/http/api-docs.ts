@@ -9,7 +9,7 @@ import { ErrorReply } from '#schemas/common.ts'
 import { KeyView } from '#schemas/key.ts'
 import { SessionEvent } from '#schemas/event.ts'
 import { Problem } from '#schemas/problem.ts'
-import { ProgressLine } from '#schemas/progress.ts'
+import { ProgressLine, SessionCreated } from '#schemas/progress.ts'
 import { SessionView } from '#schemas/session.ts'
 import { ShareView } from '#schemas/share.ts'
 import { version } from '#version.ts'
@@ -28,7 +28,7 @@ const PAGE_POLICY = {
 
 /** The OpenAPI document, made from the routes' schemas, and a page to read it. Registered before the routes and the display's proxy. */
 async function apiDocs (app: FastifyInstance): Promise<void> {
-  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
+  for (const schema of [ErrorReply, KeyView, SessionView, ShareView, ProgressLine, SessionCreated, Problem, SessionEvent, CodeUpdate]) app.addSchema(schema)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { createSession, type Creation, type StepStarted } from '#domain/sessions/create-session.ts'
 import { withHeartbeat } from '#domain/concurrency/heartbeat.ts'
-import type { Requester, SessionFacts, Template } from '#domain/session.ts'
+import type { KeyedRequest, Requester, SessionFacts, Template } from '#domain/session.ts'
 import type { Turn } from '#domain/sessions/turn.ts'
 import type { UndoStack } from '#domain/sessions/undo-stack.ts'
 import { failure, shownAs } from '#errors.ts'
@@ -18,15 +18,18 @@ declare module 'fastify' {
     creations: {
       /**
        * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
-       * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's.
+       * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's;
+       * `request` is kept with the session.
        * @throws {Ex10Error} EX10_DRAINING, EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
        */
-      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles): Promise<Admission>
+      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission>
       /**
        * Makes the session when its turn has come. Yields progress, and last one `complete` or one `error` line. A failed
        * session has been undone before that line, and so has one whose client closed the connection, which aborts `gone`.
        */
       create (admission: Admission, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined>
+      /** The `complete` line of a creation that this request has completed earlier. @throws {Ex10Error} EX10_KEY_REUSED when the body differs */
+      completedBy (request: KeyedRequest): Promise<ProgressLine | undefined>
       /** Ends all creations of a user, including those without a record yet. Their clients read EX10_ENDED_BY_ADMIN. */
       turnAway (user: string): void
     }
@@ -58,17 +61,17 @@ async function creations (app: FastifyInstance): Promise<void> {
   const orders = new Set<Order>()
   const shutdown = new AbortController()
 
-  app.decorate('creations', { admit, create, turnAway })
+  app.decorate('creations', { admit, create, completedBy, turnAway })
 
   app.addHook('preClose', async () => {
     shutdown.abort(failure('SHUTTING_DOWN'))
     await Promise.all(running) // their last lines are written before the connections are closed
   })
 
-  async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles): Promise<Admission> {
+  async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission> {
     for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }) }
     const order: Order = { owner, turnedAway: new AbortController() }
     const undo = app.sessions.newUndo(wish.id)
     orders.add(order)
@@ -151,7 +154,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       await session.commit(signal)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
-      yield { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: `/session/${facts.id}/`, elapsedMs: elapsedMs() } }
+      yield completeLine(facts.id, elapsedMs())
     } catch (err) {
       const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
       log.warn({ err, sessionId: facts.id }, 'session failed')
@@ -160,6 +163,14 @@ async function creations (app: FastifyInstance): Promise<void> {
     } finally {
       if (!committed) await session.fail('client-gone') // the generator was ended at a yield, as above
     }
+  }
+
+  async function completedBy ({ key, fingerprint }: KeyedRequest): Promise<ProgressLine | undefined> {
+    const earlier = await app.registry.findCompleted(key)
+    if (!earlier) return undefined
+    const { facts: { id, request, createdAt }, completedAt } = earlier
+    if (request?.fingerprint !== fingerprint) throw failure('KEY_REUSED')
+    return completeLine(id, completedAt.getTime() - createdAt.getTime())
   }
 
   function turnAway (user: string): void {
@@ -178,6 +189,10 @@ function outcomeOf (last: ProgressLine | undefined): { ms: number } | { code: st
   return { code: last?.status === 'error' ? last.data.code : failure('CLIENT_GONE').code }
 }
 
+function completeLine (sessionId: string, elapsedMs: number): ProgressLine {
+  return { status: 'complete', data: { message: 'Session ready', sessionId, isNew: true, url: `/session/${sessionId}/`, elapsedMs } }
+}
+
 /** The `error` line of a creation. Errors that clients can act on are shown as they are; any other only as a failed or timed-out step. */
 function toErrorLine (error: unknown): ProgressLine {
   const { message, code } = shownAs(error, (error as Error).name === 'TimeoutError' ? 'STEP_TIMEOUT' : 'STEP_FAILED')
@@ -186,5 +201,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
+  dependencies: ['config', 'registry', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
 })

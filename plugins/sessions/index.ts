@@ -6,8 +6,9 @@ import reconciler from './reconciler.ts'
 import rights from './rights.ts'
 import routeSessions from './route-sessions.ts'
 import sessions from './sessions.ts'
+import sharedCreations from './shared-creations.ts'
 import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
 /** Makes, finds and ends sessions. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, routeSessions, admission, drain, creations, reconciler, shutdown, upgrades]
+export default [channels, sessions, rights, routeSessions, admission, drain, creations, sharedCreations, reconciler, shutdown, upgrades]

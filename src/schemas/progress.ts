@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { errors, SessionId } from './common.ts'
+import { DisplayUrl } from './session.ts'
 
 const Queued = Type.Object({
   status: Type.Literal('queued'),
@@ -22,15 +23,22 @@ const Running = Type.Object({
   })
 }, { description: 'A step has begun, or is still running' })
 
+const created = {
+  message: Type.String(),
+  sessionId: SessionId,
+  isNew: Type.Literal(true),
+  url: Type.String({ description: 'Path of the display page' }),
+  displayUrl: Type.Optional(DisplayUrl),
+  elapsedMs: Type.Integer({ minimum: 0, description: 'How long the creation took, without its wait in the queue' })
+}
+
+/** The answer to a creation, for clients that accept JSON. */
+export const SessionCreated = Type.Object(created, { $id: 'SessionCreated', description: 'The session is ready' })
+export type SessionCreated = Static<typeof SessionCreated>
+
 const Complete = Type.Object({
   status: Type.Literal('complete'),
-  data: Type.Object({
-    message: Type.String(),
-    sessionId: SessionId,
-    isNew: Type.Literal(true),
-    url: Type.String({ description: 'Path of the display page' }),
-    elapsedMs: Type.Integer({ minimum: 0 })
-  })
+  data: Type.Object(created)
 }, { description: 'The session is ready; always the last line' })
 
 const Failed = Type.Object({

@@ -5,6 +5,8 @@ import { SessionId } from './common.ts'
 import { Problems } from './problem.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
+export const DisplayUrl = Type.String({ description: 'Address of the display page that opens without a login, so that a front end of EX10_ORIGINS can frame it. It opens the page for five minutes; the page then stays as long as the caller\'s credential. Only callers with the scope view get it, while the session is ready' })
+
 export const CreateSessionOptions = Type.Object({
   template: Type.Optional(Type.String({ maxLength: 64, description: 'The starting extension; the server\'s default if absent' })),
   width: Type.Optional(Type.Integer({ minimum: 320, maximum: 3840, default: 1280, description: 'Width of the display until a viewer\'s page sets it, pixels' })),
@@ -19,11 +21,17 @@ export const NewSession = Type.Object({
 }, { additionalProperties: false })
 export type NewSession = Static<typeof NewSession>
 
+export const CreationHeaders = Type.Object({
+  'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]*$', description: 'Any visible ASCII characters. A repeated request with the key joins the first one, or gets the same answer' }))
+})
+export type CreationHeaders = Static<typeof CreationHeaders>
+
 export const SessionView = Type.Object({
   id: SessionId,
   state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Sessions that have ended are not shown' }),
   health: Type.Union([Type.Literal('ok'), Type.Literal('degraded')], { description: 'degraded: one of its processes is down or restarting' }),
   url: Type.String({ description: 'Path of the display page' }),
+  displayUrl: Type.Optional(DisplayUrl),
   owner: Type.String({ description: 'The user that the session belongs to' }),
   template: Type.String(),
   version: Type.Integer({ description: 'Number of pushes to the session' }),

@@ -17,6 +17,8 @@ export interface DisplayPageOptions {
   ticket: string
   /** valid while the page is open, two base64url words; authorises requests for the session's state and, with the mode `control`, for keeping the session */
   token: string
+  /** two base64url words, in a page that was opened by a displayUrl: gets it a new address when it reloads itself */
+  renewal?: string
   /** whether the person may act, or only look */
   mode: 'view' | 'control'
   /** base64url; the same value goes into the headers */
@@ -64,17 +66,18 @@ export const DISPLAY_FILES: readonly DisplayFile[] = [
 ]
 
 const BASE64URL = /^[\w-]{1,512}$/
-const TOKEN = /^[\w-]{43}\.[\w-]{1,256}$/
+const TOKEN = /^[\w-]{43}\.[\w-]{1,512}$/
 const ASSET_BASE = /^\/[\w./-]*\/$/
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
 /** The page as HTML. Throws on a value that the server cannot have made, so no value can break the HTML. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
-  const { sessionId, ticket, token, mode, nonce, assetBase } = options
+  const { sessionId, ticket, token, renewal, mode, nonce, assetBase } = options
   check('sessionId', sessionId, /^[0-9a-f]{32}$/)
   check('ticket', ticket, BASE64URL)
   check('token', token, TOKEN)
+  if (renewal !== undefined) check('renewal', renewal, TOKEN)
   check('mode', mode, /^(view|control)$/)
   check('nonce', nonce, BASE64URL)
   check('assetBase', assetBase, ASSET_BASE)
@@ -92,7 +95,7 @@ export function renderDisplayPage (options: DisplayPageOptions): string {
 <meta name="ex10-ticket" content="${escapeHtml(ticket)}">
 <meta name="ex10-token" content="${escapeHtml(token)}">
 <meta name="ex10-mode" content="${mode}">
-<link rel="icon" href="data:,">
+${renewal === undefined ? '' : `<meta name="ex10-renewal" content="${escapeHtml(renewal)}">\n`}<link rel="icon" href="data:,">
 <link rel="stylesheet" nonce="${nonce}" href="${url('page.css')}">
 <script defer nonce="${nonce}" src="${url('client.js')}"></script>
 ${preloads.join('\n')}

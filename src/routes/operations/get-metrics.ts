@@ -4,7 +4,7 @@ import { errors } from '#schemas/common.ts'
 /** GET /metrics: the metrics, in the text format of Prometheus. */
 const getMetrics: FastifyPluginAsyncTypebox = async app => {
   app.get('/metrics', {
-    config: { scope: 'admin', takesMetricsToken: true, noStore: true },
+    config: { scope: 'admin', takesMetricsToken: true },
     schema: {
       operationId: 'getMetrics',
       summary: 'The metrics of the server, in the text format of Prometheus',

@@ -1,51 +1,93 @@
-import { finished } from 'node:stream'
+import { createHash } from 'node:crypto'
+import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ARCHIVE_BYTES } from '#domain/code/archive-names.ts'
 import { toAllFiles } from '#domain/code/file-changes.ts'
 import { mediaType } from '#domain/code/media-type.ts'
+import type { KeyedRequest } from '#domain/session.ts'
+import { keyedRequest } from '#domain/sessions/keyed-request.ts'
 import { errors } from '#schemas/common.ts'
 import { ARCHIVE_TYPES, archiveContent } from '#schemas/file.ts'
 import { creationResponses } from '#schemas/progress.ts'
-import { CreateSessionOptions, NewSession } from '#schemas/session.ts'
-import { streamCreation } from './creation-stream.ts'
+import { CreateSessionOptions, CreationHeaders, NewSession } from '#schemas/session.ts'
+import { answerCreation, streamCreation, type WantedCreation } from './creation-stream.ts'
 import { incoming } from '#routes/code/incoming.ts'
 
 const isArchive = new Set<string>(ARCHIVE_TYPES)
 const JSON_BYTES = 20 * 1024 * 1024
+/** The types of answers, the default first. */
+const [STREAM, ONE_ANSWER] = ['application/x-ndjson', 'application/json; charset=utf-8']
 
 /** POST /sessions: creates a session, as GET /createSession does, for new clients. Its body may hold the session's first files. */
 const addSession: FastifyPluginAsyncTypebox = async app => {
+  await app.register(accepts)
   app.addContentTypeParser([...ARCHIVE_TYPES], (_request, payload, done) => done(null, payload))
 
-  async function withArchive (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async function withArchive (request: FastifyRequest): Promise<WantedCreation> {
     const { content, mayGoOn } = incoming(app, request, ARCHIVE_BYTES, 'ARCHIVE_TOO_LARGE')
     const length = request.headers['content-length']
-    const { archive, release } = await app.uploads.keep(request.principal.user, content, length === undefined ? undefined : Number(length))
-    finished(reply.raw, release)
-    await mayGoOn()
-    return await streamCreation(app, request.query as CreateSessionOptions, request, reply, { archive })
+    const hash = createHash('sha256')
+    const { archive, release } = await app.uploads.keep(request.principal.user, hashed(content, hash), length === undefined ? undefined : Number(length))
+    try {
+      await mayGoOn()
+    } catch (error) {
+      release()
+      throw error
+    }
+    const options = request.query as CreateSessionOptions
+    return { options, own: { archive }, release, request: keyed(request, { ...options, archive: hash.digest('hex') }) }
+  }
+
+  function withJson (request: FastifyRequest): WantedCreation {
+    const { files, ...options } = request.body as NewSession
+    return { options, own: files && { changes: toAllFiles(files) }, request: keyed(request, request.body) }
   }
 
   app.post('/sessions', {
     bodyLimit: JSON_BYTES,
     config: { scope: 'create', streamsBody: ARCHIVE_TYPES },
-    onRequest: app.rateLimits.creation,
+    onRequest: [app.rateLimits.creation, vary].flat(),
     // a missing body means the defaults; a body of null is refused
-    preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = {} },
+    preValidation: async (request: FastifyRequest) => { if (request.body === undefined) request.body = Value.Default(NewSession, {}) },
     schema: {
       operationId: 'addSession',
-      summary: 'Creates a session and streams its progress',
+      summary: 'Creates a session, and answers when it is ready or streams its progress',
+      description: 'With `Accept: application/json`, one answer: 201 when the session is ready, or the error with its status. Otherwise a stream of progress, one ProgressLine as JSON a line. With an Idempotency-Key, a repeated request makes no second session.',
       tags: ['sessions'],
+      headers: CreationHeaders,
       querystring: CreateSessionOptions,
       body: { content: { 'application/json': { schema: NewSession }, ...archiveContent } },
-      response: { ...creationResponses, ...errors(413) }
+      response: {
+        ...creationResponses,
+        201: { description: 'To a request that accepts application/json', content: { 'application/json': { schema: Type.Ref('SessionCreated') } } },
+        ...errors(404, 413, 422, 500, 502, 504)
+      }
     }
   }, async (request, reply) => {
-    if (isArchive.has(mediaType(request.headers['content-type']))) return await withArchive(request, reply)
-    const { files, ...options } = request.body as NewSession
-    return await streamCreation(app, options, request, reply, files && { changes: toAllFiles(files) })
+    const wanted = isArchive.has(mediaType(request.headers['content-type'])) ? await withArchive(request) : withJson(request)
+    return request.accepts().type([STREAM, ONE_ANSWER]) === ONE_ANSWER ? await answerCreation(app, wanted, request, reply) : await streamCreation(app, wanted, request, reply)
   })
+}
+
+/** Tells caches that the answer depends on `Accept`, besides what it depends on already. */
+async function vary (_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.header('vary', ['Accept', reply.getHeader('vary') ?? []].flat().join(', '))
+}
+
+/** The marks of a request with an Idempotency-Key; undefined for one without. */
+function keyed (request: FastifyRequest, body: unknown): KeyedRequest | undefined {
+  const key = (request.headers as CreationHeaders)['idempotency-key']
+  return key === undefined ? undefined : keyedRequest(request.principal.user, key, body)
+}
+
+async function * hashed (content: AsyncIterable<Uint8Array>, hash: ReturnType<typeof createHash>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of content) {
+    hash.update(piece)
+    yield piece
+  }
 }
 
 export default addSession

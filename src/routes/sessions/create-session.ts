@@ -16,7 +16,7 @@ const createSession: FastifyPluginAsyncTypebox = async app => {
       querystring: CreateSessionOptions,
       response: creationResponses
     }
-  }, (request, reply) => streamCreation(app, request.query, request, reply))
+  }, (request, reply) => streamCreation(app, { options: request.query }, request, reply))
 }
 
 export default createSession

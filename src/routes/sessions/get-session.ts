@@ -1,5 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SessionParams } from '#schemas/common.ts'
+import { displayUrlOf } from './display-url.ts'
 import { viewSession } from './session-view.ts'
 
 const getSession: FastifyPluginAsyncTypebox = async app => {
@@ -12,7 +13,7 @@ const getSession: FastifyPluginAsyncTypebox = async app => {
       params: SessionParams,
       response: { 200: Type.Ref('Session') }
     }
-  }, ({ session }) => viewSession(app, session))
+  }, async request => ({ ...await viewSession(app, request.session), ...displayUrlOf(app, request, request.session.id) }))
 }
 
 export default getSession

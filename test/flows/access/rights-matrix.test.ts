@@ -93,6 +93,8 @@ const ROWS: Record<string, Row> = {
   'GET /session/:id/': { path: `/session/${UNKNOWN}/`, done: 404 },
   'GET /session/:id/*': { path: `/session/${UNKNOWN}/js/x.js`, done: 404 },
   'GET /session/:id/index.html': { path: `/session/${UNKNOWN}/index.html`, done: 404 },
+  'GET /session/:id/display': { path: `/session/${UNKNOWN}/display?token=none`, done: 403 },
+  'POST /session/:id/display': { path: `/session/${UNKNOWN}/display`, type: 'text/plain', body: 'none', done: 404, isForAll: true },
   'GET /session/:id/state': { path: `/session/${UNKNOWN}/state`, done: 404, isForAll: true },
   'GET /session/:id/problems': { path: `/session/${UNKNOWN}/problems`, done: 404, isForAll: true },
   'POST /session/:id/keep': { path: `/session/${UNKNOWN}/keep`, type: 'text/plain', body: 'none', done: 404, isForAll: true },

@@ -93,6 +93,6 @@ t.test('a client generated from the API\'s description compiles, and drives a se
   const { stdout } = await promisify(execFile)(process.execPath, ['out/client.mjs', server.url], { cwd: folder })
   const told = JSON.parse(stdout)
   t.match(told, { steps: [...STEPS], state: 'ready', source: 'dev-server', version: 1, file: 'export const typed = true', isListed: true, imported: 3, conflict: 'EX10_PRECONDITION_FAILED', ended: true, refused: 'EX10_SESSION_NOT_FOUND', wrong: 'EX10_UNKNOWN_TEMPLATE', id: /^[0-9a-f]{32}$/ })
-  t.strictSame([told.url, told.listed], [`/session/${told.id}/`, [told.id]])
+  t.strictSame([told.url, told.again, told.listed], [`/session/${told.id}/`, told.id, [told.id]])
   await assertEndsClean(t, server)
 })

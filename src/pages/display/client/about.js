@@ -2,8 +2,8 @@
 
 function take (name) {
   const meta = document.querySelector(`meta[name="ex10-${name}"]`)
-  meta.remove()
-  return meta.content
+  meta?.remove()
+  return meta?.content
 }
 
 const base = `/session/${take('session')}/` // the page's own address may be that of a link
@@ -13,6 +13,9 @@ const ticket = take('ticket') // spent once the WebSocket is open
 export const canAct = take('mode') === 'control'
 /** Authorises the page's requests: the page has no cookie. */
 export const token = take('token')
+/** Gets new addresses for a page that was opened by a displayUrl, whose own address soon expires; undefined in other pages. */
+export const renewal = take('renewal')
+export const renewUrl = `${base}display`
 export const keepUrl = `${base}keep`
 export const stateUrl = `${base}state?token=${token}`
 export const problemsUrl = `${base}problems?token=${token}`

@@ -1,7 +1,7 @@
 // Detects a lost connection, whatever the cause, and reloads the page (for a new ticket) once the session's display
 // answers. Until then, the last picture stays on the screen.
 
-import { stateUrl } from './about.js'
+import { renewal, renewUrl, stateUrl } from './about.js'
 
 const SILENCE = 20_000 // the client pings the server every 5 s, and the server must answer
 const PROBE = 6_000 // time for an answer after sleep, or when the network is back
@@ -92,28 +92,42 @@ async function comeBack (show) {
   show('Reconnecting…', 'veil')
   await pause(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)], { early: false })
   for (let attempt = 0; ; attempt++) {
-    const { state, over } = await askState()
+    const { state, over, address } = await askState()
     if (over) return show(`${over}.`, 'veil')
-    if (state === 'up') break
+    if (state === 'up') return load(address, failures)
     show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
     await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })
   }
-  rememberFailures(failures + 1)
-  location.reload()
 }
 
-/** The session's state, or the reason why it is over. */
+function load (address, failures) {
+  rememberFailures(failures + 1)
+  if (address === undefined) location.reload()
+  else location.replace(address)
+}
+
+/** The session's state, or the reason why it is over, and the page's next address if that is a new one. */
 async function askState () {
   try {
     const response = await fetch(stateUrl, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(5_000) })
     const { code, state, display, reason } = await response.json()
     if (response.status === 404) return { over: code === 'EX10_SHARE_NOT_FOUND' ? 'This link has ended' : ENDED }
-    if (response.status === 401 || display) return { state: 'up' } // the reloaded page asks for a login if one is needed
+    if (response.status === 401 && renewal) return { over: 'The login or key that opened this page has ended' }
+    if (response.status === 401) return { state: 'up' } // the reloaded page asks for a login if one is needed
+    if (display) return { state: 'up', address: await nextAddress() }
     if (state === 'ended' || state === 'failed') return { over: endedBecause(reason) }
     return { state }
   } catch {
     return {} // the server was not reached
   }
+}
+
+/** The address in place of one that expires. */
+async function nextAddress () {
+  if (renewal === undefined) return undefined
+  const response = await fetch(renewUrl, { method: 'POST', body: renewal, credentials: 'omit', signal: AbortSignal.timeout(5_000) })
+  if (!response.ok) throw new Error(`no new address: ${response.status}`)
+  return `${location.pathname}?token=${(await response.json()).token}`
 }
 
 function endedBecause (reason) {
