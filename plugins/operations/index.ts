@@ -4,12 +4,13 @@ import metricsPort from './metrics-port.ts'
 import metrics from './metrics.ts'
 import sessionMetrics from './session-metrics.ts'
 import statistics from './statistics.ts'
+import traces from './traces.ts'
 import traffic from './traffic.ts'
 import usageMetrics from './usage-metrics.ts'
 import work from './work.ts'
 
 /**
- * The audit log, the statistics and the metrics. They close after the sessions have ended, so that the last events are
+ * The audit log, statistics, metrics and traces. They close after the sessions have ended, so that the last events are
  * written. Each plugin comes after those that it needs.
  */
-export default [auditLog, statistics, work, metrics, sessionMetrics, machineMetrics, usageMetrics, traffic, metricsPort]
+export default [auditLog, statistics, work, metrics, sessionMetrics, machineMetrics, usageMetrics, traffic, metricsPort, traces]
