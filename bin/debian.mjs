@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process'
 const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
   'util-linux', 'mount', 'e2fsprogs', 'python3', 'passwd', 'procps', 'ca-certificates']
 
-/** Further packages for tests: network namespaces, an independent reader of X authority files, and clocks that can be set. */
-const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime']
+/** Further packages for tests: network namespaces, an independent reader of X authority files, clocks that can be set, and a check of units. */
+const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime', 'systemd']
 
 // eslint-disable-next-line no-template-curly-in-string -- dpkg-query's own syntax
 const FORMAT = '${db:Status-Status}'

@@ -14,7 +14,7 @@ const typesOf = async (server: Server, id: string) => (await pastEvents(server, 
 
 t.test('a drained server takes no new sessions and says so; its sessions hear when they end, and end then', async t => {
   const browser = heldBrowser(t)
-  const server = await serve(t, { ...browser.settings, EX10_MAX_SESSIONS: '2', EX10_WHEN_FULL: 'queue' })
+  const server = await serve(t, { ...browser.settings, EX10_MAX_SESSIONS: '2', EX10_WHEN_FULL: 'queue', EX10_CONNECT_TIMEOUT: '0' })
   t.match(await read(server, '/admin/drain'), { draining: false, sessions: 0 })
   const { id } = await createSession(server)
   browser.hold()
@@ -57,7 +57,7 @@ t.test('a drained server takes no new sessions and says so; its sessions hear wh
 })
 
 t.test('a drain that waits ends no session, and a cancelled drain leaves no trace: sessions live on, new ones are made', async t => {
-  const server = await serve(t, lightDisplay())
+  const server = await serve(t, { ...lightDisplay(), EX10_CONNECT_TIMEOUT: '0' }) // that clock would be over first
   const { id } = await createSession(server)
   t.match(await drain(server, { deadline: 0, atDeadline: 'wait' }), { status: 200, body: { draining: true, atDeadline: 'wait', sessions: 1 } })
   t.notOk((await nextEvent(server, id, { type: 'draining' })).expiresAt, 'it is not told of an end')

@@ -82,8 +82,8 @@ export async function serve (t: Test, overrides: Record<string, string> = {}, { 
 }
 
 /** Starts a server with settings that the test has already, mostly those of a killed one. Its end is checked, too. */
-export function next (t: Test, { env }: Pick<Server, 'env'>): Promise<Server> {
-  return startIn(t, env)
+export function next (t: Test, { env }: Pick<Server, 'env'>, { prefix = [] }: Pick<Serving, 'prefix'> = {}): Promise<Server> {
+  return startIn(t, env, prefix)
 }
 
 async function startIn (t: Test, env: Server['env'], prefix: string[] = [], end: Serving['end'] = 'clean'): Promise<Server> {
