@@ -92,6 +92,12 @@ export type ErrorName = keyof typeof table
 /** The names that start with PATH_: a session's file writer may answer with these. */
 export type PathErrorName = Extract<ErrorName, `PATH_${string}`>
 
+/** The codes of the errors with this HTTP status, and whether trying again helps with one of them. */
+export function codesOf (statusCode: number): { codes: string[], mayRetry: boolean } {
+  const rows = Object.entries<Row>(table).filter(([, [status]]) => status === statusCode)
+  return { codes: rows.map(([name]) => `EX10_${name}`), mayRetry: rows.some(([, row]) => row[2] !== undefined) }
+}
+
 export interface ErrorContext {
   /** Replaces the table's message. */
   message?: string

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import { failure } from '#errors.ts'
-import { errors, SessionId, SessionParams } from '#schemas/common.ts'
+import { ErrorReply, errors, SessionId, SessionParams } from '#schemas/common.ts'
 import { Binary } from '#schemas/file.ts'
 
 const REQUEST_HEADERS = ['accept', 'accept-language', 'range', 'if-none-match', 'if-modified-since']
@@ -15,11 +15,15 @@ const REPLY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin'
 }
 
+const ANY = { '*/*': { schema: Binary } }
+const REFUSAL_OR_ANY = { 'application/json': { schema: ErrorReply }, ...ANY }
+
 /** The schemas of the proxy's routes for the OpenAPI document, by route URL. */
 const SCHEMAS: Record<string, FastifySchema> = {
   '/session/:id': {
     operationId: 'openDisplay',
     summary: 'Redirects to the page that shows the session\'s browser',
+    description: 'For browsers.',
     tags: ['sessions'],
     params: SessionParams,
     response: { 302: Type.Null({ description: 'To /session/{id}/index.html' }), ...errors(401, 403, 404, 409, 421) }
@@ -27,9 +31,15 @@ const SCHEMAS: Record<string, FastifySchema> = {
   '/session/:id/*': {
     operationId: 'askDisplay',
     summary: 'The answer of the session\'s own Xpra, with few of its headers',
+    description: 'Every path below `/session/{id}/` that is no route of its own. The answer is the session\'s, so the server gives it no rights in a browser.',
     tags: ['sessions'],
     params: Type.Object({ id: SessionId, '*': Type.String({ description: 'The path of the request to Xpra' }) }),
-    response: { 200: { description: 'The answer of the session\'s process', content: { '*/*': { schema: Binary } } }, ...errors(401, 403, 404, 409, 421, 502) }
+    response: {
+      200: { description: 'The answer of the session\'s process', content: ANY },
+      404: { description: 'No such session, or the session\'s process has nothing there', content: REFUSAL_OR_ANY },
+      default: { description: 'A refusal, or another answer of the session\'s process', content: REFUSAL_OR_ANY },
+      ...errors(401, 403, 409, 421, 502)
+    }
   }
 }
 

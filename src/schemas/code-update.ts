@@ -13,7 +13,7 @@ const OneFile = Type.Object({
   filePath: FilePath,
   content: Type.String(),
   wait: Wait
-}, { additionalProperties: false, title: 'OneFile' })
+}, { additionalProperties: false, title: 'OneFile', description: 'Writes one file' })
 
 /** The form that an existing front end sends. */
 const EditorFile = Type.Object({
@@ -24,7 +24,7 @@ const EditorFile = Type.Object({
     file_finished: Type.Optional(Type.Boolean())
   }),
   wait: Wait
-}, { additionalProperties: false, title: 'EditorFile' })
+}, { additionalProperties: false, title: 'EditorFile', description: 'Writes one file, in the form that an existing front end sends' })
 
 export const PushedFile = Type.Object({
   filePath: FilePath,
@@ -32,7 +32,7 @@ export const PushedFile = Type.Object({
   encoding: Type.Optional(Type.Union([Type.Literal('utf8'), Type.Literal('base64')], { description: 'utf8 if absent' })),
   delete: Type.Optional(Type.Boolean({ description: 'Delete the file instead of writing it' })),
   ifExists: Type.Optional(Type.Boolean({ description: 'With delete: a missing file is no error' }))
-}, { additionalProperties: false })
+}, { additionalProperties: false, title: 'PushedFile', description: 'A file to write, or to delete' })
 export type PushedFile = Static<typeof PushedFile>
 
 const ManyFiles = Type.Object({
@@ -40,9 +40,9 @@ const ManyFiles = Type.Object({
   files: Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'All of them are written, or none' }),
   sync: Type.Optional(Type.Boolean({ description: 'These are all files: the server deletes the others' })),
   wait: Wait
-}, { additionalProperties: false, title: 'ManyFiles' })
+}, { additionalProperties: false, title: 'ManyFiles', description: 'Writes and deletes many files, all or none' })
 
-export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { $id: 'CodeUpdate' })
+export const CodeUpdate = Type.Union([OneFile, EditorFile, ManyFiles], { title: 'CodeUpdate', description: 'A push, in one of three forms' })
 export type CodeUpdate = Static<typeof CodeUpdate>
 
 /** The fields of every answer to a change of the extension. */
@@ -59,5 +59,5 @@ export const updated = {
 export const CodeUpdated = Type.Object({
   ...updated,
   file_finished: Type.Optional(Type.Boolean({ description: 'The value from the request' }))
-})
+}, { title: 'CodeUpdated', description: 'The files are written' })
 export type CodeUpdated = Static<typeof CodeUpdated>

@@ -39,22 +39,22 @@ export const FileList = Type.Object({
     size: Size,
     hash: Type.Optional(Hash),
     modified: Type.String({ format: 'date-time' })
-  }, { description: 'A regular file; without a hash when it cannot be read or is larger than 100 MiB' })),
+  }, { title: 'FileEntry', description: 'A regular file; without a hash when it cannot be read or is larger than 100 MiB' })),
   truncated: Type.Boolean({ description: 'The list is incomplete: there are more files' })
-})
+}, { title: 'FileList', description: 'The extension\'s source files' })
 export type FileList = Static<typeof FileList>
 
-export const FileWritten = Type.Object({ ...updated, size: Size, hash: Hash })
+export const FileWritten = Type.Object({ ...updated, size: Size, hash: Hash }, { title: 'FileWritten', description: 'The file is written' })
 export type FileWritten = Static<typeof FileWritten>
 
-export const FileDeleted = Type.Object(updated)
+export const FileDeleted = Type.Object(updated, { title: 'FileDeleted', description: 'The file is deleted' })
 export type FileDeleted = Static<typeof FileDeleted>
 
 export const Imported = Type.Object({
   ...updated,
   written: Type.Integer({ minimum: 0, description: 'Number of new files and of files with new content' }),
   deleted: Type.Integer({ minimum: 0, description: 'Number of deleted files' })
-})
+}, { title: 'Imported', description: 'The archive\'s files are written' })
 export type Imported = Static<typeof Imported>
 
 /** Bytes of any kind. */

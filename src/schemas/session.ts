@@ -18,7 +18,7 @@ export type CreateSessionOptions = Static<typeof CreateSessionOptions>
 export const NewSession = Type.Object({
   ...CreateSessionOptions.properties,
   files: Type.Optional(Type.Array(PushedFile, { minItems: 1, maxItems: 1000, description: 'The files that the session begins with; the template\'s if absent' }))
-}, { additionalProperties: false })
+}, { additionalProperties: false, title: 'NewSession', description: 'The session to create' })
 export type NewSession = Static<typeof NewSession>
 
 export const CreationHeaders = Type.Object({
@@ -28,29 +28,31 @@ export type CreationHeaders = Static<typeof CreationHeaders>
 
 export const SessionView = Type.Object({
   id: SessionId,
-  state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { description: 'Sessions that have ended are not shown' }),
+  state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { title: 'SessionState', description: 'Sessions that have ended are not shown' }),
   health: Type.Union([Type.Literal('ok'), Type.Literal('degraded')], { description: 'degraded: one of its processes is down or restarting' }),
   url: Type.String({ description: 'Path of the display page' }),
   displayUrl: Type.Optional(DisplayUrl),
   owner: Type.String({ description: 'The user that the session belongs to' }),
-  template: Type.String(),
+  template: Type.String({ description: 'The starting extension' }),
   version: Type.Integer({ description: 'Number of pushes to the session' }),
   problems: Problems,
   createdAt: Type.String({ format: 'date-time' }),
   idleMs: Type.Optional(Type.Integer({ description: 'Time since the last use' })),
   expiresAt: Type.Optional(ExpiresAt),
   expiresBecause: Type.Optional(ExpiresBecause)
-}, { $id: 'Session' })
+}, { title: 'Session', description: 'A session that has not ended' })
 export type SessionView = Static<typeof SessionView>
 
+export const SessionList = Type.Object({ sessions: Type.Array(SessionView) }, { title: 'SessionList', description: 'Sessions, oldest first' })
+
 export const LogsQuery = Type.Object({
-  source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { description: 'The program whose output is wanted' }),
+  source: Type.Union(LOG_SOURCES.map(source => Type.Literal(source)), { title: 'LogSource', description: 'The program whose output is wanted' }),
   tail: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000, default: 200, description: 'Number of lines, from the end' }))
 }, { additionalProperties: false })
 export type LogsQuery = Static<typeof LogsQuery>
 
 export const Logs = Type.Object({
-  source: Type.String(),
+  source: Type.String({ description: 'The program' }),
   lines: Type.Array(Type.String({ description: 'At most 8 KiB, without control characters' }))
-})
+}, { title: 'Logs', description: 'The last lines that a program printed' })
 export type Logs = Static<typeof Logs>

@@ -11,6 +11,7 @@ const addKey: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'addKey',
       summary: 'Makes an API key for a user. Only this answer shows it',
+      description: 'The key has the given user, role and scopes, and is valid until it expires or is revoked. Without `scopes`, it has all scopes that its role may use. The answer holds the secret: keep it, since no other answer shows it.',
       tags: ['access'],
       body: KeyRequest,
       response: { 201: KeyCreated, ...errors(400) }

@@ -10,6 +10,7 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'addShare',
       summary: 'Makes a link to the session. Everybody with the link can use it without a login, until it expires, is revoked, or the session ends',
+      description: 'The answer holds the link, which no other answer shows. With the mode `view`, a visitor can only look; with `control`, a visitor acts as the owner\'s own page does. The page of a link may be put in a frame by the origins in `EX10_ORIGINS`.',
       tags: ['shares'],
       params: SessionParams,
       body: ShareRequest,

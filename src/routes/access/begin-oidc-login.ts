@@ -14,6 +14,7 @@ const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'beginOidcLogin',
       summary: 'Sends the browser to the provider, to log in there',
+      description: 'For browsers: open this address, do not fetch it. There is such a route only with `EX10_AUTH=oidc`.',
       tags: ['access'],
       querystring: Type.Object({ next: Type.Optional(LocalPath) }, { additionalProperties: false }),
       response: { 302: Type.Null({ description: 'To the provider' }), ...errors(400, 503) }

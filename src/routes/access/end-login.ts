@@ -8,8 +8,9 @@ const endLogin: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'endLogin',
       summary: 'Logs you out of one of your browsers',
+      description: 'The browser with that login is logged out, and the displays and events that it has open are closed within two seconds.',
       tags: ['access'],
-      params: Type.Object({ id: Type.String() }),
+      params: Type.Object({ id: Type.String({ description: 'Names the login' }) }),
       response: { 200: Done, ...errors(404) }
     }
   }, async request => {

@@ -10,6 +10,7 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'endOtherLogins',
       summary: 'Logs you out of all browsers but this one',
+      description: 'The login that sends the request stays. API keys stay in force.',
       tags: ['access'],
       response: { 200: Ended }
     }
@@ -25,6 +26,7 @@ const endLogins: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'endUserLogins',
       summary: 'Logs a user out of all browsers, and revokes the links that they made without an API key; keys stay in force',
+      description: 'For a user who has lost a device, or has left. Their sessions go on: end them by `DELETE /admin/users/{user}/sessions`.',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
       response: { 200: Ended, ...errors(400) }

@@ -1,6 +1,7 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Ex10Error } from '#errors.ts'
 import { Done, errors } from '#schemas/common.ts'
+import { LogoutNotice } from '#schemas/login.ts'
 
 /** The provider's name in the audit log. */
 const PROVIDER = { user: 'provider' }
@@ -16,9 +17,10 @@ const endOidcLogins: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'endOidcLogins',
       summary: 'For the provider (OpenID Connect Back-Channel Logout): ends the logins of a session that has ended there, and the links made by them',
+      description: 'Called by the provider, with a token that it has signed. There is such a route only with `EX10_AUTH=oidc`.',
       tags: ['access'],
       consumes: ['application/x-www-form-urlencoded'],
-      body: Type.Object({ logout_token: Type.String({ description: 'Signed by the provider' }) }),
+      body: LogoutNotice,
       response: { 200: Done, ...errors(400, 413, 429, 503) }
     }
   }, async (request, reply) => {

@@ -13,8 +13,9 @@ const finishOidcLogin: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'finishOidcLogin',
       summary: 'Receives the browser from the provider, and opens a login: sets its cookie',
+      description: 'The provider sends the browser here, with a code that the server redeems. There is such a route only with `EX10_AUTH=oidc`.',
       tags: ['access'],
-      querystring: Type.Object({ state: Type.String({ maxLength: 256 }) }),
+      querystring: Type.Object({ state: Type.String({ maxLength: 256, description: 'Which login it is' }) }),
       response: { 302: Type.Null({ description: 'To the page that the login began with' }), ...errors(400, 403, 429, 503) }
     }
   }, async (request, reply) => {

@@ -8,6 +8,7 @@ const getMe: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getMe',
       summary: 'Shows your user name, role and scopes',
+      description: 'Every credential will do, so this is the way to try one. With `EX10_AUTH=none`, the user is `local` and may do everything.',
       tags: ['access'],
       response: { 200: Me }
     }

@@ -1,5 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { LoginView } from '#schemas/login.ts'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LoginList } from '#schemas/login.ts'
 
 const listLogins: FastifyPluginAsyncTypebox = async app => {
   app.get('/me/logins', {
@@ -7,8 +7,9 @@ const listLogins: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listLogins',
       summary: 'Lists the browsers in which you are logged in, the last used first',
+      description: 'One login is one browser. `current` marks the login that sent the request.',
       tags: ['access'],
-      response: { 200: Type.Object({ logins: Type.Array(LoginView) }) }
+      response: { 200: LoginList }
     }
   }, async request => ({
     logins: (await app.logins.list(request.principal.user, request)).map(login => ({

@@ -1,5 +1,6 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SessionParams } from '#schemas/common.ts'
+import { ShareList } from '#schemas/share.ts'
 
 /** GET /sessions/:id/shares: the stored facts about each link, without its token. */
 const listShares: FastifyPluginAsyncTypebox = async app => {
@@ -8,9 +9,10 @@ const listShares: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listShares',
       summary: 'Lists the links to the session that are in force, oldest first',
+      description: 'The list has no tokens: only the answer to the request that made a link has its address.',
       tags: ['shares'],
       params: SessionParams,
-      response: { 200: Type.Object({ shares: Type.Array(Type.Ref('Share')) }) }
+      response: { 200: ShareList }
     }
   }, async ({ session }) => {
     const shares = (await app.shares.list(session.id)).map(({ id, mode, createdBy, createdAt, expiresAt }) => ({

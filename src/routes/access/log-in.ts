@@ -1,6 +1,7 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { failure } from '#errors.ts'
 import { Done, errors } from '#schemas/common.ts'
+import { LogInRequest } from '#schemas/login.ts'
 
 /** POST /login: opens a login by an API key, for browsers, which cannot send the key with each page load. */
 const logIn: FastifyPluginAsyncTypebox = async app => {
@@ -9,8 +10,9 @@ const logIn: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'logIn',
       summary: 'Opens a login by an API key: sets its cookie',
+      description: 'For browsers, which cannot send a key with each page. Programs need no login: they send the key as a bearer token with each request.',
       tags: ['access'],
-      body: Type.Object({ key: Type.String({ maxLength: 256 }) }, { additionalProperties: false }),
+      body: LogInRequest,
       response: { 200: Done, ...errors(400, 401, 429) }
     }
   }, async (request, reply) => {

@@ -1,7 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Done } from '#schemas/common.ts'
-
-const LoggedOut = Type.Composite([Done, Type.Object({ url: Type.Optional(Type.String({ description: 'The address at which the browser logs out at the provider, too. The provider sends it back' })) })])
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LoggedOut } from '#schemas/login.ts'
 
 const logOut: FastifyPluginAsyncTypebox = async app => {
   app.post('/logout', {
@@ -9,6 +7,7 @@ const logOut: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'logOut',
       summary: 'Ends the login of this browser; an API key stays in force',
+      description: 'The server forgets the login, and the browser its cookie. Called with an API key, it changes nothing.',
       tags: ['access'],
       response: { 200: LoggedOut }
     }

@@ -8,6 +8,7 @@ const revokeShare: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'revokeShare',
       summary: 'Revokes a link for good, and disconnects its viewers',
+      description: 'Visitors who came by the link are disconnected. A link that is already gone is no error.',
       tags: ['shares'],
       params: ShareParams,
       response: { 200: Done }

@@ -10,8 +10,9 @@ const viewShare: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'viewShare',
       summary: 'The page that shows the session\'s browser, by a link',
+      description: 'For browsers: open this address, or put it in a frame. The token in the address is the credential.',
       tags: ['shares'],
-      params: Type.Object({ token: Type.String() }),
+      params: Type.Object({ token: Type.String({ description: 'The secret of the link' }) }),
       response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } }, ...errors(404, 409, 429) }
     }
   }, async (request, reply) => {

@@ -10,6 +10,7 @@ const deleteFile: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'deleteFile',
       summary: 'Deletes one of the extension\'s source files, and the folders that this empties',
+      description: 'With If-Match or If-None-Match, only if the file meets the condition. The deletion counts as a push, and is reloaded like one.',
       tags: ['code'],
       params: FileParams,
       headers: ChangeConditions,

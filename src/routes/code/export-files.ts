@@ -10,6 +10,7 @@ const exportFiles: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'exportFiles',
       summary: 'Sends a zip of the extension for a store: without hidden files, and of a bundled extension the production build',
+      description: 'Source maps are left out unless `sourceMaps` is set. Refused when there is no manifest.json, or when the build fails.',
       tags: ['code'],
       params: SessionParams,
       querystring: ExportQuery,

@@ -13,6 +13,7 @@ const getFile: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getFile',
       summary: 'Sends one of the extension\'s source files',
+      description: 'The bytes as they are, as an attachment of the type application/octet-stream, so that no browser runs them. With If-None-Match, a client that has the content gets 304.',
       tags: ['code'],
       params: FileParams,
       headers: ReadConditions,

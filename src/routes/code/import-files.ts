@@ -12,6 +12,7 @@ const importFiles: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'importFiles',
       summary: 'Replaces the extension\'s source files with those of an archive (zip, tar.gz or CRX, by its content), all or none',
+      description: 'Files that are not in the archive are deleted unless `merge` is set. The import counts as one push.',
       tags: ['code'],
       params: SessionParams,
       querystring: ImportQuery,

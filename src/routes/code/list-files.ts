@@ -8,6 +8,7 @@ const listFiles: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listFiles',
       summary: 'Lists the extension\'s source files, at most 20,000',
+      description: 'Each file with its size, its SHA-256 and the time of its last change. Folders that tools fill, such as `.git` and `node_modules`, are left out.',
       tags: ['code'],
       params: SessionParams,
       response: { 200: FileList, ...errors(413, 429, 502) }

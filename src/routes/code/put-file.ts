@@ -14,6 +14,7 @@ const putFile: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'putFile',
       summary: 'Writes one of the extension\'s source files, of at most 100 MiB; with If-Match or If-None-Match, only if the file meets the condition',
+      description: 'The body is the content, as it is. 201 when the file is new, 200 when it was there. The change counts as a push, and is reloaded like one.',
       tags: ['code'],
       params: FileParams,
       headers: ChangeConditions,

@@ -11,6 +11,7 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'updateCode',
       summary: 'Writes files of the extension, all or none. Then the browser reloads the changed parts',
+      description: 'The answer comes when the files are written, and the reload follows; with `wait`, it comes when the browser runs the pushed code, or cannot, and says which. The body is one of three forms: one file, one file as an editor of the original front end sends it, or many files.',
       tags: ['code'],
       body: CodeUpdate,
       querystring: UpdateQuery,

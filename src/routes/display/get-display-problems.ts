@@ -7,6 +7,8 @@ import { failure } from '#errors.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { Problems } from '#schemas/problem.ts'
 
+const DisplayProblems = Type.Object({ tag: Type.String({ description: 'Changes whenever the problems change' }), problems: Problems }, { title: 'DisplayProblems', description: 'The problems of the extension' })
+
 const Query = Type.Object({
   token: Type.Optional(Type.String({ description: 'The token that the page was loaded with' })),
   known: Type.Optional(Type.String({ maxLength: 64, description: 'The tag of the problems that the page shows' }))
@@ -20,11 +22,12 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getDisplayProblems',
       summary: 'The problems of the extension, for the display page: at once if they differ from those that the page knows, else when they change, or after 25 s',
+      description: 'The display page asks again and again. A page of a link that only views gets no problems, since they name files and quote code.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: Query,
       response: {
-        200: Type.Object({ tag: Type.String({ description: 'Changes whenever the problems change' }), problems: Problems }),
+        200: DisplayProblems,
         ...errors(401, 403, 404, 429)
       }
     },

@@ -5,6 +5,13 @@ import { displayStateHeaders } from '#pages/display/render.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { DisplayExpiry, EndedBecause } from '#schemas/expiry.ts'
 
+const DisplayState = Type.Object({
+  state: Type.String({ description: 'The state of the session' }),
+  display: Type.Boolean({ description: 'The display answers' }),
+  expiry: Type.Optional(DisplayExpiry),
+  reason: Type.Optional(EndedBecause)
+}, { title: 'DisplayState', description: 'What the display page must know of its session' })
+
 const ANSWER_MS = 2000
 
 /** GET /session/:id/state: the display page reads it after it has lost its connection, and at intervals for the time of the session's end. */
@@ -14,11 +21,12 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getDisplayState',
       summary: 'The state of the session, for the display page',
+      description: 'The display page asks after it has lost its connection, and at intervals for the time of the session\'s end. For an hour after the end, the answer says why the session ended.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: Type.Object({ token: Type.Optional(Type.String({ description: 'The token that the page was loaded with' })) }),
       response: {
-        200: Type.Object({ state: Type.String(), display: Type.Boolean({ description: 'The display answers' }), expiry: Type.Optional(DisplayExpiry), reason: Type.Optional(EndedBecause) }),
+        200: DisplayState,
         ...errors(401, 404)
       }
     },

@@ -12,10 +12,13 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
   app.post('/session/:id/keep', {
     config: { scope: 'everybody', hasPageToken: true },
     schema: {
-      hide: true,
-      consumes: ['text/plain'],
+      operationId: 'keepSession',
+      summary: 'Keeps a session that is about to end, for the display page',
+      description: 'The button of the display page sends it. The body is the token that the page was loaded with, as plain text, so that a page in an opaque origin can send it. Programs use `POST /sessions/{id}/touch`.',
+      tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }), ...errors(401, 403, 404, 409) }
+      body: { content: { 'text/plain': { schema: Type.String({ description: 'The token' }) } } },
+      response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }, { title: 'Kept', description: 'When the session ends by itself now' }), ...errors(401, 403, 404, 409) }
     },
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async ({ params, body, headers, ip }) => {

@@ -10,6 +10,7 @@ const endUserSessions: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'endUserSessions',
       summary: 'Ends all sessions of a user, or only lists them',
+      description: 'Includes sessions that are being made or wait for their turn. With `dryRun`, nothing ends: the answer lists the sessions that would.',
       tags: ['administration'],
       params: Type.Object({ user: UserName }),
       querystring: Type.Object({ dryRun: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('1'), Type.Literal('0')], { description: 'Only list the sessions' })) }, { additionalProperties: false }),

@@ -11,6 +11,7 @@ const getAuditLog: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getAuditLog',
       summary: 'Lists the actions of users and admins, newest first',
+      description: 'Each entry has the hash of the entry before it, so a change of an old entry can be seen: with `verify`, the server computes the whole chain anew.',
       tags: ['administration'],
       querystring: AuditLogQuery,
       response: { 200: AuditLog, ...errors(400) }

@@ -7,7 +7,7 @@ const AUDIT_MS = 30_000
 const Findings = (description: string) => Type.Array(Type.Object({
   kind: Type.String({ description: 'The kind of thing: account, process, listener, cgroup …' }),
   name: Type.String({ description: 'Its name, for people' })
-}), { description })
+}, { title: 'Finding', description: 'A thing of the machine or of this server' }), { description })
 
 /** GET /admin/audit: the leaked and missing things of the machine and this server, as the live sessions imply them. */
 const getAudit: FastifyPluginAsyncTypebox = async app => {
@@ -18,9 +18,10 @@ const getAudit: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getAudit',
       summary: 'Compares the machine and this server with what the live sessions imply',
+      description: '`leaked` is there without a live session that it belongs to; `missing` is not there, although a live session needs it. Both are empty when all is well.',
       tags: ['operation'],
       response: {
-        200: Type.Object({ leaked: Findings('There, and of no live session'), missing: Findings('Not there, although a live session must have it') }),
+        200: Type.Object({ leaked: Findings('There, and of no live session'), missing: Findings('Not there, although a live session must have it') }, { title: 'Audit', description: 'What should not be there, and what should' }),
         ...errors(500)
       }
     }

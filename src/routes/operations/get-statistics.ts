@@ -12,6 +12,7 @@ const getStatistics: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getStatistics',
       summary: 'Counts sessions: now, since the server was started, and by day',
+      description: 'Days without an event are left out. The counts since the start begin with zero at each start of the server.',
       tags: ['administration'],
       querystring: StatisticsQuery,
       response: { 200: Statistics, ...errors(400) }

@@ -3,27 +3,27 @@ import { version } from '#version.ts'
 
 const Health = Type.Object({
   status: Type.Literal('ok'),
-  version: Type.String(),
-  instance: Type.String(),
+  version: Type.String({ description: 'The version of the server' }),
+  instance: Type.String({ description: 'The name of the server on its machine' }),
   sessions: Type.Integer({ description: 'Slots that are taken' }),
   waiting: Type.Integer({ description: 'Creations that wait for their turn' }),
   draining: Type.Boolean({ description: 'The server is being drained: it takes no new sessions' }),
   isolation: Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
-    namespaces: Type.Array(Type.String()),
+    namespaces: Type.Array(Type.String(), { description: 'The namespaces that each session has for itself' }),
     cgroup: Type.String({ description: 'v2, v1 or none' }),
     limits: Type.Array(Type.String(), { description: 'The resources that cgroups limit for each session: memory, pids, cpu' }),
     home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk' }),
     landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
     seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
-  }, { description: 'The confinement of sessions on this host' })
-})
+  }, { title: 'Isolation', description: 'The confinement of sessions on this host' })
+}, { title: 'Health', description: 'The server is alive' })
 
 /** GET /health: shows that the server answers, and the isolation that is in force. */
 const health: FastifyPluginAsyncTypebox = async app => {
   app.get('/health', {
     config: { scope: 'everybody' },
-    schema: { operationId: 'getHealth', summary: 'Whether the server is alive, and how it confines sessions', tags: ['operation'], response: { 200: Health } }
+    schema: { operationId: 'getHealth', summary: 'Whether the server is alive, and how it confines sessions', description: 'Always 200 while the server answers. Whether it can create sessions says `GET /ready`.', tags: ['operation'], response: { 200: Health } }
   }, async () => ({
     status: 'ok' as const,
     version,

@@ -12,6 +12,7 @@ const listAllSessions: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listAllSessions',
       summary: 'Lists everybody\'s sessions that have not ended, and the connections to them',
+      description: 'Page by page: a session is neither missed nor listed twice when others end meanwhile. Send the `next` of a page as `after` to get the next page.',
       tags: ['administration'],
       querystring: AdminSessionsQuery,
       response: { 200: AdminSessions, ...errors(400) }

@@ -16,8 +16,9 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getReady',
       summary: 'Whether sessions can be created: the server is not drained, the firewall is in force, the limit of sessions is not reached, a slot is free, and the disk could hold another home',
+      description: 'For load balancers and deployments. A refusal says why, by its code.',
       tags: ['operation'],
-      response: { 200: Type.Object({ ready: Type.Literal(true) }), ...errors(503, 507) }
+      response: { 200: Type.Object({ ready: Type.Literal(true) }, { title: 'Ready', description: 'A session can be created' }), ...errors(503, 507) }
     }
   }, async () => {
     app.drain.signal.throwIfAborted()

@@ -11,7 +11,7 @@ import type { KeyedRequest } from '#domain/session.ts'
 import { keyedRequest } from '#domain/sessions/keyed-request.ts'
 import { errors } from '#schemas/common.ts'
 import { ARCHIVE_TYPES, archiveContent } from '#schemas/file.ts'
-import { creationResponses } from '#schemas/progress.ts'
+import { creationResponses, SessionCreated } from '#schemas/progress.ts'
 import { CreateSessionOptions, CreationHeaders, NewSession } from '#schemas/session.ts'
 import { answerCreation, streamCreation, type WantedCreation } from './creation-stream.ts'
 import { incoming } from '#routes/code/incoming.ts'
@@ -55,14 +55,14 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'addSession',
       summary: 'Creates a session, and answers when it is ready or streams its progress',
-      description: 'With `Accept: application/json`, one answer: 201 when the session is ready, or the error with its status. Otherwise a stream of progress, one ProgressLine as JSON a line. With an Idempotency-Key, a repeated request makes no second session.',
+      description: 'With `Accept: application/json`, one answer: 201 when the session is ready, or the error with its status. Otherwise a stream of ProgressLines; the last one has the id of the session, or the code of the error. With an Idempotency-Key, a repeated request makes no second session. The body may hold the files that the session begins with: as JSON, or as an archive with the options in the query. A client that closes the connection before the end gives the session up.',
       tags: ['sessions'],
       headers: CreationHeaders,
       querystring: CreateSessionOptions,
       body: { content: { 'application/json': { schema: NewSession }, ...archiveContent } },
       response: {
         ...creationResponses,
-        201: { description: 'To a request that accepts application/json', content: { 'application/json': { schema: Type.Ref('SessionCreated') } } },
+        201: { description: 'To a request that accepts application/json', content: { 'application/json': { schema: SessionCreated } } },
         ...errors(404, 413, 422, 500, 502, 504)
       }
     }

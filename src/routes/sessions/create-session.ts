@@ -12,6 +12,7 @@ const createSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'createSession',
       summary: 'Creates a session and streams its progress',
+      description: 'For existing front ends; new clients use `POST /sessions`. The answer is a stream of ProgressLines; the last one has the id of the session, or the code of the error. A client that closes the connection before the end gives the session up.',
       tags: ['sessions'],
       querystring: CreateSessionOptions,
       response: creationResponses

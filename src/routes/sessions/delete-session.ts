@@ -18,6 +18,7 @@ const deleteSession: FastifyPluginAsyncTypebox = async app => {
       schema: {
         operationId,
         summary: 'Ends a session. Answers when nothing of it is left on the machine',
+        description: 'Ends its programs, and removes its account, its files and its firewall rules. Other pages and programs that use the session are disconnected.',
         tags: [tag],
         params: SessionParams,
         ...(scope === 'admin' && { querystring: AdminQuery }),

@@ -1,8 +1,8 @@
 import { addAbortListener } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { errors, SessionParams } from '#schemas/common.ts'
-import { EventsQuery } from '#schemas/event.ts'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { errors, linesOf, SessionParams } from '#schemas/common.ts'
+import { EventsQuery, SessionEvent } from '#schemas/event.ts'
 import { feedEvents } from './event-feed.ts'
 
 /** Close codes of a WebSocket: the reader's credential has ended; the client sends instead of reading. */
@@ -23,7 +23,7 @@ const getEvents: FastifyPluginAsyncTypebox = async app => {
       params: SessionParams,
       querystring: EventsQuery,
       response: {
-        200: { description: 'One SessionEvent as JSON a line', content: { 'application/x-ndjson': { schema: Type.Ref('SessionEvent') } } },
+        200: { description: 'One SessionEvent as JSON a line', content: linesOf(SessionEvent) },
         ...errors(400, 409, 429)
       }
     },

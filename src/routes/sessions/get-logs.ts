@@ -8,6 +8,7 @@ const getLogs: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getLogs',
       summary: 'Shows the last lines that a program of the session printed',
+      description: 'Lines are cut after 8 KiB and hold no control characters. Reading counts as a use of the session.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: LogsQuery,

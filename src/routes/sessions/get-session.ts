@@ -1,5 +1,6 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SessionParams } from '#schemas/common.ts'
+import { SessionView } from '#schemas/session.ts'
 import { displayUrlOf } from './display-url.ts'
 import { viewSession } from './session-view.ts'
 
@@ -9,9 +10,10 @@ const getSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getSession',
       summary: 'Shows a session',
+      description: 'The state, the health, the problems of the extension, and when the session ends by itself. Reading does not count as a use of the session.',
       tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Ref('Session') }
+      response: { 200: SessionView }
     }
   }, async request => ({ ...await viewSession(app, request.session), ...displayUrlOf(app, request, request.session.id) }))
 }

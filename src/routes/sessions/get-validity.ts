@@ -9,6 +9,7 @@ const getValidity: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getValidity',
       summary: 'Whether the session lives, and if not, the reason. Always 200. Does not count as a use',
+      description: 'For pages and programs that have lost a session and must tell people why. Needs no session: an unknown id is answered, too.',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: Validity, ...errors(503) }

@@ -1,4 +1,5 @@
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { SessionList } from '#schemas/session.ts'
 import { viewSession } from './session-view.ts'
 
 const listSessions: FastifyPluginAsyncTypebox = async app => {
@@ -7,8 +8,9 @@ const listSessions: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listSessions',
       summary: 'Lists your sessions that have not ended, oldest first. Admins see all sessions',
+      description: 'Sessions that are being made or are ending are in the list, too. Reading does not count as a use of a session.',
       tags: ['sessions'],
-      response: { 200: Type.Object({ sessions: Type.Array(Type.Ref('Session')) }) }
+      response: { 200: SessionList }
     }
   }, async ({ principal }) => ({ sessions: await Promise.all(app.rights.sessions(principal).map(session => viewSession(app, session))) }))
 }

@@ -7,6 +7,7 @@ const touchSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'touchSession',
       summary: 'Counts as a use of the session now, so that it does not end as idle. Its longest life is not extended',
+      description: 'For programs that work with a session in ways that the server does not see.',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: Done, ...errors(400) }

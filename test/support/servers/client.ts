@@ -9,7 +9,6 @@ import { DrainState } from '#schemas/drain.ts'
 import { Validity } from '#schemas/expiry.ts'
 import { FileList } from '#schemas/file.ts'
 import { KeyView, Me } from '#schemas/key.ts'
-import { Problem } from '#schemas/problem.ts'
 import { Logs, SessionView } from '#schemas/session.ts'
 import { ShareView } from '#schemas/share.ts'
 import type { Server } from './server.ts'
@@ -95,7 +94,7 @@ export async function read<Path extends Route> (server: Target, route: Path, ...
   const query = new URLSearchParams(Object.fromEntries([...rest].map(([name, value]) => [name, String(value)])))
   const { status, body, text } = await ask(server, query.size > 0 ? `${path}?${query}` : path)
   if (status !== 200) throw new Error(`${path}: ${status} ${text}`)
-  const error = Value.Errors(REPLIES[route], [Problem], body).First()
+  const error = Value.Errors(REPLIES[route], body).First()
   if (error) throw new Error(`${path} does not answer what its schema says: ${error.path} ${error.message}: ${text}`)
   return body
 }

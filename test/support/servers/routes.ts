@@ -9,8 +9,20 @@ import { testEnv } from './server.ts'
 /** A route as the server registers it; what HEAD answers goes with GET. */
 export interface ListedRoute { method: string, url: string, config: FastifyContextConfig }
 
+/** The parts of an OpenAPI document that tests read. */
+export interface ApiDocument {
+  openapi: string
+  paths: Record<string, Record<string, { operationId: string, tags: string[], security: object[], responses: Record<string, object> }>>
+  components: { schemas: object, responses: object, securitySchemes: object }
+}
+
 /** Every route of a server with these settings: ours, and those of the libraries. The server is built, and closed without having listened. */
 export async function listRoutes (overrides: Record<string, string>): Promise<ListedRoute[]> {
+  return (await readApi(overrides)).routes
+}
+
+/** Every route, as above, and the document that describes them. */
+export async function readApi (overrides: Record<string, string>): Promise<{ routes: ListedRoute[], document: ApiDocument }> {
   const found = new Map<string, { method: string, url: string, route: RouteOptions }>()
   const note = (route: RouteOptions) => {
     const { url } = route
@@ -21,13 +33,16 @@ export async function listRoutes (overrides: Record<string, string>): Promise<Li
   }
   const watch = (message: unknown) => { (message as { fastify: FastifyInstance }).fastify.addHook('onRoute', note) }
   const env = testEnv(overrides)
+  let document
   diagnostics.subscribe('fastify.initialization', watch)
   try {
     const app = await buildApp(readConfig(env), pino({ level: 'silent' }))
+    document = app.swagger() as unknown as ApiDocument
     await app.close()
   } finally {
     diagnostics.unsubscribe('fastify.initialization', watch)
     rmSync(env.EX10_DATA_DIR!, { recursive: true, force: true })
   }
-  return [...found.values()].map(({ method, url, route: { config = {} } }) => ({ method, url, config })) // plugins have added to it meanwhile
+  const routes = [...found.values()].map(({ method, url, route: { config = {} } }) => ({ method, url, config })) // plugins have added to it meanwhile
+  return { routes, document }
 }
