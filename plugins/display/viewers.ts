@@ -104,8 +104,8 @@ async function viewers (app: FastifyInstance): Promise<void> {
   }
 
   /** Logs the viewer, and publishes an event at most once a minute, so that repeated attempts do not push other events out of the history. */
-  function noteThrownOut ({ session, visitor: { user, share }, peer }: Upgrade, { closeCode, message }: ProtocolViolation): void {
-    app.log.warn({ sessionId: session.id, user, share: share?.id, remoteAddress: peer.address, remotePort: peer.port, closeCode, reason: message }, 'viewer thrown out')
+  function noteThrownOut ({ session, visitor: { user, share }, requestId: reqId, peer }: Upgrade, { closeCode, message }: ProtocolViolation): void {
+    app.log.warn({ reqId, sessionId: session.id, user, share: share?.id, remoteAddress: peer.address, remotePort: peer.port, closeCode, reason: message }, 'viewer thrown out')
     const last = app.events.past(session.id).findLast(({ type }) => type === 'viewer-thrown-out')
     if (last && Date.now() - Date.parse(last.at) < EVENT_MS) return
     app.events.publish(session, { type: 'viewer-thrown-out', message: `A viewer broke the protocol, and was thrown out: ${message}`, ...(user !== undefined && { user }), ...(share && { share: share.id }) })

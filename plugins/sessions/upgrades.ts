@@ -69,7 +69,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
     upgrade(request, socket, head).catch(err => {
       const error = shownAs(err, 'INTERNAL')
       const requestId = app.requestIdOf(request)
-      if (error.statusCode >= 500) app.log.warn({ err, reqId: requestId, ...peerAt(request) }, 'WebSocket not opened')
+      const log = app.log.child({ reqId: requestId, ...peerAt(request) })
+      if (error.statusCode >= 500) log.warn({ err }, 'WebSocket not opened')
+      else log.info({ code: error.code }, 'WebSocket refused')
       refuseSocket(socket, error, requestId)
     })
   })

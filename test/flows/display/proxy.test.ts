@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -94,6 +94,13 @@ t.test('Only a page of ours gets to the display of a session, and it can only do
     t.equal(await upgrade(socketUrl(await ticketOf(session)), { host: 'evil.example' }), 421, 'an unknown host name')
     t.equal(await upgrade(socketUrl(await ticketOf(session)), {}, 'chat'), 400, 'another protocol')
     t.equal(await upgrade(socketUrl(await ticketOf(session)), { origin: 'null' }), 101, 'an opaque origin, as our page has')
+  })
+
+  await t.test('an accepted WebSocket has an id, as other answers have', async t => {
+    const socket = new WebSocket(socketUrl(await ticketOf(session)).replace('http', 'ws'), 'binary')
+    t.teardown(() => socket.terminate())
+    const [answer] = await once(socket, 'upgrade') as [IncomingMessage]
+    t.ok(answer.headers['x-request-id'])
   })
 
   await t.test('Xpra greets a viewer and answers its pings', async t => {
