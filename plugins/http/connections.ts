@@ -1,3 +1,6 @@
+import { finished } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { failure } from '#errors.ts'
@@ -24,11 +27,27 @@ async function connections (app: FastifyInstance): Promise<void> {
   app.server.maxConnections = most
   // idle connections are closed to make room; the time limits close those with an unfinished request
   app.server.on('drop', () => app.server.closeIdleConnections())
-  // sessions end while the server still listens: meanwhile it answers, and does nothing more
   let isClosing = false
-  app.addHook('preClose', async () => { isClosing = true })
-  app.addHook('onRequest', async () => { if (isClosing) throw failure('SHUTTING_DOWN') })
+  let requests = 0
+
   app.decorate('connections', { maxSockets: Math.floor(most / 2), isClosing: () => isClosing })
+  // sessions end while the server still listens: meanwhile it answers, and does nothing more
+  app.addHook('preClose', async () => {
+    isClosing = true
+    app.server.closeIdleConnections()
+    app.log.info({ requests, connections: await open() }, 'server closes')
+  })
+  app.addHook('onRequest', async (_request, reply) => {
+    requests++
+    finished(reply.raw, () => { requests-- })
+    if (isClosing) throw failure('SHUTTING_DOWN')
+  })
+
+  /** The number of open connections, when those that have just been closed are gone. */
+  async function open (): Promise<number> {
+    await setImmediate()
+    return promisify(app.server.getConnections.bind(app.server))()
+  }
 }
 
 export default fp(connections, { name: 'connections' })

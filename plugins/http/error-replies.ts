@@ -12,7 +12,8 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
   })
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const shown = toShown(error, request, reply)
-    if (shown.statusCode >= 500) request.log.error({ err: error }, 'request failed')
+    if (isRefusal(error)) request.log.info({ code: error.code }, 'request refused')
+    else if (shown.statusCode >= 500) request.log.error({ err: error }, 'request failed')
     if (shown.retryAfterSeconds !== undefined) reply.header('retry-after', shown.retryAfterSeconds)
     return reply.code(shown.statusCode).send(toReply(shown))
   })
@@ -48,6 +49,11 @@ function toShown (error: FastifyError, request: FastifyRequest, reply: FastifyRe
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return failure('BAD_REQUEST', { message, statusCode })
   const shown = shownAs(error, 'INTERNAL')
   return shown.code === 'EX10_INTERNAL' ? failure('INTERNAL', { message: `The server failed: its log has the cause, under the request id ${request.id}`, details: { requestId: request.id } }) : shown
+}
+
+/** Tells whether the error was thrown to refuse the request, and has no other error behind it that an operator should read. */
+function isRefusal (error: Error): error is Ex10Error {
+  return error instanceof Ex10Error && error.cause === undefined
 }
 
 function depth ({ instancePath, keyword }: FastifySchemaValidationError): number {

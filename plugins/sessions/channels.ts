@@ -30,6 +30,8 @@ declare module 'fastify' {
       open (sessionId: string, channel: Omit<Channel, 'id' | 'openedAt'>, credential: Credential, close: () => void): () => void
       /** A session's channels, oldest first. */
       of (sessionId: string): Channel[]
+      /** All channels to the sessions of which `isMeant` is true. */
+      to (isMeant: (sessionId: string) => boolean): Channel[]
       /** Resolves when no channel is open to a session of which `isMeant` is true, or when the signal aborts. */
       closed (isMeant: (sessionId: string) => boolean, signal: AbortSignal): Promise<void>
     }
@@ -72,6 +74,7 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
       }
     },
     of: sessionId => [...open.get(sessionId) ?? []],
+    to: isMeant => [...open].flatMap(([id, channels]) => isMeant(id) ? [...channels] : []),
     async closed (isMeant, signal) {
       while (!signal.aborted && [...open.keys()].some(isMeant)) await once(closings, 'close', { signal }).catch(() => {})
     }

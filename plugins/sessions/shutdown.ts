@@ -12,8 +12,18 @@ async function shutdown (app: FastifyInstance): Promise<void> {
   app.addHook('preClose', async () => {
     await app.sessions.shutDown()
     const kept = new Set(app.sessions.list().map(({ id }) => id))
-    await app.channels.closed(id => !kept.has(id), AbortSignal.timeout(FAREWELL_MS))
+    const isOver = (id: string) => !kept.has(id)
+    const readers = app.channels.to(isOver)
+    if (readers.length === 0) return
+    app.log.info(kindsOf(readers), 'waiting for readers of ended sessions')
+    await app.channels.closed(isOver, AbortSignal.timeout(FAREWELL_MS))
+    const left = app.channels.to(isOver)
+    if (left.length > 0) app.log.info({ ...kindsOf(left), waitedMs: FAREWELL_MS }, 'readers did not close their connections')
   })
+}
+
+function kindsOf (channels: { type: string }[]): Record<string, number> {
+  return Object.fromEntries(['viewer', 'events'].map(type => [type, channels.filter(channel => channel.type === type).length]))
 }
 
 export default fp(shutdown, { name: 'shutdown', dependencies: ['channels', 'creations', 'reconciler', 'sessions'] })

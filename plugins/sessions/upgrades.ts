@@ -171,8 +171,9 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   async function closeAll (): Promise<void> {
     clearInterval(pings)
     const signal = AbortSignal.timeout(LINGER_MS)
-    for (const socket of own.clients) socket.close(GOING_AWAY, 'the server is shutting down')
-    await Promise.allSettled([...own.clients].map(socket => once(socket, 'close', { signal })))
+    const untold = [...own.clients].filter(socket => socket.readyState === socket.OPEN) // the others have had their time
+    for (const socket of untold) socket.close(GOING_AWAY, 'the server is shutting down')
+    await Promise.allSettled(untold.map(socket => once(socket, 'close', { signal })))
     for (const socket of open) socket.destroy()
   }
 }

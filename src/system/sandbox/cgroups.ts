@@ -79,7 +79,7 @@ export async function continueGroups (groups: string[]): Promise<void> {
   for (const pid of await pidsIn(group)) kill(pid, 'SIGCONT')
 }
 
-/** Removes groups without processes. Ignores missing ones. */
+/** Removes groups without processes. Ignores missing ones. Rejects when one is still in use at the time of the signal. */
 export async function removeGroups (groups: string[], signal: AbortSignal): Promise<void> {
   for (const group of groups) {
     await until(async () => {
@@ -90,7 +90,7 @@ export async function removeGroups (groups: string[], signal: AbortSignal): Prom
         if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false // its last process is being reaped
         throw error
       }
-    }, signal)
+    }, signal).catch(cause => { throw signal.aborted ? new Error(`the cgroup ${group} still has processes or groups in it`, { cause }) : cause })
   }
 }
 

@@ -59,6 +59,29 @@ t.test('SIGTERM ends ten live sessions, and the server exits with 0; readers of 
   tally(t, 'faults', 1)
 })
 
+t.test('SIGTERM closes idle connections at once and waits a moment for readers that do not close theirs; the log says for how many, and has no error', async t => {
+  const server = await serve(t, lightDisplay())
+  const { id } = await createSession(server)
+  const open = async (text: string) => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    socket.write(text)
+    await once(socket, 'data')
+    return { socket, closed: once(socket.resume(), 'close').then(() => performance.now()) }
+  }
+  const idle = await open('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  // answers no WebSocket close
+  const silent = await open(`GET /sessions/${id}/events HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`)
+  await assertEndsClean(t, server)
+  t.ok(await silent.closed - await idle.closed > 1500, 'the idle one is closed before the sessions end, the reader two seconds after that')
+  const lines = server.output().split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line))
+  const said = (msg: string) => lines.find(line => line.msg === msg)
+  t.match(said('server closes'), { requests: Number, connections: Number })
+  t.match(said('waiting for readers of ended sessions'), { viewer: 0, events: 1 })
+  t.match(said('readers did not close their connections'), { viewer: 0, events: 1, waitedMs: 2000 })
+  t.strictSame(lines.filter(({ level }) => level >= 50), [])
+})
+
 t.test('a second signal while sessions end, as Ctrl-C under npm sends it, does no harm: they are ended, and the exit code is 0', async t => {
   for (const [first, second] of [['SIGTERM', 'SIGTERM'], ['SIGINT', 'SIGINT'], ['SIGTERM', 'SIGINT']] as const) {
     const server = await serve(t, lightDisplay())

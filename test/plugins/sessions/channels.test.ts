@@ -29,6 +29,7 @@ t.test('operators see who is connected to a session, from where and since when, 
   t.match(opened.of(SESSION), [{ type: 'viewer', address: '192.0.2.1', user: 'anna', openedAt: Date }, { type: 'events', address: '192.0.2.2' }], 'oldest first')
   t.strictSame(await owned(), [SESSION, OTHER], 'the audit sees whose they are')
   t.strictSame(counted(), [[{ type: 'viewer' }, 2], [{ type: 'events' }, 1]], 'the metrics have their number')
+  t.strictSame(opened.to(id => id === OTHER), opened.of(OTHER), 'those of several sessions are found together')
   leave()
   t.match(opened.of(SESSION), [{ type: 'events' }])
   t.equal(opened.of(SESSION).length, 1)
