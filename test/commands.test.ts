@@ -11,7 +11,7 @@ function command (...argv: string[]): Promise<Ran> {
 }
 
 /** All programs that a person starts. */
-const PROGRAMS = ['bin/admin.mjs', 'bin/audit.mjs', 'bin/ex10.mjs', 'bin/keys.mjs', 'bin/setup.mjs', 'bin/test.mjs', 'src/server.ts', 'test/bench/bench.ts']
+const PROGRAMS = ['bin/admin.mjs', 'bin/audit.mjs', 'bin/backup.mjs', 'bin/ex10.mjs', 'bin/keys.mjs', 'bin/restore.mjs', 'bin/setup.mjs', 'bin/test.mjs', 'src/server.ts', 'test/bench/bench.ts']
 
 t.test('every script of the project is one of these programs, or a tool', async t => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }

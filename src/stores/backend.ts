@@ -16,3 +16,11 @@ export interface Backend {
   openAuditLog (): Promise<AuditLogStore>
   openStatistics (): Promise<StatisticsStore>
 }
+
+/** Copies of stores for a backup, each in one file. */
+export interface Copies {
+  /** Copies the store in the file `from` into the new file `to`, as it is at one moment, also while other processes write to it. Resolves with false when there is no such store. */
+  copy (from: string, to: string): Promise<boolean>
+  /** Returns why the file, in a folder of its own, cannot be such a copy, or undefined. */
+  whyUnsound (file: string): string | undefined
+}

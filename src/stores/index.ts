@@ -1,5 +1,6 @@
-import type { Backend } from './backend.ts'
+import type { Backend, Copies } from './backend.ts'
 import { sqliteStores, type StoreFiles } from './sqlite/backend.ts'
+import { sqliteCopies } from './sqlite/copy.ts'
 
 /**
  * The stores of an instance, in the backend that EX10_STORE names. The registry is not among them: the records of this
@@ -9,4 +10,10 @@ export function storesOf ({ store }: { store: keyof typeof BACKENDS }, files: St
   return BACKENDS[store](files)
 }
 
+/** The way in which a backup copies the stores of this backend. */
+export function copiesOf ({ store }: { store: keyof typeof COPIES }): Copies {
+  return COPIES[store]
+}
+
 const BACKENDS = { sqlite: sqliteStores }
+const COPIES = { sqlite: sqliteCopies }

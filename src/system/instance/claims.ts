@@ -27,7 +27,7 @@ export class ClaimRefused extends StartRefused {}
  */
 export function claimInstance (claim: Claim): { keep: () => void, release: () => void } {
   mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
-  const database = openOrRefuse(CLAIMS, 'PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
+  const database = openClaims()
   try {
     database.exec('BEGIN IMMEDIATE')
     for (const row of database.prepare('SELECT * FROM claims').all()) {
@@ -66,6 +66,26 @@ export function runningServer (instance: string): number | undefined {
   } finally {
     database.close()
   }
+}
+
+/** Does the work while no server runs on the data folder, and none can start. @throws {ClaimRefused} when one runs */
+export function withoutServer (dataDir: string, work: () => void): void {
+  mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
+  const database = openClaims()
+  try {
+    database.exec('BEGIN IMMEDIATE')
+    for (const row of database.prepare('SELECT * FROM claims').all()) {
+      const { instance, dataDir: other } = JSON.parse(String(row.claim)) as Claim
+      if (other === dataDir && startTime(Number(row.pid)) === row.start_time) throw new ClaimRefused(`instance ${instance} (pid ${row.pid}) runs on ${dataDir}: end it first`)
+    }
+    work()
+  } finally {
+    database.close() // rolls back
+  }
+}
+
+function openClaims (): DatabaseSync {
+  return openOrRefuse(CLAIMS, 'PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
 }
 
 function overlap (mine: Claim, other: Claim): string | undefined {

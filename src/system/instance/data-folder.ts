@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StartRefused } from '#errors.ts'
+import { finishRestore } from './finish-restore.ts'
 
 /** SQLite databases: SQLite puts `-wal` and `-shm` beside one, and a damaged registry is moved aside under a longer name. */
 const DATABASES = {
@@ -26,6 +28,10 @@ const FOLDERS = {
   uploads: 'uploads',
   /** Dev servers and the templates' builds, which bin/setup.mjs makes. */
   templates: 'templates',
+  /** The files of a backup while they are unpacked and checked. */
+  restoring: 'restore.new',
+  /** The files of a backup, complete and checked, on their way to their places. */
+  restored: 'restore',
   /** Packages that bin/npm-cache.mjs has downloaded. */
   npmCache: 'npm-cache'
 } as const
@@ -45,6 +51,8 @@ export interface DataFolder extends Readonly<Record<keyof typeof NAMES, string>>
   session (id: string): string
   /** Whether the product makes an entry of this name in the data folder. */
   knows (name: string): boolean
+  /** The names of the databases that are there. */
+  databases (): string[]
 }
 
 /** Names the paths below `path`, an absolute path; nothing is made or read. */
@@ -54,16 +62,19 @@ export function dataFolderAt (path: string): DataFolder {
     path,
     ...paths,
     session: (id: string) => join(paths.sessions, id),
-    knows: (name: string) => [...Object.values<string>(NAMES), ...OTHERS].includes(name) || Object.values(DATABASES).some(database => name.startsWith(database))
+    knows: (name: string) => [...Object.values<string>(NAMES), ...OTHERS].includes(name) || Object.values(DATABASES).some(database => name.startsWith(database)),
+    databases: () => Object.values(DATABASES).filter(name => existsSync(join(path, name)))
   })
 }
 
 /**
  * Makes the data folder and its folders, owned by root. Sessions pass through the data folder and `homes` to their homes,
  * and cannot list either.
+ * Completes a restoration that was cut off.
  * @throws {StartRefused} when a user other than root could replace the data folder
  */
-export async function prepareDataFolder ({ path: dataDir, homes, sessions }: DataFolder): Promise<void> {
+export async function prepareDataFolder (folder: DataFolder): Promise<void> {
+  const { path: dataDir, homes, sessions } = folder
   for (const [path, mode] of [[dataDir, 0o711], [homes, 0o711], [sessions, 0o700]] as const) {
     await mkdir(path, { recursive: true })
     await chmod(path, mode) // also of a folder that the operator made
@@ -71,6 +82,7 @@ export async function prepareDataFolder ({ path: dataDir, homes, sessions }: Dat
   for (let path = dataDir; ; path = dirname(path)) {
     const { uid, mode } = await lstat(path)
     if (uid !== 0 || (mode & 0o022) !== 0) throw new StartRefused(`EX10_DATA_DIR=${dataDir} cannot be used: a user other than root can write to ${path}; "chown root" and "chmod go-w" it, or give another folder`)
-    if (path === '/') return
+    if (path === '/') break
   }
+  finishRestore(folder)
 }
