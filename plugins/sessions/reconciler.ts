@@ -19,7 +19,7 @@ const REPAIR_MS = 20_000
 async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: ReconcilerOptions): Promise<void> {
   const log = app.log.child({ plugin: 'reconciler' })
   const closing = new AbortController()
-  const logged = { warn: '', error: '' } // a finding that stays is logged once, and again when it changes
+  const logged = { warn: '', error: '', unknown: '' } // a finding that stays is logged once, and again when it changes
 
   async function pass (isStart = false): Promise<void> {
     try {
@@ -27,6 +27,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
       if (!isStart) await untilClosing(app.sessions.retry())
       await forgetOld()
       const found = await app.audit.run(closing.signal, isStart)
+      tellUnknown(found)
       tell('warn', 'found', found)
       if (isClean(found)) return
       await repair(found)
@@ -65,6 +66,12 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
         log.warn({ err, ...show(thing) }, 'removal failed') // the next audit shows whether the thing is still there
       }
     }
+  }
+
+  function tellUnknown ({ unknown }: Audit): void {
+    const names = unknown.map(({ name }) => name)
+    if (unknown.length > 0 && names.join() !== logged.unknown) log.warn({ unknown: names }, 'unknown entries of the data folder: keep them elsewhere')
+    logged.unknown = names.join()
   }
 
   function tell (level: 'warn' | 'error', message: string, { leaked, missing, unseen }: Audit): void {

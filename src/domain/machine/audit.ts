@@ -11,6 +11,8 @@ export interface Finding { kind: string, name: string }
  */
 export interface Thing extends Finding {
   owner: string | number | undefined
+  /** A thing that people have put in a place of this instance. It is named, and otherwise nobody's business. */
+  isUnknown?: true
   /** Removes it. Called only when its owner is gone; safe when the thing is already gone. */
   repair?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
@@ -25,10 +27,11 @@ export interface Noun {
 /** The sessions that have not ended, and whether a server works on them: without one, only ready ones may have anything. */
 export interface Known { live: Session[], isServed: boolean }
 
-/** Leaked things, missing things, and the nouns that could not be read. */
+/** Leaked things, missing things, unknown things, which harm nothing, and the nouns that could not be read. */
 export interface Audit {
   leaked: Thing[]
   missing: Finding[]
+  unknown: Finding[]
   unseen: { noun: string, error: unknown }[]
 }
 
@@ -53,8 +56,14 @@ export async function audit (nouns: Noun[], known: () => Known, signal: AbortSig
   return found
 }
 
-export function isClean ({ leaked, missing, unseen }: Audit): boolean {
+export function isClean ({ leaked, missing, unseen }: Omit<Audit, 'unknown'>): boolean {
   return leaked.length + missing.length + unseen.length === 0
+}
+
+/** An audit as people get it: what is unknown is in it only when there is any. */
+export function viewAudit ({ leaked, missing, unknown }: Audit): { leaked: Finding[], missing: Finding[], unknown?: Finding[] } {
+  const show = ({ kind, name }: Finding) => ({ kind, name })
+  return { leaked: leaked.map(show), missing: missing.map(show), ...(unknown.length > 0 && { unknown: unknown.map(show) }) }
 }
 
 /** All keys by which things name a session as their owner. */
@@ -83,13 +92,15 @@ async function look (nouns: Noun[], known: () => Known): Promise<Audit> {
   const ready = after.live.filter(({ id, state }) => state === 'ready' && before.live.some(session => session.id === id && session.state === 'ready'))
   const leaked: Thing[] = []
   const missing: Finding[] = []
+  const unknown: Finding[] = []
   for (const { noun, things } of seen.filter(one => one !== undefined)) {
-    leaked.push(...things.filter(({ owner }) => owner === undefined || !owners.has(owner)))
+    unknown.push(...things.filter(({ isUnknown }) => isUnknown))
+    leaked.push(...things.filter(({ owner, isUnknown }) => !isUnknown && (owner === undefined || !owners.has(owner))))
     const names = new Set(things.map(keyOf))
     const implied = await Promise.all(ready.map(async session => await noun.implied?.(session) ?? []))
     missing.push(...unique(implied.flat().filter(finding => !names.has(keyOf(finding)))))
   }
-  return { leaked, missing, unseen }
+  return { leaked, missing, unknown, unseen }
 }
 
 function ownersOf (looks: Known[]): Set<string | number> {
@@ -106,6 +117,7 @@ function inBoth (now: Audit, earlier: Audit): Audit {
   return {
     leaked: again(now.leaked, earlier.leaked),
     missing: again(now.missing, earlier.missing),
+    unknown: now.unknown,
     unseen: now.unseen.filter(({ noun }) => earlier.unseen.some(one => one.noun === noun))
   }
 }

@@ -40,7 +40,7 @@ export function folders (place: Place): Noun {
       const [sessions, entries] = await Promise.all([entriesOf(place.folder.sessions), entriesOf(place.folder.path)])
       return [
         ...sessions.map(id => ({ ...toFinding(id), owner: id, repair: SESSION_NAME.test(id) ? (signal: AbortSignal) => remove(toFinding(id).name, signal) : undefined })),
-        ...entries.filter(name => !place.folder.knows(name)).map(name => ({ kind: 'folder', name: join(place.folder.path, name), owner: undefined }))
+        ...entries.filter(name => !place.folder.knows(name)).map(name => ({ kind: 'folder', name: join(place.folder.path, name), owner: undefined, isUnknown: true as const }))
       ]
     },
     implied: ({ id }) => [toFinding(id)]

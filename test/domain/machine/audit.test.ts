@@ -1,5 +1,5 @@
 import t from 'tap'
-import { audit, SERVER, type Known, type Noun } from '#domain/machine/audit.ts'
+import { audit, isClean, SERVER, viewAudit, type Known, type Noun } from '#domain/machine/audit.ts'
 import type { Session, SessionState } from '#domain/session.ts'
 import { slotAt } from '#domain/machine/slots.ts'
 
@@ -42,13 +42,19 @@ t.test('without a server, only ready sessions may have anything', async t => {
 t.test('what is there only for a moment, or while its session comes or goes, is no finding', async t => {
   let looks = 0
   const fleeting: Noun = { noun: 'fleeting', observe: () => ++looks === 1 ? [{ kind: 'thing', name: 'x', owner: undefined }] : [] }
-  t.strictSame(await audit([fleeting], () => ({ live, isServed: true }), signal, [1]), { leaked: [], missing: [], unseen: [] })
+  t.strictSame(await audit([fleeting], () => ({ live, isServed: true }), signal, [1]), { leaked: [], missing: [], unknown: [], unseen: [] })
 
   let reads = 0
   const coming = () => ({ live: ++reads % 2 === 0 ? live : [], isServed: true })
-  t.strictSame(await audit([noun(['a', 'b'])], coming, signal, [1]), { leaked: [], missing: [], unseen: [] }, 'it came while the machine was looked at')
+  t.strictSame(await audit([noun(['a', 'b'])], coming, signal, [1]), { leaked: [], missing: [], unknown: [], unseen: [] }, 'it came while the machine was looked at')
   reads = 0
-  t.strictSame(await audit([noun([])], coming, signal, [1]), { leaked: [], missing: [], unseen: [] }, 'and has not all of it yet')
+  t.strictSame(await audit([noun([])], coming, signal, [1]), { leaked: [], missing: [], unknown: [], unseen: [] }, 'and has not all of it yet')
+})
+
+t.test('a thing that people have put in a place of the instance is unknown, and does not make the audit unclean', async t => {
+  const found = await audit([{ noun: 'folders', observe: () => [{ kind: 'folder', name: 'backup-2026', owner: undefined, isUnknown: true }] }], () => ({ live, isServed: true }), signal, [1])
+  t.strictSame(viewAudit(found), { leaked: [], missing: [], unknown: [{ kind: 'folder', name: 'backup-2026' }] })
+  t.ok(isClean(found))
 })
 
 t.test('a noun that cannot be looked at is told of, and the others are looked at', async t => {

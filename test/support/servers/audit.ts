@@ -5,10 +5,10 @@ import { read } from './client.ts'
 import { NODE_COMPILE_CACHE, type Server } from './server.ts'
 import { tally } from './tally.ts'
 
-interface Findings { leaked: { kind: string, name: string }[], missing: { kind: string, name: string }[] }
+interface Findings { leaked: { kind: string, name: string }[], missing: { kind: string, name: string }[], unknown?: { kind: string, name: string }[] }
 
 /** What an audit says, as `leaked`, or `missing`, `kind: name`; nothing when all is well. */
-export interface Audited { leaked: string[], missing: string[], code: number }
+export interface Audited { leaked: string[], missing: string[], unknown?: string[], code: number }
 
 /** `npm run audit`, with the server's settings. */
 export async function auditFromTerminal (server: Pick<Server, 'env'>): Promise<Audited> {
@@ -36,7 +36,7 @@ export function tallyAudits (t: Test, audits: Audited[], left: string[]): void {
   tally(t, 'leaked', left.length + audits.reduce((sum, { leaked, missing }) => sum + leaked.length + missing.length, 0))
 }
 
-function toLines ({ leaked, missing }: Findings): Omit<Audited, 'code'> {
+function toLines ({ leaked, missing, unknown }: Findings): Omit<Audited, 'code'> {
   const lines = (findings: Findings['leaked']) => findings.map(({ kind, name }) => `${kind}: ${name}`).sort()
-  return { leaked: lines(leaked), missing: lines(missing) }
+  return { leaked: lines(leaked), missing: lines(missing), ...(unknown && { unknown: lines(unknown) }) }
 }

@@ -14,6 +14,8 @@ export interface Orphans {
   /** What an audit must say of them, as `kind: name`; those that a repair removes, and those that only a person can. */
   repairable: string[]
   others: string[]
+  /** What an audit names as unknown. */
+  unknown: string[]
   /** Removes them all, those that are left. */
   remove (): Promise<void>
 }
@@ -88,7 +90,6 @@ async function plant (server: Server, undo: (() => unknown)[]): Promise<Omit<Orp
 
   mkdirSync(`${dataDir}/odd`)
   undo.push(() => rmSync(`${dataDir}/odd`, { recursive: true }))
-  others.push(`folder: ${dataDir}/odd`)
 
   const loops = [sh('losetup', '--find', '--show', image), sh('losetup', '--find', '--show', image)].map(path => path.replace('/dev/', ''))
   undo.push(() => sh('losetup', '-j', image).split('\n').filter(Boolean).forEach(line => sh('losetup', '-d', line.split(':')[0]!)))
@@ -172,5 +173,5 @@ async function plant (server: Server, undo: (() => unknown)[]): Promise<Omit<Orp
   undo.push(() => queues('rm -f "/mnt/$1"'))
   repairable.push(`ipc: message queue ex10-${uid} of uid ${uid}`)
 
-  return { uid, repairable: repairable.sort(), others: others.sort() }
+  return { uid, repairable: repairable.sort(), others: others.sort(), unknown: [`folder: ${dataDir}/odd`] }
 }
