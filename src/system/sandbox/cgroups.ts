@@ -150,15 +150,18 @@ function within (path: string, root: string): string {
   return root !== '/' && path.startsWith(root) ? path.slice(root.length) : path
 }
 
-/** Makes a group if it is missing. Returns false when the hierarchy is read-only. */
+/** Makes a group if it is missing. Returns false when the hierarchy is read-only, or the group around it is not to be seen here. */
 async function makeGroup (path: string): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true })
+    // not recursive: on a read-only file system that fails with ENOENT
+    await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
     await chmod(path, 0o711) // not listable: the names of the groups in it are ids of sessions
     await access(join(path, 'cgroup.procs'))
     return true
   } catch (error) {
-    if (['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // GET /health shows it
+    if (['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false // GET /health shows it
     throw error
   }
 }

@@ -9,6 +9,7 @@ import { createSession, endSession, placeOf, testEnv, type Server } from '#suppo
 
 const MIB = 1024 * 1024
 const NO_LOOP_DEVICES = ['unshare', '--mount', '--', 'sh', '-ec', 'for device in /dev/loop*; do mount --bind /dev/null $device; done; exec "$0" "$@"']
+const READ_ONLY_CGROUPS = ['unshare', '--mount', '--', 'sh', '-ec', 'findmnt -n -l -o TARGET -t cgroup,cgroup2 | while read -r folder; do mount -o remount,bind,ro "$folder"; done; exec "$0" "$@"']
 const NO_LANDLOCK = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-landlock.py']
 
 const NO_NF_TABLES = ['/usr/bin/python3', '-I', '-S', 'test/fixtures/no-nf-tables.py']
@@ -35,6 +36,13 @@ t.test('EX10_STRICT=1 refuses to start there, in one line that names what is mis
   rmSync(refused.EX10_DATA_DIR!, { recursive: true })
   const server = await serve(t, strict)
   t.match(await isolationOf(server), { home: 'image', limits: ['cpu', 'memory', 'pids'] })
+})
+
+t.test('where cgroups are read-only, as in a container without privileges, sessions have no limits, and /health says so', async t => {
+  const server = await serve(t, {}, { prefix: READ_ONLY_CGROUPS })
+  t.match(await isolationOf(server), { cgroup: 'none', limits: [] })
+  t.match(server.output(), /no cgroup limits on this host/, 'the log tells the operator')
+  await works(t, server)
 })
 
 t.test('where the kernel has no nf_tables, the firewall is iptables, and /health says so', async t => {
