@@ -64,11 +64,13 @@ async function mountsElsewhere (place: Place): Promise<Thing[]> {
 
 const loopOf = (image: string) => ({ kind: 'loop device', name: `of ${image}` })
 
+/** A server in another container may have its data folder at the same path: an image that is not here, and is of no recorded account, is its. */
 async function loopsOfHomes (place: Place): Promise<Thing[]> {
   const seen = new Set<string>()
-  return (await loopDevices()).flatMap(({ device, file: image }) => {
+  const devices = await Promise.all((await loopDevices()).map(async device => ({ ...device, isHere: await isThere(device.file) })))
+  return devices.flatMap(({ device, file: image, isHere }) => {
     const owner = ownerOfPath(place, image)
-    if (!owner) return []
+    if (!owner || !(isHere || place.recordedAccounts().has(owner))) return []
     const isFirst = !seen.has(image)
     seen.add(image)
     return [{
