@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 
 /** Packages that sessions need: the display with its picture codecs and web client, the browser, supervision, the firewall and the sandbox's tools. */
-const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
+export const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
   'util-linux', 'mount', 'e2fsprogs', 'python3', 'passwd', 'procps', 'ca-certificates']
 
-/** Further packages for tests: network namespaces, an independent reader of X authority files, clocks that can be set, and a check of units. */
-const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime', 'systemd']
+/** Further packages for tests: network namespaces, an independent reader of X authority files, clocks that can be set, a check of units, and containers. */
+const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime', 'systemd', 'podman', 'runc', 'netavark', 'debootstrap', 'tini']
 
 // eslint-disable-next-line no-template-curly-in-string -- dpkg-query's own syntax
 const FORMAT = '${db:Status-Status}'

@@ -1,7 +1,8 @@
 // Sets up all that is missing to run Ex10: node_modules, Debian packages, the templates' dev servers. It checks the settings
 // as soon as node_modules are installed, because the check uses them, and before it installs anything else.
 // Needs only Node 20. A second run finds everything installed: it does no work and needs no network.
-//   node bin/setup.mjs [--test]     --test: also sets up the needs of the tests
+//   node bin/setup.mjs [--test | --stores]     --test: also sets up the needs of the tests
+//                                              --stores: only the dev servers, for the build of an image (docker/Dockerfile)
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -14,9 +15,9 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
 const STAMP = '.ex10-setup' // a file in node_modules with the hash of its lock file
 
-const USAGE = `usage: node bin/setup.mjs [--test]
+const USAGE = `usage: node bin/setup.mjs [--test | --stores]
 
-Installs all that Ex10 needs and that is missing. With --test, also what its tests need.`
+Installs all that Ex10 needs and that is missing. With --test, also what its tests need. With --stores, only the dev servers.`
 const words = process.argv.slice(2)
 const isTest = words.includes('--test')
 
@@ -33,7 +34,7 @@ if (problem) {
 /** Returns an error line, or nothing on success. */
 async function setUp () {
   try {
-    return checkWords() ?? checkMachine() ?? installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest }) ?? installDevServers() ??
+    return checkWords() ?? checkMachine() ?? (words.includes('--stores') ? undefined : installRest()) ?? installDevServers() ??
       (isTest ? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
   } catch (error) {
     if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
@@ -41,8 +42,12 @@ async function setUp () {
   }
 }
 
+function installRest () {
+  return installModules(ROOT) ?? checkSettings() ?? installPackages({ test: isTest })
+}
+
 function checkWords () {
-  const unknown = words.find(word => word !== '--test')
+  const unknown = words.find(word => word !== '--test' && word !== '--stores')
   if (unknown !== undefined) return `unknown argument "${unknown}"\n${USAGE}`
 }
 

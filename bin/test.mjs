@@ -3,7 +3,7 @@
 // EX10_TALLY names.
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { commit, readTally, sumTally } from './tally.mjs'
@@ -147,7 +147,7 @@ function releaseClaims (isOurs) {
 
 /** Kills all processes in the instances' groups, and removes the groups. */
 function removeGroups (instances) {
-  const groups = instances.flatMap(path => [...globSync(`${path}/*/`), path])
+  const groups = instances.flatMap(path => globSync(`${path}/**/cgroup.procs`)).map(dirname).sort().reverse() // the innermost first
   const pids = () => groups.flatMap(group => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean))
   for (let time = 0; time < 100 && pids().length > 0; time++) {
     spawnSync('kill', ['-9', ...pids()]) // some may have ended in the meantime

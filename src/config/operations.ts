@@ -9,6 +9,7 @@ export const operations = {
   metricsTokenFile: Type.String({
     default: '',
     pattern: '^(/[^\\0\\n]+)?$',
+    wanted: 'an absolute path, such as /etc/ex10/metrics-token',
     description: 'File with a token for `GET /metrics` alone, which only root may be able to read; empty: only admins may read the metrics there'
   }),
   metricsPort: Type.Integer({
@@ -20,6 +21,7 @@ export const operations = {
   otelExporterOtlpEndpoint: Type.String({
     default: '',
     pattern: '^(https?://\\S+)?$',
+    wanted: 'an address, such as http://127.0.0.1:4318',
     description: 'Address of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty: no traces'
   })
 }

@@ -68,6 +68,7 @@ async function releaseImage (home: string, signal: AbortSignal): Promise<void> {
 export async function whyNoImages (folder: string, instance: string, signal: AbortSignal): Promise<string | undefined> {
   const probe = { uid: 0, gid: 0, home: join(folder, `probe-${instance}`) }
   await removeHome(probe, signal) // a killed server may have left it
+  if (!await isThere('/dev/loop-control')) return 'there are no loop devices in /dev: use the machine\'s own /dev'
   try {
     const devices = (await run(['findmnt', '-n', '-o', 'FSTYPE', '--target', '/dev/loop-control'], { signal })).trim()
     if (devices !== 'devtmpfs') return `/dev is ${devices}, where new loop devices do not show: use the machine's own /dev`

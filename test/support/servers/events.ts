@@ -6,7 +6,7 @@ export type SessionEvent = Static<typeof Schema>
 
 /** What has happened to a session. */
 export async function pastEvents (server: Server, id: string): Promise<SessionEvent[]> {
-  const answer = await fetch(`${server.url}/sessions/${id}/events?follow=false`)
+  const answer = await fetch(`${server.url}/sessions/${id}/events?follow=false`, { headers: server.headers ?? {} })
   if (!answer.ok) throw new Error(`no events: ${answer.status} ${await answer.text()}`)
   return (await answer.text()).split('\n').filter(Boolean).map(line => JSON.parse(line) as SessionEvent)
 }
