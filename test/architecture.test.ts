@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/app': ['plugins', 'src/routes', 'src/config', 'src/http'],
   plugins: ['plugins', 'src/http', 'src/schemas', 'src/pages', 'src/system', 'src/stores', 'src/domain', 'src/errors', 'src/config', 'src/version'],
   'src/routes': ['src/routes', 'src/schemas', 'src/pages', 'src/domain', 'src/errors', 'src/version'],
-  'src/http': ['src/http', 'src/schemas', 'src/config', 'src/errors'],
+  'src/http': ['src/http', 'src/schemas', 'src/config', 'src/domain', 'src/errors'],
   'src/pages': ['src/pages'],
   'src/system': ['src/system', 'src/stores', 'src/domain', 'src/errors'],
   'src/stores': ['src/stores', 'src/domain', 'src/errors'],

@@ -65,7 +65,7 @@ function serverUrl (text) {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!/^https?:$/.test(url?.protocol)) throw new Refused(`${text} is not the address of a server, such as https://ex10.example.org`)
   if (url.username || url.password) throw new Refused('a key does not belong into the address: set EX10_KEY, or use --key-file')
-  return url.origin
+  return url.origin + url.pathname.replace(/\/+$/, '')
 }
 
 function readKey (file, env) {

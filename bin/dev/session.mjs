@@ -28,7 +28,7 @@ export class Session {
   constructor (server, { sessionId, url }) {
     this.#server = server
     this.id = sessionId
-    this.url = server.url + url
+    this.url = new URL(url, server.url).href
   }
 
   /** Pushes files. With `waits`, the answer comes when the browser runs them, or cannot. @throws {ServerAway} {NotDone} {Refused} */

@@ -56,7 +56,7 @@ async function identity (app: FastifyInstance): Promise<void> {
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const holder = await authenticate(request, reply)
     if (holder === 'unknown') throw await app.rateLimits.unknownKey(request, reply)
-    if (!holder && isPageLoad(request)) return reply.redirect(`/?next=${encodeURIComponent(request.url)}`)
+    if (!holder && isPageLoad(request)) return reply.redirect(app.publicAddress.path(`/?next=${encodeURIComponent(app.publicAddress.path(request.url))}`))
     if (!holder) throw failure('UNAUTHENTICATED')
     reply.removeHeader('www-authenticate')
     if (!scope || (scope !== 'any' && !mayDo(holder.principal, scope))) throw failure('FORBIDDEN', { details: { scope } })
@@ -80,4 +80,4 @@ async function identity (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'metrics-token', 'oidc', 'origins', 'rate-limits', 'route-rules', 'transport'] })
+export default fp(identity, { name: 'identity', dependencies: ['config', 'credentials', 'keys', 'logins', 'metrics-token', 'oidc', 'origins', 'public-address', 'rate-limits', 'route-rules', 'transport'] })

@@ -72,7 +72,7 @@ async function oidc (app: FastifyInstance): Promise<void> {
     async finish (request, reply, state) {
       const { next, ...attempt } = take(request, reply, state)
       await app.rateLimits.callback(request, reply) // counted, since a callback makes the server ask the provider
-      const claims = await redeem(await discover(), new URL(request.url, publicUrl), attempt)
+      const claims = await redeem(await discover(), new URL(publicUrl + request.url), attempt)
       const principal = principalOf(claims, rules)
       await app.logins.open(request, reply, principal, { issuer, subject: claims.sub, ...(typeof claims.sid === 'string' && { sid: claims.sid }) })
       return { principal, next }

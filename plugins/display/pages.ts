@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { DISPLAY_FILES, displayFileHeaders, displayPageHeaders, renderDisplayPage } from '#pages/display/render.ts'
+import { publicAddressOf } from '#domain/http/public-address.ts'
 import { isPageLoad } from '#domain/http/page-load.ts'
 import type { Visitor } from '#domain/access/credential.ts'
 import { Ex10Error } from '#errors.ts'
@@ -28,7 +29,7 @@ declare module 'fastify' {
 
 async function pages (app: FastifyInstance): Promise<void> {
   const { version, files } = await loadFiles([...DISPLAY_FILES, ...HOME_FILES].map(file => ({ ...file, headers: displayFileHeaders(file.type) })))
-  const assetBase = `/display/${version}/`
+  const assetBase = app.publicAddress.path(`/display/${version}/`)
   const { auth, publicUrl } = app.config
   const frameAncestors = ["'self'", ...app.config.origins].join(' ')
 
@@ -44,16 +45,16 @@ async function pages (app: FastifyInstance): Promise<void> {
       const nonce = randomBytes(16).toString('base64url')
       const ticket = app.upgrades.issueTicket(sessionId, visitor)
       return {
-        html: renderDisplayPage({ sessionId, ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control', ...(renewal !== undefined && { renewal }) }),
-        headers: displayPageHeaders({ nonce, host: publicUrl ? new URL(publicUrl).host : host, frameAncestors })
+        html: renderDisplayPage({ base: app.publicAddress.path(`/session/${sessionId}/`), ticket, token: app.pageTokens.issue(sessionId, visitor), nonce, assetBase, mode: visitor.share?.mode ?? 'control', ...(renewal !== undefined && { renewal }) }),
+        headers: displayPageHeaders({ nonce, host: publicAddressOf(publicUrl).host || host, frameAncestors })
       }
     },
     file: (wanted: string, name: string) => wanted === version ? files.get(name) : undefined
   } satisfies FastifyInstance['pages'])
 
   function renderHome (refusal = ''): string {
-    return renderHomePage({ assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
+    return renderHomePage({ base: app.publicAddress.path('/'), assetBase, login: auth === 'oidc' ? 'provider' : 'key', refusal })
   }
 }
 
-export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'upgrades'] })
+export default fp(pages, { name: 'pages', dependencies: ['config', 'page-tokens', 'public-address', 'upgrades'] })

@@ -56,7 +56,7 @@ async function sessionProxy (app: FastifyInstance): Promise<void> {
       proxyPayloads: false, // a GET has none
       config: { scope: 'view', session: 'ready' },
       preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
-        if (!(request.params as { '*'?: string })['*']) return reply.redirect(`/session/${request.session.id}/index.html`)
+        if (!(request.params as { '*'?: string })['*']) return reply.redirect(app.publicAddress.path(`/session/${request.session.id}/index.html`))
       },
       replyOptions: {
         getUpstream: request => `http://127.0.0.1:${app.sessions.ready((request.params as SessionParams).id).slot.displayPort}`,
@@ -75,4 +75,4 @@ function pick<T> (headers: Record<string, T>, names: string[]): Record<string, T
   return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
 }
 
-export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['identity', 'rights', 'sessions'] })
+export default fp(sessionProxy, { name: 'session-proxy', dependencies: ['identity', 'public-address', 'rights', 'sessions'] })

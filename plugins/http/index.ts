@@ -4,8 +4,9 @@ import clientGone from './client-gone.ts'
 import connections from './connections.ts'
 import errorReplies from './error-replies.ts'
 import origins from './origins.ts'
+import publicAddress from './public-address.ts'
 import rateLimits from './rate-limits.ts'
 import transport from './transport.ts'
 
 /** Requests and error replies. Each plugin comes after those that it needs. */
-export default [answerHeaders, errorReplies, connections, clientGone, origins, bodies, rateLimits, transport]
+export default [publicAddress, answerHeaders, errorReplies, connections, clientGone, origins, bodies, rateLimits, transport]

@@ -3,6 +3,7 @@ import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isChange, isKnownHost, mayChange } from '#domain/http/origins.ts'
+import { publicAddressOf } from '#domain/http/public-address.ts'
 import { failure } from '#errors.ts'
 
 declare module 'fastify' {
@@ -26,7 +27,7 @@ declare module 'fastify' {
 
 /** Decides which pages may call the server, and under which host names. */
 async function origins (app: FastifyInstance): Promise<void> {
-  const rules = { origins: app.config.origins, publicUrl: app.config.publicUrl }
+  const rules = { origins: app.config.origins, address: publicAddressOf(app.config.publicUrl) }
 
   app.addHook('onRequest', async request => {
     checkHost(request.raw)

@@ -154,7 +154,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       await session.commit(signal)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
-      yield completeLine(facts.id, elapsedMs())
+      yield completeLine(app, facts.id, elapsedMs())
     } catch (err) {
       const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
       log.warn({ err, sessionId: facts.id }, 'session failed')
@@ -170,7 +170,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     if (!earlier) return undefined
     const { facts: { id, request, createdAt }, completedAt } = earlier
     if (request?.fingerprint !== fingerprint) throw failure('KEY_REUSED')
-    return completeLine(id, completedAt.getTime() - createdAt.getTime())
+    return completeLine(app, id, completedAt.getTime() - createdAt.getTime())
   }
 
   function turnAway (user: string): void {
@@ -189,8 +189,8 @@ function outcomeOf (last: ProgressLine | undefined): { ms: number } | { code: st
   return { code: last?.status === 'error' ? last.data.code : failure('CLIENT_GONE').code }
 }
 
-function completeLine (sessionId: string, elapsedMs: number): ProgressLine {
-  return { status: 'complete', data: { message: 'Session ready', sessionId, isNew: true, url: `/session/${sessionId}/`, elapsedMs } }
+function completeLine (app: FastifyInstance, sessionId: string, elapsedMs: number): ProgressLine {
+  return { status: 'complete', data: { message: 'Session ready', sessionId, isNew: true, url: app.publicAddress.path(`/session/${sessionId}/`), elapsedMs } }
 }
 
 /** The `error` line of a creation. Errors that clients can act on are shown as they are; any other only as a failed or timed-out step. */
@@ -201,5 +201,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'registry', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
+  dependencies: ['config', 'public-address', 'registry', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
 })

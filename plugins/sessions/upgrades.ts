@@ -9,6 +9,7 @@ import type { Visitor } from '#domain/access/credential.ts'
 import { clientOf } from '#domain/access/login.ts'
 import { Tickets } from '#domain/access/tickets.ts'
 import { peerOf } from '#domain/http/peer.ts'
+import { withoutPrefix } from '#domain/http/public-address.ts'
 import type { UpgradeHandler } from '#domain/sessions/upgrade.ts'
 import { Ex10Error, failure, shownAs } from '#errors.ts'
 import { REQUEST_ID } from '#http/answer-headers.ts'
@@ -103,6 +104,7 @@ async function upgrades (app: FastifyInstance): Promise<void> {
 
   async function upgrade (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     if (app.connections.isClosing()) throw failure('SHUTTING_DOWN')
+    request.url = withoutPrefix(request.url ?? '', app.publicAddress.prefix)
     app.origins.checkHost(request)
     const url = URL.parse(request.url ?? '', 'http://localhost')
     const [, id, path] = SESSION_PATH.exec(url?.pathname ?? '') ?? []
@@ -178,4 +180,4 @@ async function upgrades (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(upgrades, { name: 'upgrades', dependencies: ['config', 'answer-headers', 'audit', 'connections', 'events', 'origins', 'sessions'] })
+export default fp(upgrades, { name: 'upgrades', dependencies: ['config', 'answer-headers', 'audit', 'connections', 'events', 'origins', 'public-address', 'sessions'] })

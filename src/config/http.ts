@@ -8,10 +8,10 @@ export const http = {
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one' }),
   publicUrl: Type.String({
     default: '',
-    pattern: '^(https?://[^/\\s]+)?$',
-    wanted: 'scheme and host, such as https://ex10.example.org',
-    hasNoSlashAtEnd: true, // it is taken off: browsers show one
-    description: 'The address that people use, when a proxy is in front'
+    pattern: '^(https?://[^/\\s]+(/[\\w~-][\\w.~-]*)*)?$', // a path that needs no escape in a URL, in HTML or in a cookie
+    wanted: 'scheme and host, and perhaps a path, such as https://ex10.example.org or https://example.org/ex10',
+    hasNoSlashAtEnd: true, // it is taken off: browsers show one, and paths are appended
+    description: 'The address that people use, when a proxy is in front: scheme and host, and the path below which the proxy offers the server'
   }),
   trustProxy: list({ description: 'Addresses or CIDR ranges of the proxies whose X-Forwarded-* headers the server trusts' }),
   origins: list({ description: 'Origins of web front ends that may create, push to and end sessions, and frame the display' }),
@@ -33,7 +33,7 @@ export const http = {
 
 export function checkHttp ({ origins, publicUrl, trustProxy }: Values<typeof http>): void {
   for (const origin of origins) checkOrigin('EX10_ORIGINS', origin)
-  if (publicUrl) checkOrigin('EX10_PUBLIC_URL', publicUrl)
+  if (publicUrl) checkOrigin('EX10_PUBLIC_URL', publicUrl.replace(/(?<=[^/:])\/.*/, ''))
   for (const range of trustProxy) checkRange(range)
 }
 

@@ -1,13 +1,16 @@
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
 import type { Server } from 'node:http'
 import type { Config } from '#config.ts'
+import { publicAddressOf, withoutPrefix } from '#domain/http/public-address.ts'
 import { answerHeaders } from './answer-headers.ts'
 import { notFoundReply, refuseMalformed } from './malformed.ts'
 import { buildValidator } from './validator.ts'
 
 /** Options of the HTTP server: time limits, refusals before a route is reached, and the validation of input. */
 export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger) {
+  const { prefix } = publicAddressOf(settings.publicUrl)
   return {
+    rewriteUrl: request => withoutPrefix(request.url ?? '', prefix),
     loggerInstance: loggerInstance.child({}, { serializers: { req: asLogged } }),
     trustProxy: settings.trustProxy.length > 0 ? settings.trustProxy : false,
     forceCloseConnections: true,

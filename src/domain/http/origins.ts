@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import type { PublicAddress } from './public-address.ts'
 
 /** The headers that decide whether a request may change something: a browser sets them, and a page cannot. */
 export interface Caller {
@@ -11,15 +12,15 @@ export interface Caller {
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 
 /** The origins that may call: those on the list, and the public address. */
-export interface OriginRules { origins: string[], publicUrl: string }
+export interface OriginRules { origins: string[], address: Pick<PublicAddress, 'origin' | 'host'> }
 
 /**
  * Tells whether this `Host` names the server. An unknown name may be another site's name that was pointed here (DNS
  * rebinding); an address cannot be.
  */
-export function isKnownHost (host: string | undefined, { publicUrl }: OriginRules): boolean {
+export function isKnownHost (host: string | undefined, { address }: OriginRules): boolean {
   if (host === undefined) return false
-  return HOST.test(host) && ((publicUrl !== '' && host.toLowerCase() === new URL(publicUrl).host) || isAddress(host))
+  return HOST.test(host) && (host.toLowerCase() === address.host || isAddress(host))
 }
 
 function isAddress (host: string): boolean {
@@ -42,7 +43,7 @@ export function mayChange (caller: Caller, rules: OriginRules): boolean {
 }
 
 /** Tells whether the page is ours: at the public address, or at the server's own address, which an operator may use to bypass the proxy. */
-function isOwnOrigin ({ origin, host = '', secFetchSite }: Caller, { publicUrl }: OriginRules): boolean {
-  if (publicUrl && origin === publicUrl) return true
+function isOwnOrigin ({ origin, host = '', secFetchSite }: Caller, { address }: OriginRules): boolean {
+  if (origin !== '' && origin === address.origin) return true
   return isAddress(host) && origin === `http://${host}` && (secFetchSite === undefined || secFetchSite === 'same-origin')
 }

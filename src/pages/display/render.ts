@@ -12,7 +12,8 @@ export interface DisplayFile {
 
 /** The values of one rendering of the page. `nonce` and `ticket` are new for every response. */
 export interface DisplayPageOptions {
-  sessionId: string
+  /** the path of the session's routes, ending in a slash: /session/<id>/; below a path prefix, it begins with that */
+  base: string
   /** short-lived, single-use, base64url; the page's WebSocket sends it as ?ticket= */
   ticket: string
   /** valid while the page is open, two base64url words; authorises requests for the session's state and, with the mode `control`, for keeping the session */
@@ -23,7 +24,7 @@ export interface DisplayPageOptions {
   mode: 'view' | 'control'
   /** base64url; the same value goes into the headers */
   nonce: string
-  /** the folder of the page's files in URLs, ending in a slash: /display/<version>/ */
+  /** the folder of the page's files in URLs, ending in a slash: /display/<version>/; below a path prefix, it begins with that */
   assetBase: string
 }
 
@@ -67,14 +68,15 @@ export const DISPLAY_FILES: readonly DisplayFile[] = [
 
 const BASE64URL = /^[\w-]{1,512}$/
 const TOKEN = /^[\w-]{43}\.[\w-]{1,512}$/
-const ASSET_BASE = /^\/[\w./-]*\/$/
+const ASSET_BASE = /^\/[\w./~-]*\/$/
+const SESSION_BASE = /^\/[\w./~-]*session\/[0-9a-f]{32}\/$/
 const HOST = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 const ANCESTORS = /^[\w.:/*'[\] -]+$/
 
 /** The page as HTML. Throws on a value that the server cannot have made, so no value can break the HTML. */
 export function renderDisplayPage (options: DisplayPageOptions): string {
-  const { sessionId, ticket, token, renewal, mode, nonce, assetBase } = options
-  check('sessionId', sessionId, /^[0-9a-f]{32}$/)
+  const { base, ticket, token, renewal, mode, nonce, assetBase } = options
+  check('base', base, SESSION_BASE)
   check('ticket', ticket, BASE64URL)
   check('token', token, TOKEN)
   if (renewal !== undefined) check('renewal', renewal, TOKEN)
@@ -91,7 +93,7 @@ export function renderDisplayPage (options: DisplayPageOptions): string {
 <title>Ex10 session</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="dark">
-<meta name="ex10-session" content="${escapeHtml(sessionId)}">
+<meta name="ex10-base" content="${escapeHtml(base)}">
 <meta name="ex10-ticket" content="${escapeHtml(ticket)}">
 <meta name="ex10-token" content="${escapeHtml(token)}">
 <meta name="ex10-mode" content="${mode}">

@@ -25,8 +25,8 @@ const LOGINS = {
 </form>`
 }
 
-/** The page as HTML. `assetBase` is the folder of its files in URLs, `refusal` the message of a login that was just refused. */
-export function renderHomePage ({ assetBase, login, refusal = '' }: { assetBase: string, login: keyof typeof LOGINS, refusal?: string }): string {
+/** The page as HTML. `base` is the path of the server in URLs, ending in a slash, `assetBase` the folder of its files in URLs, `refusal` the message of a login that was just refused. */
+export function renderHomePage ({ base, assetBase, login, refusal = '' }: { base: string, assetBase: string, login: keyof typeof LOGINS, refusal?: string }): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -39,7 +39,7 @@ export function renderHomePage ({ assetBase, login, refusal = '' }: { assetBase:
 <script type="module" src="${assetBase}home.js"></script>
 </head>
 <body>
-<main>
+<main data-base="${base}">
 <h1>Ex10</h1>
 <p>Live browsers for extension development. A new session takes a second or two.</p>
 ${LOGINS[login]}
@@ -51,7 +51,7 @@ ${LOGINS[login]}
 <h2>Sessions</h2>
 <ul id="sessions"></ul>
 </section>
-<p><a href="/docs">API documentation</a></p>
+<p><a href="${base}docs">API documentation</a></p>
 </main>
 </body>
 </html>

@@ -25,8 +25,7 @@ const addShare: FastifyPluginAsyncTypebox = async app => {
     const { share, token } = await app.shares.create({ sessionId: id, mode, createdBy: request.principal.user, opener, expiresAt })
     app.expiry.saw(id)
     await request.note({ target: share.sessionId, details: { shareId: share.id, mode } })
-    const base = app.config.publicUrl || `${request.protocol}://${request.host}`
-    return reply.code(201).send({ id: share.id, mode, url: `${base}/share/${token}`, expiresAt: share.expiresAt.toISOString() })
+    return reply.code(201).send({ id: share.id, mode, url: app.publicAddress.url(`/share/${token}`, request), expiresAt: share.expiresAt.toISOString() })
   })
 }
 

@@ -2,7 +2,7 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import { errors } from '#schemas/common.ts'
 
 /** A path of this server and of no other: browsers read `//` and `/\` as the beginning of another host. */
-const LocalPath = Type.String({ pattern: '^/(?![/\\\\])[!-~]*$', maxLength: 512, default: '/', description: 'The path of this server that the browser is sent to after the login' })
+const LocalPath = Type.String({ pattern: '^/(?![/\\\\])[!-~]*$', maxLength: 512, description: 'The path that the browser is sent to after the login; by default that of the home page' })
 
 /** GET /login/oidc: sends the browser to the provider to log in. */
 const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
@@ -19,7 +19,7 @@ const beginOidcLogin: FastifyPluginAsyncTypebox = async app => {
       querystring: Type.Object({ next: Type.Optional(LocalPath) }, { additionalProperties: false }),
       response: { 302: Type.Null({ description: 'To the provider' }), ...errors(400, 503) }
     }
-  }, async (request, reply) => reply.redirect(await oidc.begin(reply, request.query.next ?? '/')))
+  }, async (request, reply) => reply.redirect(await oidc.begin(reply, request.query.next ?? app.publicAddress.path('/'))))
 }
 
 export default beginOidcLogin

@@ -5,6 +5,5 @@ import { mayDo } from '#domain/principal.ts'
 export function displayUrlOf (app: FastifyInstance, request: FastifyRequest, sessionId: string): { displayUrl?: string } {
   const { principal, credential } = request
   if (!mayDo(principal, 'view') || app.registry.get(sessionId)?.state !== 'ready') return {}
-  const base = app.config.publicUrl || `${request.protocol}://${request.host}`
-  return { displayUrl: `${base}/session/${sessionId}/display?token=${app.displayUrls.issue(sessionId, { user: principal.user, credential })}` }
+  return { displayUrl: app.publicAddress.url(`/session/${sessionId}/display?token=${app.displayUrls.issue(sessionId, { user: principal.user, credential })}`, request) }
 }

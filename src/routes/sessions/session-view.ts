@@ -11,7 +11,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     id: session.id,
     state: session.state as SessionView['state'],
     health,
-    url: `/session/${session.id}/`,
+    url: app.publicAddress.path(`/session/${session.id}/`),
     owner: session.owner,
     template: session.template,
     version: session.version,

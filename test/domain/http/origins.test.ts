@@ -1,9 +1,10 @@
 import t from 'tap'
+import { publicAddressOf } from '#domain/http/public-address.ts'
 import { isKnownHost, mayChange, type Caller, type OriginRules } from '#domain/http/origins.ts'
 
-const LOCAL: OriginRules = { origins: [], publicUrl: '' }
-const LISTED: OriginRules = { origins: ['https://editor.example', 'http://localhost:5173'], publicUrl: '' }
-const PUBLIC: OriginRules = { origins: ['https://editor.example'], publicUrl: 'https://ex10.example' }
+const LOCAL: OriginRules = { origins: [], address: publicAddressOf('') }
+const LISTED: OriginRules = { origins: ['https://editor.example', 'http://localhost:5173'], address: publicAddressOf('') }
+const PUBLIC: OriginRules = { origins: ['https://editor.example'], address: publicAddressOf('https://ex10.example/ex10') }
 
 t.test('the server answers to addresses, to localhost and to its public name, and to no name that could be rebound', async t => {
   const table: [string | undefined, OriginRules, boolean][] = [

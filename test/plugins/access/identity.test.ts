@@ -7,6 +7,7 @@ import { SCOPES, type Role, type Scope } from '#domain/principal.ts'
 import access from '#plugins/access/index.ts'
 import metricsToken from '#plugins/access/metrics-token.ts'
 import origins from '#plugins/http/origins.ts'
+import publicAddress from '#plugins/http/public-address.ts'
 import rateLimits from '#plugins/http/rate-limits.ts'
 import transport from '#plugins/http/transport.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
@@ -18,7 +19,7 @@ const WRONG_KEY = `ex10_${'A'.repeat(43)}`
 
 /** All of `access` on a data folder of its own; functions stand in for `instance`, `registry`, which has no sessions, and `audit`. */
 async function withIdentity (t: Test, settings: Partial<Config> = {}) {
-  const app = await bareApp(t, [origins, rateLimits, transport, ...access], {
+  const app = await bareApp(t, [publicAddress, origins, rateLimits, transport, ...access], {
     settings: { auth: 'keys', origins: [LISTED], ...settings },
     standIns: { instance: { folder: dataFolderAt(t.testdir()), stores: memoryStores() }, registry: { live: () => [] }, audit: { own () {} } }
   })

@@ -74,7 +74,8 @@ export async function launch (env: Record<string, string>, prefix: string[] = []
     })
   }
   child.once('exit', code => reject(new Error(`the server ended with ${code}: ${output}`)))
-  const url = await promise
+  const said = await promise
+  const url = env.EX10_PORT === '0' ? said : `http://127.0.0.1:${env.EX10_PORT}` // itself, where it says its public address
   return {
     ...placeOf(env),
     url,

@@ -6,7 +6,7 @@ function take (name) {
   return meta?.content
 }
 
-const base = `/session/${take('session')}/` // the page's own address may be that of a link
+const base = take('base') // the path of the session's routes: the page's own address may be that of a link
 const ticket = take('ticket') // spent once the WebSocket is open
 
 /** Whether the person may act, or only look. */

@@ -1,5 +1,7 @@
 // Logs people in where needed; creates sessions and shows their progress; lists sessions, and ends them.
 
+/** The path of the server, with a slash at its end. */
+const { base } = document.querySelector('main').dataset
 const login = document.querySelector('#login')
 const desk = document.querySelector('#desk')
 const create = document.querySelector('#create')
@@ -11,11 +13,11 @@ let changing = {}
 
 login.addEventListener('submit', async event => {
   event.preventDefault()
-  const wanted = new URLSearchParams(location.search).get('next') ?? '/'
-  const next = wanted.startsWith('/session/') ? wanted : '/'
+  const wanted = new URLSearchParams(location.search).get('next') ?? base
+  const next = wanted.startsWith(`${base}session/`) ? wanted : base
   const key = document.querySelector('#key')
-  if (!key) return location.assign(`/login/oidc?next=${encodeURIComponent(next)}`)
-  const response = await fetch('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key: key.value.trim() }) })
+  if (!key) return location.assign(`${base}login/oidc?next=${encodeURIComponent(next)}`)
+  const response = await fetch(`${base}login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key: key.value.trim() }) })
   if (!response.ok) {
     document.querySelector('#refusal').textContent = (await response.json()).message
     return
@@ -25,9 +27,9 @@ login.addEventListener('submit', async event => {
 })
 
 document.querySelector('#logout').addEventListener('click', async () => {
-  const response = await fetch('/logout', { method: 'POST', ...changing })
+  const response = await fetch(`${base}logout`, { method: 'POST', ...changing })
   const { url } = await response.json()
-  location.assign(url ?? '/') // at the provider, too
+  location.assign(url ?? base) // at the provider, too
 })
 
 create.addEventListener('click', async () => {
@@ -42,7 +44,7 @@ create.addEventListener('click', async () => {
 })
 
 async function createSession () {
-  const response = await fetch('/createSession', changing)
+  const response = await fetch(`${base}createSession`, changing)
   if (!response.ok) return addLine('error', (await response.json()).message)
   for await (const { status, data } of lines(response.body)) {
     if (status === 'complete') return location.assign(data.url)
@@ -72,7 +74,7 @@ function addLine (status, text) {
 let listed = ''
 
 async function listSessions () {
-  const response = await fetch('/sessions')
+  const response = await fetch(`${base}sessions`)
   if (!response.ok) {
     listed = ''
     return sessions.replaceChildren((await response.json()).message)
@@ -93,7 +95,7 @@ function toItem ({ id, url, state, health, createdAt, problems }) {
   end.textContent = 'End'
   end.addEventListener('click', async () => {
     end.disabled = true
-    const response = await fetch(`/session/${id}`, { method: 'DELETE', ...changing })
+    const response = await fetch(`${base}session/${id}`, { method: 'DELETE', ...changing })
     if (!response.ok) addLine('error', (await response.json()).message)
     end.disabled = false
     await listSessions()
@@ -125,7 +127,7 @@ function listWhenSeen () {
 
 /** Shows the login, or the person's sessions. */
 async function begin () {
-  const response = await fetch('/me')
+  const response = await fetch(`${base}me`)
   if (response.status === 401) {
     login.hidden = false
     return
