@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ARCHIVE_BYTES } from '#domain/code/archive-names.ts'
