@@ -8,8 +8,9 @@ import { portsOf } from '#domain/machine/slots.ts'
 import { StartRefused } from '#errors.ts'
 import { detectCgroups, removeParents, sessionGroups } from '#system/sandbox/cgroups.ts'
 import { enterSandbox, type EnteredProgram, type EnterOptions } from '#system/sandbox/enter.ts'
+import { KeptBrowsers } from '#system/sandbox/kept-browser.ts'
 import { updateResolvConf } from '#system/sandbox/resolv-conf.ts'
-import { createSandbox, detectHardening, killSandbox, removeSandbox, type Hardening } from '#system/sandbox/sandbox.ts'
+import { createSandbox, detectHardening, killSandbox, readInit, removeSandbox, type Hardening } from '#system/sandbox/sandbox.ts'
 import { readUsage, type Usage } from '#system/sandbox/usage.ts'
 import { SandboxWatch } from '#system/sandbox/watch.ts'
 
@@ -61,9 +62,12 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
   updateResolvers() // the resolvers may have changed while no server ran
   app.resolvers.onChange(updateResolvers)
 
+  const browsers = new KeptBrowsers(app.instance.folder.browsers)
+  app.addHook('onReady', removeBrowsers)
+
   app.decorate('sandboxes', {
     isolation,
-    create: (facts: SessionFacts, template: Template, signal: AbortSignal) => createSandbox({
+    create: async (facts: SessionFacts, template: Template, signal: AbortSignal) => createSandbox({
       id: facts.id,
       dir: dirOf(facts),
       account: facts.account,
@@ -71,6 +75,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
       template: join(app.instance.folder.templates, template.devServer),
       npmCache: app.instance.folder.npmCache,
       shown: sessionPath,
+      browser: await keptBrowser(),
       cgroups,
       limits,
       ports: portsOf(facts.slot)
@@ -81,6 +86,23 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     usage: facts => readUsage(cgroups, facts.id),
     enter: (facts, argv, options) => enterSandbox(dirOf(facts), facts.account, argv, options)
   } satisfies FastifyInstance['sandboxes'])
+
+  /** The copy of Chromium for a new session. */
+  async function keptBrowser (): Promise<string | undefined> {
+    try {
+      return await browsers.present()
+    } catch (err) {
+      app.log.warn({ err, plugin: 'sandboxes' }, 'Chromium not kept: an upgrade of it changes the browsers of live sessions when they start again')
+      return undefined
+    }
+  }
+
+  /** Removes the copies of Chromium whose sessions have ended, when the server starts. */
+  async function removeBrowsers (): Promise<void> {
+    await keptBrowser()
+    const inits = await Promise.all(app.registry.live().map(facts => readInit(dirOf(facts))))
+    await browsers.removeUnused(inits.flatMap(init => init?.pid ?? [])).catch(err => app.log.warn({ err, plugin: 'sandboxes' }, 'unused copies of Chromium not removed'))
+  }
 
   /** Brings the resolv.conf of each session up to date. A session whose sandbox is not made yet has no such file; it gets the current one when the sandbox is made. */
   function updateResolvers (): void {

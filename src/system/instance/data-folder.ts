@@ -32,6 +32,8 @@ const FOLDERS = {
   restoring: 'restore.new',
   /** The files of a backup, complete and checked, on their way to their places. */
   restored: 'restore',
+  /** Copies of Chromium's folder, one a version that a session began with (sandbox/kept-browser.ts). */
+  browsers: 'browsers',
   /** Packages that bin/npm-cache.mjs has downloaded. */
   npmCache: 'npm-cache'
 } as const

@@ -5,7 +5,8 @@ services in DIR/services. Writes DIR/init (this process's line of /proc/PID/stat
 descriptor 3. One process makes all mounts: a program for each would take longer than the mount.
 
 dir, uid, gid, home: the session's root-owned folder and its account. node, template, npm_cache: shown in /run/ex10.
-show, any number: a folder that is shown under its own path. port, any number: harden.py's.
+browser, may be missing: the copy of Chromium's folder (kept-browser.ts), shown in its place. show, any number: a folder that is
+shown under its own path. port, any number: harden.py's.
 """
 import os
 import sys
@@ -22,6 +23,7 @@ PIVOT_ROOT = harden.REFUSED['pivot_root']
 
 # Links at the host's root, or folders on a host that has not merged them.
 PROGRAMS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
+CHROMIUM = '/usr/lib/chromium'
 # What programs read of the machine's settings: the linker, names and addresses, time, certificates, fonts, Chromium.
 ETC = ['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'alternatives', 'hosts', 'host.conf', 'gai.conf', 'services', 'protocols',
        'localtime', 'timezone', 'os-release', 'debian_version', 'locale.alias', 'mime.types', 'ssl/certs', 'ssl/openssl.cnf',
@@ -48,7 +50,7 @@ def main():
     root = make(folder + '/root')
     mount(None, '/', None, RECURSIVE | PRIVATE)  # nothing from here on shows outside
     tmpfs(root, 'size=4m,nr_inodes=4k,mode=755', NODEV)
-    show_programs(root)
+    show_programs(root, session.get('browser'))
     make_etc(root, folder, uid, gid)
     make_devices(root)
     make_folders(root, uid, gid, session)
@@ -89,10 +91,12 @@ def keep_resolv_conf(folder):
     write(folder + '/resolv.conf', read('/etc/resolv.conf'))
 
 
-def show_programs(root):
+def show_programs(root, browser):
     bind('/usr', root + '/usr', READ_ONLY, RECURSIVE)
     for mounted in mounts_below(root + '/usr'):
         mount(None, mounted, None, REMOUNT | BIND | READ_ONLY | NOSUID | NODEV)
+    if browser:
+        bind(browser, root + CHROMIUM)
     for name in PROGRAMS:
         show(root, name)
 

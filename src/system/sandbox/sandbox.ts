@@ -29,6 +29,8 @@ export interface SandboxOptions {
   template: string
   /** The packages that set-up has downloaded from the npm registry, read-only for the session, too. The folder may be missing. */
   npmCache: string
+  /** The copy of Chromium's folder that the session keeps (kept-browser.ts); undefined: it sees the folder itself. */
+  browser: string | undefined
   /** Folders that the session sees under their own paths, read-only, beside what every session sees (init.py). A missing one is left out. */
   shown: readonly string[]
   cgroups: CgroupHost
@@ -61,7 +63,7 @@ export async function createSandbox (options: SandboxOptions, signal: AbortSigna
   const log = await open(join(dir, 'launch.log'), 'a', 0o600)
   try {
     const words = [`dir=${dir}`, `uid=${account.uid}`, `gid=${account.gid}`, `home=${account.home}`, `node=${node}`, `template=${template}`, `npm_cache=${npmCache}`,
-      ...options.shown.map(path => `show=${path}`), ...options.ports.map(port => `port=${port}`)]
+      ...options.browser ? [`browser=${options.browser}`] : [], ...options.shown.map(path => `show=${path}`), ...options.ports.map(port => `port=${port}`)]
     const child = spawn('sh', [join(SCRIPTS, 'launch.sh'), SCRIPTS, ...groups, '--', ...words],
       { env: CLEAN_ENV, cwd: '/', detached: true, stdio: ['ignore', log.fd, log.fd, 'pipe'] })
     if (!child.pid) await once(child, 'spawn') // not started: rejects with the reason
