@@ -110,7 +110,7 @@ t.test('an operator sees in Prometheus all that happens on a server, and nothing
       ex10_homes_promised_bytes: bytes => bytes > 400e6 && bytes < 600e6,
       'ex10_audit_findings{finding="leaked"}': 0,
       ex10_audit_timestamp_seconds: at => Math.abs(at - Date.now() / 1000) < 120,
-      'ex10_http_request_duration_seconds_count{route="/createSession",method="GET",status="2xx"}': 3,
+      'ex10_http_request_duration_seconds_count{route="/createSession",method="GET",status="2xx"}': 2, // the third is under way
       nodejs_eventloop_lag_p99_seconds: seconds => seconds > 0
     }
     for (const [sample, wanted] of Object.entries(expected)) {
