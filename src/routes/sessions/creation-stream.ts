@@ -51,7 +51,7 @@ export async function answerCreation (app: FastifyInstance, wanted: WantedCreati
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
   for await (const { status, data } of completed(app, await join(app, wanted, request, reply), request)) {
     if (status === 'error') throw failureOf(data)
-    if (status === 'complete') return reply.code(201).header('location', `/sessions/${data.sessionId}`).send(data)
+    if (status === 'complete') return reply.code(201).header('location', app.publicAddress.path(`/sessions/${data.sessionId}`)).send(data)
   }
   throw failure('INTERNAL') // a creation has a last line
 }
