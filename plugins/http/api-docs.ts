@@ -62,6 +62,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
       const shown = schema && { ...schema, security: securityOf(route) }
       return url.endsWith('/*') && shown?.params ? { schema: { ...shown, params: namedPath(shown.params as Params) }, url: url.replace(/\*$/, ':path') } : { schema: shown, url: url.replace(/(.)\/$/, '$1') } // Fastify names both forms by the second
     },
+    stripBasePath: false, // a path in the public address is not part of a route's
     transformObject: document => 'openapiObject' in document ? withComponents(document.openapiObject) : document.swaggerObject
   })
   await app.register(async docs => {
@@ -77,7 +78,7 @@ async function apiDocs (app: FastifyInstance): Promise<void> {
       tags: ['operation'],
       response: { 200: Type.Object({}, { additionalProperties: true, title: 'ApiDocument', description: 'An OpenAPI document' }) }
     }
-  }, async request => ({ ...app.swagger(), ...(!publicUrl && { servers: [{ url: `${request.protocol}://${request.host}`, description: 'This server' }] }) }))
+  }, async request => ({ ...app.swagger(), servers: [{ url: app.publicAddress.url('', request), description: 'This server' }] }))
 }
 
 /** The credentials that the route accepts, from its method and config. The empty entry stands for EX10_AUTH=none. */
@@ -95,4 +96,4 @@ function namedPath (params: Params) {
   return { type: 'object', properties: { ...others, path }, required: [...Object.keys(others), 'path'] }
 }
 
-export default fp(apiDocs, { name: 'api-docs', dependencies: ['config'] })
+export default fp(apiDocs, { name: 'api-docs', dependencies: ['config', 'public-address'] })

@@ -8,6 +8,9 @@ interface JsonObject { [key: string]: Json }
 /** The content of every refusal. */
 const REFUSAL = { 'application/json': { schema: { $ref: '#/components/schemas/ErrorReply' } } }
 
+/** Not `default`, which some generators take for a success. */
+const OTHER_REFUSALS = { '4XX': { $ref: '#/components/responses/Refusal' }, '5XX': { $ref: '#/components/responses/Refusal' } }
+
 /** The part of an OpenAPI document that is changed here. */
 export interface ApiDocument { components?: object, paths?: object }
 
@@ -45,7 +48,7 @@ export function withComponents<Document extends ApiDocument> (document: Document
     const answers = Object.fromEntries(Object.entries(replies as JsonObject).map(([status, reply]) => [status, answer(status, reply)]))
     const body = requestBody && { requestBody: named(withoutDefaults(requestBody)) }
     // last: the description of a parameter's schema is the parameter's, and is missing in the schema
-    return { ...rest, ...(parameters && { parameters: named(parameters) }), ...body, responses: { default: { $ref: '#/components/responses/Refusal' }, ...answers } }
+    return { ...rest, ...(parameters && { parameters: named(parameters) }), ...body, responses: { ...answers, ...(!answers.default && OTHER_REFUSALS) } }
   }
 
   const paths = Object.entries(document.paths as Record<string, Record<string, JsonObject>>).map(([path, item]) =>

@@ -10,6 +10,7 @@ const openDisplay: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'openDisplayUrl',
       summary: 'The page that shows the session\'s browser, by a displayUrl',
+      description: 'For browsers: put this address in a frame. `displayUrl` of a session is this address with its token.',
       tags: ['sessions'],
       params: SessionParams,
       querystring: Type.Object({ token: Type.Optional(Type.String({ maxLength: 1024, description: 'Of the displayUrl' })) }),

@@ -10,9 +10,13 @@ const renewDisplayUrl: FastifyPluginAsyncTypebox = async app => {
   app.post('/session/:id/display', {
     config: { scope: 'everybody', hasPageToken: true },
     schema: {
-      hide: true,
+      operationId: 'renewDisplayUrl',
+      summary: 'Gives a display page that was opened by a displayUrl a new token for that address',
+      description: 'The display page sends it before it loads itself again. The body is the second token that the page holds, as plain text. Programs get a new displayUrl by `GET /sessions/{id}`.',
+      tags: ['sessions'],
       params: SessionParams,
-      response: { 200: Type.Object({ token: Type.String() }), ...errors(401, 403, 404) }
+      body: { content: { 'text/plain': { schema: Type.String({ description: 'The second token of the page' }) } } },
+      response: { 200: Type.Object({ token: Type.String({ description: 'For the address of the page' }) }, { title: 'DisplayToken', description: 'The page can be loaded again' }), ...errors(401, 403, 404) }
     },
     onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
   }, async ({ params: { id }, body, headers, ip }) => ({

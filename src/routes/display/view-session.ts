@@ -8,7 +8,7 @@ const viewSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'viewSession',
       summary: 'The page that shows the session\'s browser',
-      description: 'For browsers: open this address. The page connects to the session by a WebSocket. A page of another origin that frames the session uses a link of `POST /sessions/{id}/shares`, since a frame carries neither key nor cookie.',
+      description: 'For browsers: open this address. The page connects to the session by a WebSocket. A page of another origin that frames the session uses its `displayUrl`, since a frame carries neither key nor cookie.',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: { description: 'The display page', content: { 'text/html': { schema: { type: 'string' } } } } }

@@ -8,6 +8,7 @@ const getMetrics: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getMetrics',
       summary: 'The metrics of the server, in the text format of Prometheus',
+      description: 'For scrapers. The metrics token is a credential for this route, too.',
       tags: ['operation'],
       response: { 200: { description: 'One line for each value', content: { 'text/plain': { schema: Type.String() } } }, ...errors(500) }
     }

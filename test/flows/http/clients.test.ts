@@ -1,15 +1,8 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { inside } from '#support/sandbox.ts'
-
-const BIN = fileURLToPath(new URL('../../../node_modules/.bin', import.meta.url))
 
 /** What an existing front end reads of a line. */
 interface Line { status: string, data: { message?: string, sessionId?: string, isNew?: boolean } }
@@ -73,26 +66,5 @@ t.test('an existing front end reads lines with a status and data, and pushes wha
     const { sessionId } = JSON.parse(lines.at(-1)!).data
     t.equal((await fetch(`${server.url}/session/${sessionId}`, { method: 'DELETE' })).status, 200)
   })
-  await assertEndsClean(t, server)
-})
-
-t.test('a client generated from the API\'s description compiles, and drives a session from its creation to its end', async t => {
-  const server = await serve(t)
-  const folder = mkdtempSync(`${tmpdir()}/ex10-client-`)
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  writeFileSync(`${folder}/openapi.json`, await (await fetch(`${server.url}/openapi.json`)).text())
-  copyFileSync(new URL('../../fixtures/api-client.mts', import.meta.url), `${folder}/client.mts`)
-  symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), `${folder}/node_modules`)
-  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({
-    compilerOptions: { strict: true, target: 'es2024', lib: ['esnext', 'dom', 'dom.iterable', 'dom.asynciterable'], module: 'nodenext', outDir: 'out', types: ['node'], skipLibCheck: true, allowImportingTsExtensions: true, rewriteRelativeImportExtensions: true },
-    files: ['client.mts']
-  }))
-  execFileSync(`${BIN}/openapi-typescript`, ['openapi.json', '--output', 'schema.ts'], { cwd: folder, stdio: 'pipe' })
-  const compiled = await promisify(execFile)(`${BIN}/tsc`, ['--project', '.'], { cwd: folder }).then(() => '', (error: { stdout: string }) => error.stdout)
-  t.equal(compiled, '', 'its compiler has nothing to say')
-  const { stdout } = await promisify(execFile)(process.execPath, ['out/client.mjs', server.url], { cwd: folder })
-  const told = JSON.parse(stdout)
-  t.match(told, { steps: [...STEPS], state: 'ready', source: 'dev-server', version: 1, file: 'export const typed = true', isListed: true, imported: 3, conflict: 'EX10_PRECONDITION_FAILED', ended: true, refused: 'EX10_SESSION_NOT_FOUND', wrong: 'EX10_UNKNOWN_TEMPLATE', id: /^[0-9a-f]{32}$/ })
-  t.strictSame([told.url, told.again, told.listed], [`/session/${told.id}/`, told.id, [told.id]])
   await assertEndsClean(t, server)
 })

@@ -9,10 +9,12 @@ import { testEnv } from './server.ts'
 /** A route as the server registers it; what HEAD answers goes with GET. */
 export interface ListedRoute { method: string, url: string, config: FastifyContextConfig }
 
+interface Described { content?: Record<string, { schema: object }> }
+
 /** The parts of an OpenAPI document that tests read. */
 export interface ApiDocument {
   openapi: string
-  paths: Record<string, Record<string, { operationId: string, tags: string[], security: object[], responses: Record<string, object> }>>
+  paths: Record<string, Record<string, { operationId: string, security: object[], requestBody?: Described, responses: Record<string, Described> }>>
   components: { schemas: object, responses: object, securitySchemes: object }
 }
 
