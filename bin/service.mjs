@@ -33,12 +33,12 @@ try {
 }
 
 function options () {
-  const given = () => parseArgs({ options: { help: { type: 'boolean' }, 'dry-run': { type: 'boolean' }, uninstall: { type: 'boolean' }, root: { type: 'string', default: '/' } } }).values
+  const given = () => parseArgs({ options: { help: { type: 'boolean', short: 'h' }, 'dry-run': { type: 'boolean' }, uninstall: { type: 'boolean' }, root: { type: 'string', default: '/' } } }).values
   let values
   try {
     values = given()
   } catch (error) {
-    throw new Refused(`${error.message}\n${USAGE}`)
+    throw new Refused(`${error.message.split(/\.\s/)[0]}\n${USAGE}`)
   }
   if (values['dry-run'] && values.uninstall) throw new Refused(USAGE)
   return values

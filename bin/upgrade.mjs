@@ -33,9 +33,9 @@ try {
 
 function options () {
   try {
-    return parseArgs({ options: { help: { type: 'boolean' }, root: { type: 'string', default: '/' } } }).values
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' }, root: { type: 'string', default: '/' } } }).values
   } catch (error) {
-    throw new Failed(`${error.message}\n${USAGE}`)
+    throw new Failed(`${error.message.split(/\.\s/)[0]}\n${USAGE}`)
   }
 }
 
