@@ -1,8 +1,9 @@
+import { dirname } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { listSettings, readConfig, type Config } from './config.ts'
-import { StartRefused } from './errors.ts'
+import { shownAs, StartRefused } from './errors.ts'
 import { openLog } from './log.ts'
 import { version } from './version.ts'
 
@@ -35,8 +36,15 @@ async function main (): Promise<void> {
     printAddress(config, await listen(app, config))
   } catch (error) {
     await written()
-    throw error
+    throw explain(error, config)
   }
+}
+
+/** A start that fails for a full disk is refused in one line. Returns other errors as they are. */
+function explain (error: unknown, { dataDir }: Config): unknown {
+  if (error instanceof StartRefused || shownAs(error, 'INTERNAL').code !== 'EX10_NO_DISK') return error
+  const { path } = error as NodeJS.ErrnoException
+  return new StartRefused(`the disk of ${path === undefined ? dataDir : dirname(path)} is full: free some space there, then start again`, { cause: error })
 }
 
 /** Ends the server at the first of these signals. Further ones are ignored: npm repeats the signal that a terminal has sent already. */

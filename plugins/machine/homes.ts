@@ -1,15 +1,16 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { lazily } from '#domain/concurrency/lazily.ts'
 import { newQueue } from '#domain/concurrency/queue.ts'
 import type { Homes } from '#domain/sessions/capabilities.ts'
-import { failure } from '#errors.ts'
+import { Ex10Error, failure, StartRefused } from '#errors.ts'
 import { createHomeFolder, createHomeImage, measureImages, removeHome, whyNoImages } from '#system/accounts/homes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     homes: Homes & {
-      /** The kind of homes on this host: an image has a size of its own, folders share the disk. */
-      kind: 'image' | 'folder'
+      /** The kind of homes on this host: an image has a size of its own, folders share the disk; unknown after a start on a full disk, until there is room. */
+      readonly kind: 'image' | 'folder' | 'unknown'
       /**
        * Promises the session a home.
        * @throws {Ex10Error} EX10_NO_DISK unless the disk could hold one more full home beside those already promised
@@ -38,19 +39,30 @@ const BESIDE_HOME_MIB = 32
 /** The files (inodes) that a session takes of the disk: its image, services and logs. */
 const FILES_EACH = 256
 const PROBE_MS = 20_000
+const PROBE_AGAIN_MS = 1000
 
 async function homes (app: FastifyInstance): Promise<void> {
-  const { instance, homeSize } = app.config
+  const { instance, homeSize, strict } = app.config
   const { homes: folder } = app.instance.folder
   const bytesEach = (homeSize + BESIDE_HOME_MIB) * MIB
   const promised = new Set<string>() // to sessions
   const inTurn = newQueue()
-  const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
-  if (why !== undefined) app.log.warn({ plugin: 'homes', why }, 'home size limit unavailable')
+  const log = app.log.child({ plugin: 'homes' })
+  let kind: FastifyInstance['homes']['kind'] = 'unknown'
+  const probe = lazily(async () => {
+    const why = await whyNoImages(folder, instance, AbortSignal.timeout(PROBE_MS))
+    if (why !== undefined) log.warn({ why }, 'home size limit unavailable')
+    kind = why === undefined ? 'image' : 'folder'
+  }, PROBE_AGAIN_MS)
+  await probe().catch((err: unknown) => {
+    if (!(err instanceof Ex10Error)) throw err
+    if (strict) throw new StartRefused(`EX10_STRICT=1 cannot be kept: the disk of ${folder} is full, so it is not known whether homes can have a size; free some space there, or start without it`, { cause: err })
+    log.warn({ err }, 'disk full: whether homes can have a size is found out before the first creation')
+  })
 
   app.audit.own('promised home', () => promised, ({ id }) => [id])
   app.decorate('homes', {
-    kind: why === undefined ? 'image' : 'folder',
+    get kind () { return kind },
     promise: id => inTurn(async () => {
       await look()
       promised.add(id)
@@ -58,17 +70,18 @@ async function homes (app: FastifyInstance): Promise<void> {
     hold: id => { promised.add(id) },
     release: id => { promised.delete(id) },
     look,
-    measure: async () => why === undefined ? await measure() : undefined,
+    measure: async () => kind === 'folder' ? undefined : await measure(),
     bytesEach,
-    create: (account, signal) => why === undefined ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
+    create: (account, signal) => kind === 'image' ? createHomeImage(account, homeSize, signal) : createHomeFolder(account),
     remove: removeHome
   } satisfies FastifyInstance['homes'])
 
   async function look (instead = false): Promise<void> {
-    if (why !== undefined) return
+    if (kind === 'folder') return
     const { freeBytes, freeFiles, promisedBytes, unmade } = await measure()
     const more = instead ? 0 : 1
     if (freeBytes < promisedBytes + more * bytesEach || freeFiles < (unmade + more) * FILES_EACH) throw failure('NO_DISK')
+    if (kind === 'unknown') await probe()
   }
 
   async function measure () {

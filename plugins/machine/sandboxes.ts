@@ -35,7 +35,7 @@ export interface Isolation extends Hardening {
   namespaces: string[]
   cgroup: 'v2' | 'v1' | 'none'
   limits: string[]
-  home: 'image' | 'folder'
+  readonly home: 'image' | 'folder' | 'unknown'
 }
 
 async function sandboxes (app: FastifyInstance): Promise<void> {
@@ -51,8 +51,8 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     namespaces: ['mount', 'pid', 'ipc', 'uts'],
     cgroup: cgroups.version,
     limits: cgroups.controllers,
-    home: app.homes.kind,
-    ...await detectHardening()
+    ...await detectHardening(),
+    get home () { return app.homes.kind }
   }
   if (strict) refuseWithoutLimits(isolation)
 

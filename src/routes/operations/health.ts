@@ -13,7 +13,7 @@ const Health = Type.Object({
     namespaces: Type.Array(Type.String(), { description: 'The namespaces that each session has for itself' }),
     cgroup: Type.String({ description: 'v2, v1 or none' }),
     limits: Type.Array(Type.String(), { description: 'The resources that cgroups limit for each session: memory, pids, cpu' }),
-    home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk' }),
+    home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk; unknown: the disk was full at the start' }),
     landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
     seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
   }, { title: 'Isolation', description: 'The confinement of sessions on this host' })

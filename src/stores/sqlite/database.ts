@@ -1,13 +1,39 @@
-import { chmodSync, closeSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StartRefused } from '#errors.ts'
 
 /**
  * Opens the SQLite database in `file`, which only root can read, and makes the missing parts. `upgrade` adapts a database of
  * an earlier version.
- * @throws {Error} with SQLite's `errcode` when the file cannot be used as it is
+ * @throws {StartRefused} when its disk is full @throws {Error} with SQLite's `errcode` when the file cannot be used as it is
  */
 export function openDatabase (file: string, schema: string, upgrade: (database: DatabaseSync) => void = () => {}): DatabaseSync {
+  try {
+    return open(file, schema, upgrade)
+  } catch (cause) {
+    const folder = dirname(file)
+    if (isFull(folder, cause as Failed)) throw new StartRefused(`the disk of ${folder} is full: free some space there, then start again`, { cause })
+    throw cause
+  }
+}
+
+interface Failed { code?: string, errcode?: number }
+
+/** Numbers of sqlite.org/rescode.html. */
+const [IOERR, FULL, CANTOPEN] = [10, 13, 14]
+const LITTLE_BYTES = 1024 * 1024
+
+/** Tells whether the error came of a full disk. SQLite calls it an I/O error when it cannot make the files beside the database. */
+function isFull (folder: string, { code, errcode }: Failed): boolean {
+  const primary = (errcode ?? 0) & 0xff // extended codes add higher bits
+  if (code === 'ENOSPC' || code === 'EDQUOT' || primary === FULL) return true
+  if (primary !== IOERR && primary !== CANTOPEN) return false
+  const { bavail, bsize, files, ffree } = statfsSync(folder)
+  return bavail * bsize < LITTLE_BYTES || (files > 0 && ffree === 0)
+}
+
+function open (file: string, schema: string, upgrade: (database: DatabaseSync) => void): DatabaseSync {
   closeSync(openSync(file, 'a', 0o600)) // SQLite gives the -wal and -shm files the same mode
   chmodSync(file, 0o600)
   const database = new DatabaseSync(file)
@@ -34,6 +60,7 @@ export function openOrRefuse (file: string, schema: string, upgrade?: (database:
   try {
     return openDatabase(file, schema, upgrade)
   } catch (cause) {
+    if (cause instanceof StartRefused) throw cause
     throw new StartRefused(`${file} cannot be used: ${(cause as Error).message}; put a good copy in its place, or move it away to begin without what it held`, { cause })
   }
 }

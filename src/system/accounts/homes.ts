@@ -2,6 +2,7 @@ import { chown, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Account } from '#domain/session.ts'
+import { failure } from '#errors.ts'
 import { ifGone } from '#system/kernel/gone.ts'
 import { loopDevices } from '#system/kernel/loop-devices.ts'
 import { until } from '#system/kernel/processes.ts'
@@ -14,6 +15,8 @@ import { CommandFailed, run } from '#system/kernel/run.ts'
 type HomeOwner = Pick<Account, 'uid' | 'gid' | 'home'>
 
 const MIB = 1024 * 1024
+/** The size of the image that shows whether images can be made here. */
+const PROBE_MIB = 16
 const BYTES_PER_INODE = 16384
 const MOUNT = fileURLToPath(new URL('../sandbox/mount-home.sh', import.meta.url))
 /** The kernel frees the loop device when the mount namespace ends, a moment after the last process. */
@@ -64,7 +67,10 @@ async function releaseImage (home: string, signal: AbortSignal): Promise<void> {
   }, signal)
 }
 
-/** Makes, mounts and removes a small image, below `folder`. Returns the reason when that fails here, else undefined. */
+/**
+ * Makes, mounts and removes a small image, below `folder`. Returns the reason when that fails here, else undefined.
+ * @throws {Ex10Error} EX10_NO_DISK when the disk is full, which says nothing about images
+ */
 export async function whyNoImages (folder: string, instance: string, signal: AbortSignal): Promise<string | undefined> {
   const probe = { uid: 0, gid: 0, home: join(folder, `probe-${instance}`) }
   await removeHome(probe, signal) // a killed server may have left it
@@ -72,14 +78,20 @@ export async function whyNoImages (folder: string, instance: string, signal: Abo
   try {
     const devices = (await run(['findmnt', '-n', '-o', 'FSTYPE', '--target', '/dev/loop-control'], { signal })).trim()
     if (devices !== 'devtmpfs') return `/dev is ${devices}, where new loop devices do not show: use the machine's own /dev`
-    await createHomeImage(probe, 16, signal)
+    await createHomeImage(probe, PROBE_MIB, signal)
     await run(['unshare', '--mount', '--', 'sh', MOUNT, imageOf(probe.home), folder], { signal })
   } catch (error) {
+    if (await isFull(folder)) throw failure('NO_DISK', { cause: error })
     if (error instanceof CommandFailed) return error.message
     throw error
   } finally {
     await removeHome(probe, signal)
   }
+}
+
+async function isFull (folder: string): Promise<boolean> {
+  const { bavail, bsize, files, ffree } = await statfs(folder)
+  return bavail * bsize < PROBE_MIB * MIB || (files > 0 && ffree === 0)
 }
 
 /**

@@ -1,10 +1,13 @@
+import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { enterOwnNetwork } from '#support/faults/network.ts'
 
 enterOwnNetwork(import.meta.filename)
 const { default: t } = await import('tap')
-const { assertAsBefore, listStates, next } = await import('#support/servers/creation.ts')
+const { assertAsBefore, listStates, next, refusalOf } = await import('#support/servers/creation.ts')
 const { assertAuditsClean, assertSurvived } = await import('#support/servers/ending.ts')
 const { lightDisplay } = await import('#support/display/light-display.ts')
+const { read } = await import('#support/servers/client.ts')
 const { listMachine } = await import('#support/servers/machine.ts')
 const { inside } = await import('#support/sandbox.ts')
 const { createSession, endSession, pushCode } = await import('#support/servers/server.ts')
@@ -72,5 +75,34 @@ t.test('with evict-oldest, a disk with room for no home more lets a new session 
   await assertRefused(t, server, 'the disk is full')
   t.strictSame(await listStates(server), left, 'and nobody has made room in vain')
   disk.clear()
+  await assertSurvived(t, server, 1)
+})
+
+t.test('a start on a full disk is refused in one line that names the folder; so is set-up', async t => {
+  for (const kind of ['bytes', 'inodes'] as const) {
+    const disk = smallDisk(t, { sizeMiB: 64, inodes: 100 }, { EX10_LOG_LEVEL: 'silent' })
+    disk.fill(kind)
+    t.match(await refusalOf(disk.env), /^the server ended with 1: ex10: the disk of \/\S+\/data(\/\w+)? is full: free some space there, then start again\n$/, kind)
+    if (kind === 'bytes') continue
+    rmSync(`${disk.env.EX10_DATA_DIR}/templates`)
+    disk.fill('inodes')
+    const { status, stderr } = spawnSync(process.execPath, ['bin/setup.mjs'], { env: { PATH: process.env.PATH, EX10_DATA_DIR: disk.env.EX10_DATA_DIR }, encoding: 'utf8' })
+    t.equal(status, 1)
+    t.match(stderr, /^ex10: the disk of \/\S+ is full: free some space there, then start again\n$/)
+  }
+})
+
+t.test('a server that starts on a disk that takes no file more makes no session, and gives homes a size once there is room', { timeout: 200_000 }, async t => {
+  const disk = smallDisk(t, { sizeMiB: 340, inodes: 2500 }, { ...lightDisplay(), ...HOME })
+  await (await next(t, disk)).stop('SIGKILL') // its databases are as they were, with all that SQLite puts beside them
+  disk.fill('inodes')
+  const server = await next(t, disk)
+  const home = async () => (await read(server, '/health')).isolation.home
+  t.equal(await home(), 'unknown')
+  await assertRefused(t, server, 'the disk is full')
+  disk.clear()
+  const session = await createSession(server)
+  t.equal(await home(), 'image')
+  await endSession(server, session.id)
   await assertSurvived(t, server, 1)
 })
