@@ -21,6 +21,8 @@ const { values: { long: isLong = false }, positionals: files } = readWords()
 const TALLY = process.env.EX10_TALLY || `${TEST_DATA}/tally-${isLong ? 'long' : RUN}.jsonl`
 /** Time limit of one file. */
 const FILE_SECONDS = isLong ? 7200 : 480
+/** The most files that run again after a failure. */
+const MOST_AGAIN = 4
 /** A failure in tap's output, with its diagnostics. */
 const FAILURE = /^ *not ok .*(\n *---\n[^]*?\n *\.{3}$)?/gm
 /** The outcome of each file: the numbers of passed and failed tests. */
@@ -68,10 +70,24 @@ function check (name, command, args) {
   note(name, { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 }, performance.now() - startedAt)
 }
 
-/** Runs the tests. A skipped test, a test marked to do, and a file without tests are failures: a green run means that all tests ran. */
+/**
+ * Runs the tests. A skipped test, a test marked to do, and a file without tests are failures: a green run means that all tests
+ * ran. Files that failed run once more, one at a time: on a busy machine a file may fail that is green by itself. The second
+ * outcome counts, and the output names such files. Many failures are no chance: then nothing runs again.
+ */
 async function runTests () {
+  const failed = await runTap(files, JOBS)
+  if (isLong || failed.length === 0 || failed.length > MOST_AGAIN) return
+  console.log(`# again, one at a time: ${failed.join(' ')}`)
+  removeLeftovers()
+  const still = await runTap(failed, 1)
+  for (const file of failed.filter(file => !still.includes(file))) console.log(`# failed beside another file, and passed by itself: ${file}`)
+}
+
+/** Runs these files, or all, so many side by side. Returns those that failed. */
+async function runTap (files, jobs) {
   const env = { ...process.env, EX10_TALLY: TALLY, ...isLong && { EX10_TEST_LONG: '1' } }
-  const tap = spawn('tap', ['--reporter=tap', `--jobs=${JOBS}`, `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const tap = spawn('tap', ['--reporter=tap', `--jobs=${jobs}`, `--timeout=${FILE_SECONDS}`, ...files], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise(resolve => tap.once('exit', resolve))
   let text = ''
   for await (const chunk of tap.stdout.setEncoding('utf8')) {
@@ -82,6 +98,7 @@ async function runTests () {
   for (const failure of text.match(FAILURE) ?? []) console.log(failure) // again, at the end, where people look first
   for (const line of bad) console.log(`failed or skipped: ${line.trim()}`)
   if (await ended !== 0 && bad.length === 0) note('tap', { passed: 0, failed: 1 })
+  return [...outcomes].filter(([file, { failed }]) => failed > 0 && existsSync(file)).map(([file]) => file)
 }
 
 /** Notes the outcome of each file in tap's output. Returns the lines of failed and skipped tests. */
