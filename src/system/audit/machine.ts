@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import type { Known, Noun } from '#domain/machine/audit.ts'
 import { runningServer } from '#system/instance/claims.ts'
 import { accounts, locks } from './accounts.ts'
@@ -21,7 +21,7 @@ export function machineOf (settings: Settings, firewall: FirewallBackend): { nou
   let recorded = NO_RECORDS // one reading serves a whole audit, because reading takes time
   const read = () => (recorded = readRecords(settings.folder.registry))
   const serverPid = () => runningServer(settings.instance)
-  const knownIds = () => recorded.ids.union(new Set(readdirSync(settings.folder.sessions)))
+  const knownIds = () => recorded.ids.union(new Set(existsSync(settings.folder.sessions) ? readdirSync(settings.folder.sessions) : [])) // before the first start there is none
   const place: Place = { ...settings, firewall, serverPid, recordedAccounts: () => recorded.accounts, knownIds, readyIds: () => recorded.live.filter(({ state }) => state === 'ready').map(({ id }) => id) }
   return {
     known: () => ({ live: read().live, isServed: serverPid() !== undefined }),
