@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Noun, Thing } from '#domain/machine/audit.ts'
 import { run } from '#system/kernel/run.ts'
 import { loopDevices } from '#system/kernel/loop-devices.ts'
@@ -64,12 +64,18 @@ async function mountsElsewhere (place: Place): Promise<Thing[]> {
 
 const loopOf = (image: string) => ({ kind: 'loop device', name: `of ${image}` })
 
-/** A server in another container may have its data folder at the same path: an image that is not here, and is of no recorded account, is its. */
+/**
+ * A server in another container may have its data folder at the same path: an image that is not here, and is of no recorded account, is its.
+ * Of an image that a session mounted, the kernel gives the path below the root of the image's file system: the end of the whole path.
+ */
 async function loopsOfHomes (place: Place): Promise<Thing[]> {
   const seen = new Set<string>()
-  const devices = await Promise.all((await loopDevices()).map(async device => ({ ...device, isHere: await isThere(device.file) })))
-  return devices.flatMap(({ device, file: image, isHere }) => {
-    const owner = ownerOfPath(place, image)
+  const devices = await Promise.all((await loopDevices()).map(async ({ device, file }) => {
+    const image = join(place.folder.homes, basename(file))
+    return { device, file, image, isHere: await isThere(image) }
+  }))
+  return devices.flatMap(({ device, file, image, isHere }) => {
+    const owner = image.endsWith(file) && ownerOfPath(place, image)
     if (!owner || !(isHere || place.recordedAccounts().has(owner))) return []
     const isFirst = !seen.has(image)
     seen.add(image)
