@@ -17,11 +17,11 @@ const NOBODY = 65534
 /** What a sandbox makes: private mounts of these kinds, in these namespaces (src/system/sandbox/init.sh). */
 const MOUNTS = 'mount --make-rprivate /; for folder in /tmp /dev/shm; do mount -t tmpfs -o size=512m tmpfs "$folder"; done; mount -t proc proc /proc; mount -t devpts -o newinstance devpts /dev/pts'
 
-/** Each check resolves with the reason why it failed, or nothing. */
+/** A check fails by an error, or by the reason that it resolves with. */
 const CHECKS = [
-  { part: 'mount', check: ifFails(() => run(['unshare', '--mount', '--ipc', '--uts', '--pid', '--fork', 'sh', '-ec', MOUNTS])), cost: 'no session can be created', mend: 'the capability SYS_ADMIN, without a security profile that denies mounts' },
-  { part: 'user namespaces', check: ifFails(() => run(['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs', 'unshare', '--user', '--map-root-user', 'true'])), cost: 'the sandbox of Chromium does not start, so no session becomes ready', mend: 'sysctl user.max_user_namespaces on the host, and a seccomp profile that allows them' },
-  { part: 'firewall', check: ifFails(firewall), cost: 'the server does not start', mend: 'the capability NET_ADMIN, and nf_tables in the host\'s kernel' },
+  { part: 'mount', check: () => run(['unshare', '--mount', '--ipc', '--uts', '--pid', '--fork', 'sh', '-ec', MOUNTS]), cost: 'no session can be created', mend: 'the capability SYS_ADMIN, without a security profile that denies mounts' },
+  { part: 'user namespaces', check: () => run(['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs', 'unshare', '--user', '--map-root-user', 'true']), cost: 'the sandbox of Chromium does not start, so no session becomes ready', mend: 'sysctl user.max_user_namespaces on the host, and a seccomp profile that allows them' },
+  { part: 'firewall', check: firewall, cost: 'the server does not start', mend: 'the capability NET_ADMIN, and nf_tables in the host\'s kernel' },
   { part: 'loop devices', check: config => whyNoImages(dataFolderAt(config.dataDir).homes, config.instance, AbortSignal.timeout(PROBE_MS)), cost: 'homes have no size, and one session can fill the disk of all', mend: 'the machine\'s /dev (--volume /dev:/dev), and the devices 7:* and 10:237' },
   { part: 'cgroups', check: cgroups, cost: 'one session can take all memory, processes or CPU of the container', mend: '--privileged, or a writable /sys/fs/cgroup' },
   { part: 'ulimits', check: ulimits, cost: 'fewer connections, and large pages or builds fail', mend: '--ulimit nofile=65536 --ulimit nproc=65536' },
@@ -57,12 +57,8 @@ async function openCgroups () {
 }
 
 async function lookAt (config) {
-  const results = await Promise.all(CHECKS.map(async ({ check, ...words }) => ({ ...words, why: await check(config) })))
+  const results = await Promise.all(CHECKS.map(async ({ check, ...words }) => ({ ...words, why: await check(config).catch(error => error.message) })))
   return results.filter(({ why }) => why).map(({ why, ...words }) => ({ ...words, why: why.trim().split('\n').at(-1).replace(/\.$/, '') }))
-}
-
-function ifFails (probe) {
-  return config => probe(config).then(() => undefined, error => error.message)
 }
 
 /** Rules can be read here, and loaded in an empty network namespace. */

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { readmeCommands } from './container.ts'
+import { commandsOf } from './container.ts'
 import { MACHINE_NETWORK } from './own-machine.ts'
 import { ENGINE, linesOf, podman } from './podman.ts'
 
@@ -29,16 +29,13 @@ export async function importBase (t: Test): Promise<void> {
   await linesOf([...ENGINE, 'import', '-', BASE], { input: archive.stdout })
 }
 
-/**
- * Builds the image from the files that a clean checkout has, with this machine's certificates and npm settings as build
- * secrets. Resolves with what the build printed.
- */
-export async function buildImage (t: Test): Promise<string[]> {
-  const [[verb = '', ...words] = []] = readmeCommands()
+/** Builds the image from the files that a clean checkout has. This machine's certificates are a build secret. */
+export async function buildImage (t: Test): Promise<void> {
+  const [[verb = '', ...words] = []] = commandsOf('README.md')
   const checkout = mkdtempSync(join(tmpdir(), 'ex10-checkout-'))
   t.teardown(() => rmSync(checkout, { recursive: true, force: true }))
   // the same time for all files: layers of files that have not changed are taken from the cache
   execFileSync('sh', ['-ec', 'git ls-files -z --cached --others --exclude-standard --deduplicate | tar --null --files-from=- --ignore-failed-read --mtime=@0 -c | tar -C "$1" -x', 'sh', checkout], { stdio: ['ignore', 'ignore', 'ignore'] })
-  return await linesOf([...ON_MACHINE_NETWORK, ...ENGINE, verb, '--isolation=chroot', '--network=host', '--layers', '--format=docker', `--build-arg=BASE=${BASE}`,
+  await linesOf([...ON_MACHINE_NETWORK, ...ENGINE, verb, '--isolation=chroot', '--network=host', '--layers', '--format=docker', `--build-arg=BASE=${BASE}`,
     '--build-arg=NODE_EXTRA_CA_CERTS=/run/secrets/ca', `--secret=id=ca,src=${CERTIFICATES}`, ...words], { cwd: checkout })
 }
