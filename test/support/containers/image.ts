@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { TEST_DATA } from '#support/servers/server.ts'
+import { SPAN } from '#support/servers/span.ts'
 import { commandsOf } from './container.ts'
 import { MACHINE_NETWORK } from './own-machine.ts'
 import { ENGINE, linesOf, podman } from './podman.ts'
@@ -17,7 +18,7 @@ const ON_MACHINE_NETWORK = ['nsenter', `--net=${MACHINE_NETWORK}`, '--']
 /** Imports a Debian as the base of images, made by debootstrap, unless an earlier run did. */
 export async function importBase (t: Test): Promise<void> {
   if (await podman('images', '--quiet', BASE) !== '') return
-  const folder = mkdtempSync('/var/lib/ex10-test/debian-')
+  const folder = mkdtempSync(`${TEST_DATA}/data-${SPAN}-debian-`)
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   await linesOf([...ON_MACHINE_NETWORK, 'debootstrap', '--variant=minbase', 'bookworm', folder])
   // security updates and other sources as this machine has them
@@ -32,7 +33,7 @@ export async function importBase (t: Test): Promise<void> {
 /** Builds the image from the files that a clean checkout has. This machine's certificates are a build secret. */
 export async function buildImage (t: Test): Promise<void> {
   const [[verb = '', ...words] = []] = commandsOf('README.md')
-  const checkout = mkdtempSync(join(tmpdir(), 'ex10-checkout-'))
+  const checkout = mkdtempSync(`${TEST_DATA}/data-${SPAN}-checkout-`)
   t.teardown(() => rmSync(checkout, { recursive: true, force: true }))
   // the same time for all files: layers of files that have not changed are taken from the cache
   execFileSync('sh', ['-ec', 'git ls-files -z --cached --others --exclude-standard --deduplicate | tar --null --files-from=- --ignore-failed-read --mtime=@0 -c | tar -C "$1" -x', 'sh', checkout], { stdio: ['ignore', 'ignore', 'ignore'] })
