@@ -6,7 +6,7 @@ import { loopDevices } from '#system/kernel/loop-devices.ts'
 import { readInit } from '#system/sandbox/sandbox.ts'
 import { mountPoints, targetOf, textOf } from './files.ts'
 import { pidsWithoutSession } from './process-table.ts'
-import { ownerOfPath, type Place } from './place.ts'
+import { ACCOUNT_NAME, IMAGE_SUFFIX, ownerOfPath, type Place } from './place.ts'
 
 /**
  * The mounts below the data folder, here and in the namespaces of other processes, where they keep the home of an ended
@@ -65,25 +65,22 @@ async function mountsElsewhere (place: Place): Promise<Thing[]> {
 const loopOf = (image: string) => ({ kind: 'loop device', name: `of ${image}` })
 
 /**
- * A server in another container may have its data folder at the same path: an image that is not here, and is of no recorded account, is its.
- * Of an image that a session mounted, the kernel gives the path below the root of the image's file system: the end of the whole path.
+ * The kernel gives the path of a device's file as the sandbox has it, which may be another than here, and that of a server in
+ * another container may be the same. So only the image's name counts, which holds the account's: it is in this data folder, or
+ * the account is recorded.
  */
 async function loopsOfHomes (place: Place): Promise<Thing[]> {
   const seen = new Set<string>()
-  const devices = await Promise.all((await loopDevices()).map(async ({ device, file }) => {
-    const image = join(place.folder.homes, basename(file))
-    return { device, file, image, isHere: await isThere(image) }
-  }))
-  return devices.flatMap(({ device, file, image, isHere }) => {
-    const owner = image.endsWith(file) && ownerOfPath(place, image)
-    if (!owner || !(isHere || place.recordedAccounts().has(owner))) return []
+  const devices = (await loopDevices()).map(({ device, file }) => ({ device, owner: basename(file).replace(IMAGE_SUFFIX, ''), image: join(place.folder.homes, basename(file)) }))
+  const isOurs = await Promise.all(devices.map(async ({ owner, image }) => ACCOUNT_NAME.test(owner) && (place.recordedAccounts().has(owner) || await isThere(image))))
+  return devices.filter((_, index) => isOurs[index]).map(({ device, owner, image }) => {
     const isFirst = !seen.has(image)
     seen.add(image)
-    return [{
+    return {
       ...isFirst ? loopOf(image) : { kind: 'loop device', name: `${device}, a second one of ${image}` },
-      owner: isFirst ? owner.replace(/\.img.*$/, '') : undefined,
+      owner: isFirst ? owner : undefined,
       repair: async (signal: AbortSignal) => { await run(['losetup', '--detach', device], { signal }) }
-    }]
+    }
   })
 }
 
