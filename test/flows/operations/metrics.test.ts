@@ -51,6 +51,7 @@ t.test('an operator sees in Prometheus all that happens on a server, and nothing
   const anna = as(server, await keysCommand(server, 'create', '--user', 'anna'))
   const reader = as(server, TOKEN)
   const prometheus = await startPrometheus(t, server, file)
+  const hasRead = async (expression: string) => (await prometheus.query(expression)).length > 0
   const read = async () => (await ask(reader, '/metrics')).text
   const value = async (sample: string) => samplesOf(await read()).get(sample)
   const becomes = (sample: string, number: number) => eventually(`${sample} ${number}`, async () => await value(sample) === number, 30_000)
@@ -67,6 +68,7 @@ t.test('an operator sees in Prometheus all that happens on a server, and nothing
     t.match(await ask(open, '/metrics', { headers: { host: 'rebound.example' } }), { status: 421 })
   })
 
+  await eventually('a first reading, from which Prometheus counts', () => hasRead('up == 1'), 30_000)
   t.match((await (await beginCreation(anna)).end()).at(-1), { status: 'error' })
   const session = await createSession(anna)
   const waiting = await beginCreation(anna)
@@ -135,7 +137,6 @@ t.test('an operator sees in Prometheus all that happens on a server, and nothing
   await endSession(anna, session.id)
   t.match((await waiting.end()).at(-1), { status: 'complete' })
   await becomes('ex10_queue_wait_seconds_count', 1)
-  const hasRead = async (expression: string) => (await prometheus.query(expression)).length > 0
   await eventually('a Prometheus that has read all of it', async () => await hasRead('ex10_queue_wait_seconds_count == 1') && await hasRead('ex10_session_cpu_cores'), 30_000)
 
   await t.test('every query of the dashboard and of the alerts is answered', async t => {
