@@ -36,11 +36,12 @@ export async function linesOf (argv: string[], { cwd, input }: { cwd?: string, i
   return lines
 }
 
-/** Removes the containers, volumes and groups of an aborted run. The images stay. */
+/** Removes the containers, volumes and groups of an aborted run. The images stay, and layers without a name for 30 days. */
 export async function removeContainers (): Promise<void> {
   if (!existsSync(STORAGE)) mkdirSync(STORAGE, { recursive: true, mode: 0o700 })
   await podman('rm', '--all', '--force', '--time=0', '--volumes')
   await podman('volume', 'prune', '--force')
+  await podman('image', 'prune', '--force', '--filter=until=720h')
   for (const hierarchy of ['.', ...readdirSync('/sys/fs/cgroup')]) removeGroup(join('/sys/fs/cgroup', hierarchy, GROUP))
   rmSync(`${STORAGE}/networks`, { recursive: true, force: true })
 }
