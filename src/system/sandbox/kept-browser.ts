@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ifGone, textOf } from '#system/kernel/gone.ts'
 import { run } from '#system/kernel/run.ts'
@@ -9,6 +9,8 @@ const BROWSER = '/usr/lib/chromium'
 /** A package manager locks this file for as long as it works. */
 const PACKAGES_LOCK = '/var/lib/dpkg/lock-frontend'
 const COPY_MS = 120_000
+/** What must be free for a copy of some 350 MB that is no link. */
+const FREE_BYTES = 4 * 2 ** 30
 
 /**
  * Copies of Chromium's folder, one a version. A sandbox shows the copy in the place of the folder. So an upgrade by the
@@ -62,14 +64,19 @@ export class KeptBrowsers {
   async #copy (path: string): Promise<void> {
     const made = `${path}.new`
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    await rm(made, { recursive: true, force: true })
     try {
-      await run(['cp', '--archive', '--link', '--', BROWSER, made], { timeoutMs: COPY_MS })
-    } catch {
-      await rm(made, { recursive: true, force: true }) // another file system: a copy proper
-      await run(['cp', '--archive', '--reflink=auto', '--', BROWSER, made], { timeoutMs: COPY_MS })
+      await rm(made, { recursive: true, force: true })
+      if (!await run(['cp', '--archive', '--link', '--', BROWSER, made], { timeoutMs: COPY_MS }).then(() => true, () => false)) {
+        await rm(made, { recursive: true, force: true }) // another file system: a copy proper
+        const { bavail, bsize } = await statfs(this.#folder)
+        if (bavail * bsize < FREE_BYTES) throw new Error('a copy of Chromium needs 4 GiB of free space, which homes may need')
+        await run(['cp', '--archive', '--reflink=auto', '--', BROWSER, made], { timeoutMs: COPY_MS })
+      }
+      await rename(made, path)
+    } catch (error) {
+      await rm(made, { recursive: true, force: true })
+      throw error
     }
-    await rename(made, path)
   }
 }
 

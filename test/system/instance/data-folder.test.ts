@@ -18,6 +18,7 @@ t.test('what a server wrote into its data folder, the next version finds', async
     templates: '/data/templates',
     restoring: '/data/restore.new',
     restored: '/data/restore',
+    browsers: '/data/browsers',
     npmCache: '/data/npm-cache'
   })
   t.equal(session('0a0b'), '/data/sessions/0a0b')
