@@ -14,7 +14,7 @@ import { detectHardening } from '#system/sandbox/sandbox.ts'
 const STORES = fileURLToPath(new URL('../templates.installed', import.meta.url))
 const PROBE_MS = 20_000
 const NOBODY = 65534
-/** What a sandbox makes: private mounts of these kinds, in these namespaces (src/system/sandbox/init.sh). */
+/** What a sandbox makes: private mounts of these kinds, in these namespaces (src/system/sandbox/init.py). */
 const MOUNTS = 'mount --make-rprivate /; for folder in /tmp /dev/shm; do mount -t tmpfs -o size=512m tmpfs "$folder"; done; mount -t proc proc /proc; mount -t devpts -o newinstance devpts /dev/pts'
 
 /** A check fails by an error, or by the reason that it resolves with. */
