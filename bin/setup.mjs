@@ -39,7 +39,7 @@ async function setUp () {
       (isTest ? unpackPrometheus(join(DATA_DIR, 'prometheus')) ?? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
   } catch (error) {
     if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
-    return `the disk of ${dirname(error.dest ?? error.path)} is full: free some space there, then start again`
+    return `the disk of ${dirname(error.dest ?? error.path ?? join(DATA_DIR, 'templates'))} is full: free some space there, then start again`
   }
 }
 

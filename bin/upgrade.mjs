@@ -73,7 +73,7 @@ function pull (old, wanted, env) {
   removeTrial()
   try {
     git(['worktree', 'add', '--quiet', '--force', '--detach', TRIAL, wanted], 'the new version could not be checked out: see the message above')
-    const hasNewModules = lockOf(TRIAL) !== lockOf(ROOT)
+    const hasNewModules = lockOf(TRIAL) !== installedLock()
     if (!hasNewModules) symlinkSync(join(ROOT, 'node_modules'), join(TRIAL, 'node_modules'))
     if (run(process.execPath, ['bin/setup.mjs'], { cwd: TRIAL, env }) !== 0) throw new Failed('the new version cannot be set up: see the message above. Nothing has changed: the old version is in its place, and its server runs on')
     git(['merge', '--quiet', '--ff-only', wanted], 'the new version could not be put in its place: see the message above. The old version is in its place')
@@ -89,6 +89,12 @@ function pull (old, wanted, env) {
 
 function lockOf (folder) {
   return createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
+}
+
+/** The lock that the modules here were installed from, as set-up has noted it; undefined when it has not. */
+function installedLock () {
+  const stamp = join(ROOT, 'node_modules', '.ex10-setup')
+  return existsSync(stamp) ? readFileSync(stamp, 'utf8') : undefined
 }
 
 function removeTrial () {

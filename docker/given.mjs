@@ -14,12 +14,12 @@ import { detectHardening } from '#system/sandbox/sandbox.ts'
 const STORES = fileURLToPath(new URL('../templates.installed', import.meta.url))
 const PROBE_MS = 20_000
 const NOBODY = 65534
-/** What a sandbox makes: private mounts of these kinds, in these namespaces (src/system/sandbox/init.py). */
-const MOUNTS = 'mount --make-rprivate /; for folder in /tmp /dev/shm; do mount -t tmpfs -o size=512m tmpfs "$folder"; done; mount -t proc proc /proc; mount -t devpts -o newinstance devpts /dev/pts'
+/** What a sandbox makes: private mounts of these kinds, in these namespaces, and then a root of its own (src/system/sandbox/init.py). */
+const MOUNTS = 'mount --make-rprivate /; for folder in /tmp /dev/shm; do mount -t tmpfs -o size=512m tmpfs "$folder"; done; mount -t proc proc /proc; mount -t devpts -o newinstance devpts /dev/pts; mount -t tmpfs tmpfs /mnt; mkdir /mnt/old; cd /mnt; pivot_root . old'
 
 /** A check fails by an error, or by the reason that it resolves with. */
 const CHECKS = [
-  { part: 'mount', check: () => run(['unshare', '--mount', '--ipc', '--uts', '--pid', '--fork', 'sh', '-ec', MOUNTS]), cost: 'no session can be created', mend: 'the capability SYS_ADMIN, without a security profile that denies mounts' },
+  { part: 'mount', check: () => run(['unshare', '--mount', '--ipc', '--uts', '--pid', '--fork', 'sh', '-ec', MOUNTS]), cost: 'no session can be created', mend: 'the capability SYS_ADMIN, without a security profile that denies mounts or pivot_root' },
   { part: 'user namespaces', check: () => run(['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs', 'unshare', '--user', '--map-root-user', 'true']), cost: 'the sandbox of Chromium does not start, so no session becomes ready', mend: 'sysctl user.max_user_namespaces on the host, and a seccomp profile that allows them' },
   { part: 'firewall', check: firewall, cost: 'the server does not start', mend: 'the capability NET_ADMIN, and nf_tables in the host\'s kernel' },
   { part: 'loop devices', check: config => whyNoImages(dataFolderAt(config.dataDir).homes, config.instance, AbortSignal.timeout(PROBE_MS)), cost: 'homes have no size, and one session can fill the disk of all', mend: 'the machine\'s /dev (--volume /dev:/dev), and the devices 7:* and 10:237' },

@@ -52,7 +52,8 @@ async function identity (app: FastifyInstance): Promise<void> {
   app.decorateRequest('isLoggedIn', false)
   app.addHook('onRequest', async (request, reply) => {
     const { scope } = request.routeOptions.config
-    if (request.is404 || scope === 'everybody' || isByMetricsToken(request)) return
+    if (request.is404 || scope === 'everybody') return
+    if (isByMetricsToken(request)) return app.transport.checkKey(request)
     reply.header('www-authenticate', 'Bearer realm="ex10"')
     const holder = await authenticate(request, reply)
     if (holder === 'unknown') throw await app.rateLimits.unknownKey(request, reply)

@@ -41,6 +41,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
   const audiences = new Map<string, Audience>()
   const all = () => [...audiences.values()].flatMap(({ viewers }) => [...viewers])
   const gone = { sent: 0, received: 0 } // bytes of the viewers that have gone
+  const most = { sent: 0, received: 0 } // what was told last: bytes that a viewer's end keeps from being sent were counted before
 
   app.decorate('viewers', {
     countBy: (shareId, sessionId) => [...audiences.get(sessionId)?.viewers ?? []].filter(({ visitor }) => visitor.share?.id === shareId).length
@@ -53,7 +54,9 @@ async function viewers (app: FastifyInstance): Promise<void> {
     labels: ['direction'],
     read () {
       const sum = all().map(bytesOf).reduce((sum, { sent, received }) => ({ sent: sum.sent + sent, received: sum.received + received }), gone)
-      return [[{ direction: 'sent' }, sum.sent], [{ direction: 'received' }, sum.received]]
+      most.sent = Math.max(most.sent, sum.sent)
+      most.received = Math.max(most.received, sum.received)
+      return [[{ direction: 'sent' }, most.sent], [{ direction: 'received' }, most.received]]
     }
   })
   app.upgrades.add('', { protocol: 'binary', open: look })

@@ -25,12 +25,13 @@ async function publicAddress (app: FastifyInstance): Promise<void> {
   app.decorate('publicAddress', {
     prefix,
     path,
-    url: (wanted, { protocol, host }) => (origin || `${protocol}://${host}`) + path(wanted)
+    url: (wanted, { protocol, headers }) => (origin || `${protocol}://${headers.host}`) + path(wanted) // the host that was checked
   } satisfies FastifyInstance['publicAddress'])
 
   // a proxy may leave the prefix in the path or take it off: a route below it would be reached by the path of another
   app.addHook('onRoute', ({ url }) => {
-    if (prefix && (url + '/').startsWith(prefix + '/')) throw new StartRefused(`EX10_PUBLIC_URL=${publicUrl} cannot be used: the server has a route of its own at ${prefix}; give another path, such as ${origin}/ex10`)
+    const [, first] = prefix.split('/')
+    if (first && url.split('/')[1] === first) throw new StartRefused(`EX10_PUBLIC_URL=${publicUrl} cannot be used: the server has a route of its own at ${url}; give another path, such as ${origin}/ex10`)
   })
 }
 

@@ -38,9 +38,9 @@ async function traces (app: FastifyInstance): Promise<void> {
     instrumentHandler: false,
     recordExceptions: false,
     ignorePaths: ({ url, method }) => !(url.startsWith('/createSession') || [method].flat().some(name => CHANGES.includes(name))),
-    requestHook (span, { method, url, routeOptions }) {
-      span.updateName(`${method} ${routeOptions.url ?? 'unknown'}`)
-      span.setAttribute('url.path', url.replace(/\?.*/s, ''))
+    requestHook (span, { method, routeOptions: { url = 'unknown' } }) {
+      span.updateName(`${method} ${url}`)
+      span.setAttribute('url.path', url) // the route's, not the request's: a path may hold a link's token, or a user's name
     }
   })
   requests.setTracerProvider(provider)

@@ -17,6 +17,7 @@ async function usageMetrics (app: FastifyInstance): Promise<void> {
   let seen = new Map<string, { cpuSeconds: number, at: number }>()
   let gone = 0 // CPU seconds of the sessions that have ended
   let readAt = -Infinity
+  let isReading = false
   let reading: Promise<Usage>
   const { own } = app.metrics
 
@@ -29,17 +30,18 @@ async function usageMetrics (app: FastifyInstance): Promise<void> {
 
   /** All metrics of one scrape have one reading. */
   function usage (): Promise<Usage> {
-    if (performance.now() - readAt < KEPT_MS) return reading
+    if (isReading || performance.now() - readAt < KEPT_MS) return reading
     readAt = performance.now()
-    reading = read()
+    isReading = true
+    reading = read().finally(() => { isReading = false })
     return reading
   }
 
   async function read (): Promise<Usage> {
     const before = seen
+    const now = new Map<string, { cpuSeconds: number, at: number }>()
     const memory: number[] = []
     const cores: number[] = []
-    seen = new Map()
     for (const [index, session] of app.registry.live().entries()) {
       if (index % AT_ONCE === AT_ONCE - 1) await turn()
       const { memoryBytes, cpuSeconds } = app.sandboxes.usage(session)
@@ -48,11 +50,15 @@ async function usageMetrics (app: FastifyInstance): Promise<void> {
       const at = performance.now()
       const earlier = before.get(session.id)
       if (earlier) cores.push((cpuSeconds - earlier.cpuSeconds) / ((at - earlier.at) / 1000))
-      seen.set(session.id, { cpuSeconds, at })
+      now.set(session.id, { cpuSeconds, at })
     }
-    for (const [id, { cpuSeconds }] of before) if (!seen.has(id)) gone += cpuSeconds
-    const now = seen.values().reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
-    return { memory: spreadOf(memory), cores: spreadOf(cores), cpuSeconds: gone + now }
+    for (const [id, last] of before) {
+      if (now.has(id)) continue
+      if (app.registry.get(id)) now.set(id, last) // its groups could not be read this time
+      else gone += last.cpuSeconds
+    }
+    seen = now
+    return { memory: spreadOf(memory), cores: spreadOf(cores), cpuSeconds: gone + now.values().reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) }
   }
 }
 

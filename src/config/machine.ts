@@ -8,7 +8,8 @@ import { BadSetting, list, port, type Values } from './setting.ts'
 export const machine = {
   dataDir: Type.String({
     default: '/var/lib/ex10',
-    pattern: '^/[^\\0\\n,]+$',
+    pattern: '^(/[^\\0\\n,/]+)+$', // one spelling: servers and commands compare it
+    hasNoSlashAtEnd: true,
     wanted: 'an absolute path without commas, such as /var/lib/ex10',
     description: 'Root-owned folder for the registry, homes, logs and template stores'
   }),

@@ -57,7 +57,7 @@ async function readProcess (place: Place, serverPid: number | undefined, known: 
     return isServers || group ? { ...process, owner: group } : undefined
   }
   const argv = (await textOf(`/proc/${pid}/cmdline`) ?? '').split('\0')
-  const owner = group ?? argv.map(word => ownerOfPath(place, word)).find(Boolean)
+  const owner = group ?? argv.map(word => ownerOfPath(place, word.replace(/^\w+=/, ''))).find(Boolean) // init.py gets dir=PATH
   if (!owner) return undefined
   const isCertain = Boolean(group) || PROGRAMS.test(basename(argv[0] ?? '')) || argv.some(word => SCRIPT.test(word))
   return { ...process, owner, isCertain }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs'
-import { mkdir, rm, statfs } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, rm, rmdir, statfs } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { copiesOf, storesOf } from '#stores/index.ts'
 import { BackupRefused, keptNames, readBackup, type Manifest } from './backup-file.ts'
 import { withoutServer } from './claims.ts'
@@ -26,13 +26,25 @@ export async function restoreBackup (file: string, manifest: Manifest, folder: D
     for (const path of [...Object.keys(manifest.files).map(name => join(restoring, name)), restoring]) flush(path)
     await prepareDataFolder(folder)
   } catch (error) {
-    await rm(made ?? restoring, { recursive: true, force: true })
+    await rm(restoring, { recursive: true, force: true })
+    if (made !== undefined) await removeEmpty(dirname(restoring), made)
     throw error
   }
   withoutServer(path, () => {
     renameSync(restoring, restored)
     finishRestore(folder)
   })
+}
+
+/** Removes the folder and those around it, up to `top`, as long as they are empty: a program that has begun meanwhile may use them. */
+async function removeEmpty (folder: string, top: string): Promise<void> {
+  for (let path = folder; path.startsWith(top); path = dirname(path)) {
+    try {
+      await rmdir(path)
+    } catch {
+      return
+    }
+  }
 }
 
 async function checkRoom (dir: string, { files }: Manifest): Promise<void> {

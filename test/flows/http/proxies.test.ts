@@ -118,5 +118,5 @@ t.test('Behind a proxy, as its manual configures it', async t => {
 })
 
 t.test('a path prefix that is a route of the server stops the start', async t => {
-  t.match(await refusalOf(testEnv({ EX10_PUBLIC_URL: 'https://ex10.example/session/' })), /EX10_PUBLIC_URL=https:\/\/ex10.example\/session cannot be used: the server has a route of its own/)
+  t.match(await refusalOf(testEnv({ EX10_PUBLIC_URL: 'https://ex10.example/session/', EX10_ALLOW_INSECURE: '1' })), /EX10_PUBLIC_URL=https:\/\/ex10.example\/session cannot be used: the server has a route of its own/)
 })
