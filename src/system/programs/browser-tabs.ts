@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isConcerned, looksIntoFrames, type Frame, type Manifest } from '#domain/code/manifest.ts'
@@ -11,12 +12,16 @@ export type Target = Static<typeof Target>
 
 const Targets = Type.Object({ targetInfos: Type.Array(Target, { maxItems: 500 }) })
 const Attached = Type.Object({ sessionId: Type.String() })
+const HistoryEntry = Type.Object({ id: Type.Integer(), url: Type.String() })
+const History = Type.Object({ currentIndex: Type.Integer(), entries: Type.Array(HistoryEntry) })
 const TAB_MS = 2000
 /** A renderer that hangs does not list its frames. */
 const FRAMES_MS = 300
 /** A page with a dialog does not reload before the dialog is closed. */
 const DIALOG_MS = 150
 const SETTLED_MS = 1500
+/** A navigation that takes longer ends after the extension was replaced: its page needs no reload. */
+const COMMIT_MS = 1000
 const MATCHING_STEPS = 5_000_000
 const ADDRESS_LENGTH = 8192
 
@@ -94,8 +99,10 @@ export async function reloadTabs (devTools: DevTools, tabs: Target[], outer: Abo
 async function reloadTab (devTools: DevTools, tab: Target, signal: AbortSignal): Promise<{ settled: Promise<void> }> {
   const sessionId = await attach(devTools, tab, signal)
   const { promise: settled, resolve } = Promise.withResolvers<void>()
+  const { promise: committed, resolve: commit } = Promise.withResolvers<boolean>()
   const stop = devTools.listen(event => {
     if (event.sessionId === sessionId && event.method === 'Page.loadEventFired') resolve()
+    if (event.sessionId === sessionId && event.method === 'Page.frameNavigated' && !(event.params.frame as { parentId?: string } | undefined)?.parentId) commit(true)
     if (event.method === 'Target.detachedFromTarget' && event.params.sessionId === sessionId) resolve()
   })
   const closeDialog = setTimeout(() => {
@@ -109,6 +116,11 @@ async function reloadTab (devTools: DevTools, tab: Target, signal: AbortSignal):
   })
   try {
     devTools.send('Page.enable', {}, { sessionId, signal }).catch(() => {}) // a page that hangs must not delay the next command
+    // a reload would throw away a navigation that has begun, and the tab would stay where it was
+    if (await isOnItsWay(devTools, tab, sessionId, signal) && !await Promise.race([committed, delay(COMMIT_MS, false)])) {
+      resolve()
+      return { settled }
+    }
     await devTools.send('Page.reload', {}, { sessionId, signal })
     return { settled }
   } catch (error) {
@@ -117,6 +129,19 @@ async function reloadTab (devTools: DevTools, tab: Target, signal: AbortSignal):
   } finally {
     clearTimeout(closeDialog)
   }
+}
+
+/** The entry of its history that the attached tab shows; a navigation that has only begun has none yet. */
+export async function shownEntry (devTools: DevTools, sessionId: string, signal: AbortSignal): Promise<Static<typeof HistoryEntry> | undefined> {
+  const { currentIndex, entries } = Value.Decode(History, await devTools.send('Page.getNavigationHistory', {}, { sessionId, signal }))
+  return entries[currentIndex]
+}
+
+/** Whether the tab shows another page than the one that it is about to show, whose address DevTools gives already. */
+async function isOnItsWay (devTools: DevTools, { url }: Target, sessionId: string, signal: AbortSignal): Promise<boolean> {
+  if (!/^(https?|file):/.test(url)) return false
+  const entry = await shownEntry(devTools, sessionId, signal)
+  return entry !== undefined && entry.url !== url
 }
 
 /** Reloads the extension's own pages in tabs, popups, panels and frames. */

@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { BrowserChannel } from './browser-channel.ts'
 import type { DevTools } from './devtools.ts'
-import { attach, type Target } from './browser-tabs.ts'
+import { attach, shownEntry, type Target } from './browser-tabs.ts'
 
 /** The address of the new tab page, also when an extension replaces that page. */
 const NEW_TAB = 'chrome://newtab/'
@@ -11,7 +11,6 @@ const BLANK = 'about:blank'
 const PARK_MS = 1500
 const RESTORE_MS = 3000
 
-const History = Type.Object({ currentIndex: Type.Integer(), entries: Type.Array(Type.Object({ id: Type.Integer(), url: Type.String() })) })
 const Window = Type.Object({ windowId: Type.Integer() })
 const Created = Type.Object({ targetId: Type.String() })
 
@@ -78,10 +77,10 @@ async function park (devTools: DevTools, target: Target, outer: AbortSignal): Pr
   })
   try {
     await devTools.send('Page.enable', {}, { sessionId, signal })
-    const { currentIndex, entries } = Value.Decode(History, await devTools.send('Page.getNavigationHistory', {}, { sessionId, signal }))
+    const shown = await shownEntry(devTools, sessionId, signal)
     await devTools.send('Page.navigate', { url: BLANK }, { sessionId, signal })
     await Promise.race([isBlank, rejection(signal)])
-    return { target, sessionId, entryId: entries[currentIndex]?.id ?? -1 }
+    return { target, sessionId, entryId: shown?.id ?? -1 }
   } finally {
     stop()
   }

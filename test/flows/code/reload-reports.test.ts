@@ -138,6 +138,21 @@ t.test('What is open when a person pushes', async t => {
     }
   })
 
+  await t.test('a page whose server answers only after a push opens all the same, and has what was pushed', async t => {
+    const tab = await devTools.openTab()
+    await tab.visit(`${A}first`, LONG_PAGE)
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>()
+    const isAsked = Promise.withResolvers<void>()
+    devTools.listen(({ method, params }) => { if (method === 'Fetch.requestPaused' && JSON.stringify(params).includes(`${A}slow`)) isAsked.resolve() })
+    const visited = tab.visit(`${A}slow`, LONG_PAGE, held)
+    await isAsked.promise
+    wellLoaded(t, await extension.change({ 'content.js': say('slow') }))
+    answer()
+    await visited
+    t.ok(await eventually('the push', async () => await said(tab) === 'slow', 5000))
+    await devTools.send('Target.closeTarget', { targetId: tab.targetId })
+  })
+
   await t.test('a tab with a dialog and one that is busy for ever do not keep the others waiting', async t => {
     await push({ content_scripts: [{ matches: ['http://a.test/*', 'http://busy.test/*'], js: ['content.js'] }] }, { 'content.js': say('first') })
     await eventually('the first', async () => await said(a) === 'first')

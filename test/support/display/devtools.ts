@@ -93,7 +93,7 @@ export class Tab {
   readonly targetId: string
   readonly sessionId: string
   readonly #devTools: DevTools
-  #pages: Map<string, string> | undefined
+  #pages: Map<string, { html: string, held: Promise<unknown> }> | undefined
 
   constructor (devTools: DevTools, targetId: string, sessionId: string) {
     this.#devTools = devTools
@@ -116,27 +116,28 @@ export class Tab {
     }
   }
 
-  /** Opens a page of the web that exists on no network: DevTools answers for its server, here and at every reload. */
-  async visit (url: string, html: string): Promise<void> {
+  /** Opens a page of the web that exists on no network: DevTools answers for its server, here and at every reload; not before `held`. */
+  async visit (url: string, html: string, held: Promise<unknown> = Promise.resolve()): Promise<void> {
     await this.#answer()
-    this.#pages!.set(url, html)
+    this.#pages!.set(url, { html, held })
     await this.send('Page.navigate', { url })
     await eventually(`${url} is open`, () => this.evaluate(`location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`), 30_000)
   }
 
   async #answer (): Promise<void> {
     if (this.#pages) return
-    const pages = this.#pages = new Map<string, string>()
+    const pages = this.#pages = new Map<string, { html: string, held: Promise<unknown> }>()
     this.#devTools.listen(({ method, params, sessionId }) => {
       if (method !== 'Fetch.requestPaused' || sessionId !== this.sessionId) return
       const { requestId, request } = params as { requestId: string, request: { url: string } }
-      const html = pages.get(request.url)
-      this.send('Fetch.fulfillRequest', {
+      const { html, held } = pages.get(request.url) ?? {}
+      const answer = () => this.send('Fetch.fulfillRequest', {
         requestId,
         responseCode: html === undefined ? 404 : 200,
         responseHeaders: [{ name: 'content-type', value: 'text/html; charset=utf-8' }],
         body: Buffer.from(html ?? '').toString('base64')
-      }).catch(() => {}) // the page was left meanwhile
+      })
+      Promise.resolve(held).then(answer).catch(() => {}) // the page was left meanwhile
     })
     await this.send('Fetch.enable', { patterns: [{ urlPattern: '*://*.test/*' }] })
   }
