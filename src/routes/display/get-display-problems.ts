@@ -2,10 +2,10 @@ import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typ
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from '#domain/access/login.ts'
 import type { Session } from '#domain/session.ts'
-import { displayStateHeaders } from '#pages/display/render.ts'
 import { failure } from '#errors.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { Problems } from '#schemas/problem.ts'
+import { forPage } from './for-page.ts'
 
 const DisplayProblems = Type.Object({ tag: Type.String({ description: 'Changes whenever the problems change' }), problems: Problems }, { title: 'DisplayProblems', description: 'The problems of the extension' })
 
@@ -16,6 +16,7 @@ const Query = Type.Object({
 
 /** GET /session/:id/problems: the problems of the extension, for the display page. Waits until they differ from those that the page knows. */
 const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
+  forPage(app)
   app.get('/session/:id/problems', {
     exposeHeadRoute: false, // the request may wait for 25 s
     config: { scope: 'everybody' }, // the page's token is the credential
@@ -30,9 +31,7 @@ const getDisplayProblems: FastifyPluginAsyncTypebox = async app => {
         200: DisplayProblems,
         ...errors(401, 403, 404, 429)
       }
-    },
-    // set before any refusal: the page in its opaque origin must be able to read refusals, too
-    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+    }
   }, async request => {
     const session = await sessionOf(request)
     await app.problemNews.next(session, request.query.known ?? '', request.gone)

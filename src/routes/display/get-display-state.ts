@@ -1,9 +1,9 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { clientOf } from '#domain/access/login.ts'
 import { endToTell } from '#domain/sessions/validity.ts'
-import { displayStateHeaders } from '#pages/display/render.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { DisplayExpiry, EndedBecause } from '#schemas/expiry.ts'
+import { forPage } from './for-page.ts'
 
 const DisplayState = Type.Object({
   state: Type.String({ description: 'The state of the session' }),
@@ -16,6 +16,7 @@ const ANSWER_MS = 2000
 
 /** GET /session/:id/state: the display page reads it after it has lost its connection, and at intervals for the time of the session's end. */
 const getDisplayState: FastifyPluginAsyncTypebox = async app => {
+  forPage(app)
   app.get('/session/:id/state', {
     config: { scope: 'everybody' }, // the page's token is the credential
     schema: {
@@ -29,9 +30,7 @@ const getDisplayState: FastifyPluginAsyncTypebox = async app => {
         200: DisplayState,
         ...errors(401, 404)
       }
-    },
-    // set before any refusal: the page in its opaque origin must be able to read a 404, too
-    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+    }
   }, async request => {
     await app.pageTokens.check(request.query.token ?? '', request.params.id, clientOf(request.headers, request.ip))
     const record = await app.registry.find(request.params.id)

@@ -1,14 +1,13 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { clientOf } from '#domain/access/login.ts'
-import { displayStateHeaders } from '#pages/display/render.ts'
 import { failure } from '#errors.ts'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { DisplayExpiry } from '#schemas/expiry.ts'
+import { forPage, tokenBody, tokenIn } from './for-page.ts'
 
 /** POST /session/:id/keep: called by the display page's button, with the page's token as the body. Answers with the new time of the session's end. */
 const keepSession: FastifyPluginAsyncTypebox = async app => {
-  // a page may send plain text to another origin without a preflight request
-  app.addContentTypeParser('text/plain', { parseAs: 'string', bodyLimit: 1024 }, (_request, body, done) => done(null, body))
+  forPage(app)
   app.post('/session/:id/keep', {
     config: { scope: 'everybody', hasPageToken: true },
     schema: {
@@ -17,12 +16,11 @@ const keepSession: FastifyPluginAsyncTypebox = async app => {
       description: 'The button of the display page sends it. The body is the token that the page was loaded with, as plain text, so that a page in an opaque origin can send it. Programs use `POST /sessions/{id}/touch`.',
       tags: ['sessions'],
       params: SessionParams,
-      body: { content: { 'text/plain': { schema: Type.String({ description: 'The token' }) } } },
+      body: tokenBody('The token'),
       response: { 200: Type.Object({ expiry: Type.Optional(DisplayExpiry) }, { title: 'Kept', description: 'When the session ends by itself now' }), ...errors(401, 403, 404, 409) }
-    },
-    onRequest: async (_request, reply) => { reply.headers(displayStateHeaders()) }
+    }
   }, async ({ params, body, headers, ip }) => {
-    const { mode, credential } = await app.pageTokens.check(typeof body === 'string' ? body : '', params.id, clientOf(headers, ip))
+    const { mode, credential } = await app.pageTokens.check(tokenIn(body), params.id, clientOf(headers, ip))
     if (mode === 'view') throw failure('FORBIDDEN', { message: 'A link that only views a session cannot keep it' })
     const { id } = app.sessions.ready(params.id)
     app.expiry.saw(id)
