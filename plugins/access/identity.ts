@@ -5,6 +5,7 @@ import { clientOf } from '#domain/access/login.ts'
 import { isPageLoad } from '#domain/http/page-load.ts'
 import { LOCAL, mayDo, type Principal } from '#domain/principal.ts'
 import type { Credential } from '#domain/access/credential.ts'
+import { bearerToken } from '#domain/access/token.ts'
 import { failure } from '#errors.ts'
 
 declare module 'fastify' {
@@ -38,7 +39,7 @@ async function identity (app: FastifyInstance): Promise<void> {
   }
 
   async function holderOf (authorization: string): Promise<Holder | undefined> {
-    const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    const secret = bearerToken(authorization)
     if (secret?.startsWith(KEY_PREFIX)) {
       const key = await app.keys.find(secret)
       return key && { principal: key, credential: app.credentials.find('key', key.id) }

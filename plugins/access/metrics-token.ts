@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import { bearerToken } from '#domain/access/token.ts'
 import { StartRefused } from '#errors.ts'
 import { readSecret } from '#system/access/secret-file.ts'
 
@@ -30,8 +31,8 @@ async function metricsToken (app: FastifyInstance): Promise<void> {
   const wanted = hash(token)
 
   app.decorate('metricsToken', {
-    isIn (authorization = '') {
-      const shown = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    isIn (authorization) {
+      const shown = bearerToken(authorization)
       return token !== '' && shown !== undefined && timingSafeEqual(hash(shown), wanted)
     }
   } satisfies FastifyInstance['metricsToken'])

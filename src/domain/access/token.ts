@@ -11,3 +11,8 @@ export function newToken (): string {
 export function hashToken (token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
+
+/** The token that an `Authorization` header shows as a bearer's (RFC 6750); undefined when it shows none. */
+export function bearerToken (authorization = ''): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+}
