@@ -8,9 +8,11 @@ import display from '#plugins/display/index.ts'
 import http from '#plugins/http/index.ts'
 import live from '#plugins/live/index.ts'
 import machine from '#plugins/machine/index.ts'
+import memory from '#plugins/memory/index.ts'
 import operations from '#plugins/operations/index.ts'
 import programs from '#plugins/programs/index.ts'
 import sessions from '#plugins/sessions/index.ts'
+import storage from '#plugins/storage/index.ts'
 import apiDocs from '#plugins/http/api-docs.ts'
 import { httpOptions } from './http/options.ts'
 import { routes } from './routes/index.ts'
@@ -32,7 +34,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
  * All plugins, by neighbourhood. A neighbourhood uses itself and those before it (test/architecture.test.ts checks it).
  * They close in reverse: sessions end first, while everything that they need still works.
  */
-const plugins = [...http, ...machine, ...programs, ...live, ...code, ...access, ...operations, ...sessions, apiDocs, ...display]
+const plugins = [...http, ...machine, ...storage, ...programs, ...live, ...code, ...access, ...operations, ...sessions, ...memory, apiDocs, ...display]
 
 async function register (app: FastifyInstance, settings: Config): Promise<void> {
   await app.register(config, { config: settings })

@@ -7,9 +7,11 @@ import display from '#plugins/display/index.ts'
 import http from '#plugins/http/index.ts'
 import live from '#plugins/live/index.ts'
 import machine from '#plugins/machine/index.ts'
+import memory from '#plugins/memory/index.ts'
 import operations from '#plugins/operations/index.ts'
 import programs from '#plugins/programs/index.ts'
 import sessions from '#plugins/sessions/index.ts'
+import storage from '#plugins/storage/index.ts'
 
 /** Room -> the rooms that it may import. */
 const MAY_IMPORT: Record<string, string[]> = {
@@ -31,9 +33,9 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Neighbourhoods in order: each uses itself and those before it. A folder '' is the room itself. */
 const ORDER: Record<string, string[]> = {
-  plugins: ['', 'http', 'machine', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'display'],
-  'src/domain': ['', 'concurrency', 'http', 'machine', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'display'],
-  'src/system': ['kernel', 'instance', 'accounts', 'firewall', 'sandbox', 'programs', 'code', 'audit', 'access', 'sessions', 'display']
+  plugins: ['', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'memory', 'display'],
+  'src/domain': ['', 'concurrency', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'memory', 'display'],
+  'src/system': ['kernel', 'instance', 'accounts', 'firewall', 'sandbox', 'programs', 'code', 'audit', 'access', 'sessions', 'memory', 'display']
 }
 
 const files = globSync(['src/**/*.ts', 'plugins/**/*.ts'])
@@ -122,7 +124,7 @@ t.test('a plugin reads top-down: options, state and what it offers come before i
 })
 
 t.test('every plugin is registered, in the index of its neighbourhood', async t => {
-  const registered = { http, machine, programs, live, code, access, operations, sessions, display }
+  const registered = { http, machine, storage, programs, live, code, access, operations, sessions, memory, display }
   t.strictSame(['', ...Object.keys(registered)], ORDER.plugins)
   for (const [folder, list] of Object.entries(registered)) {
     const own = plugins.filter(file => folderOf(file) === folder && !file.endsWith('/api-docs.ts')) // app.ts registers it behind the plugins whose hooks it needs

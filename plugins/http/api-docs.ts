@@ -16,6 +16,7 @@ a stable \`code\`. An answer of the type \`application/x-ndjson\` is a stream of
 const TAGS = [
   { name: 'sessions', description: 'Sessions are made, shown and ended' },
   { name: 'code', description: 'The extension\'s files: pushes, files one by one, archives' },
+  { name: 'memory', description: 'What a session remembers: state, recovery points, archives' },
   { name: 'shares', description: 'Links to a session, for people without a login' },
   { name: 'access', description: 'Users, logins and API keys' },
   { name: 'administration', description: 'What admins see and do' },

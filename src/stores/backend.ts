@@ -3,6 +3,7 @@ import type { LoginStore } from '#domain/access/login-store.ts'
 import type { ShareStore } from '#domain/access/share-store.ts'
 import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { StatisticsStore } from '#domain/operations/statistics-store.ts'
+import type { RecordStore } from '#domain/storage/record-store.ts'
 
 /**
  * A backend opens each store of an instance, and makes a missing one. Each method rejects with StartRefused when the store
@@ -15,6 +16,7 @@ export interface Backend {
   openShares (): Promise<ShareStore>
   openAuditLog (): Promise<AuditLogStore>
   openStatistics (): Promise<StatisticsStore>
+  openRecords (): Promise<RecordStore>
 }
 
 /** Copies of stores for a backup, each in one file. */

@@ -1,4 +1,6 @@
+import type { BlobStore } from '#domain/storage/blob-store.ts'
 import type { Backend, Copies } from './backend.ts'
+import { folderBlobs } from './folder/blobs.ts'
 import { sqliteStores, type StoreFiles } from './sqlite/backend.ts'
 import { sqliteCopies } from './sqlite/copy.ts'
 
@@ -8,6 +10,11 @@ import { sqliteCopies } from './sqlite/copy.ts'
  */
 export function storesOf ({ store }: { store: keyof typeof BACKENDS }, files: StoreFiles): Backend {
   return BACKENDS[store](files)
+}
+
+/** Opens the blobs of an instance. */
+export async function openBlobs (folder: { blobs: string }): Promise<BlobStore> {
+  return await folderBlobs(folder.blobs)
 }
 
 /** The way in which a backup copies the stores of this backend. */

@@ -12,7 +12,7 @@ const BACKENDS: Record<string, (t: Test) => Backend> = {
 /** Files for stores, in an empty folder of this test. */
 export function newFiles (t: Test): StoreFiles {
   const folder = t.testdir()
-  return { keys: `${folder}/keys`, logins: `${folder}/logins`, shares: `${folder}/shares`, auditLog: `${folder}/audit-log`, statistics: `${folder}/statistics` }
+  return { keys: `${folder}/keys`, logins: `${folder}/logins`, shares: `${folder}/shares`, auditLog: `${folder}/audit-log`, statistics: `${folder}/statistics`, records: `${folder}/records` }
 }
 
 type Opened<Opener extends keyof Backend> = Awaited<ReturnType<Backend[Opener]>>

@@ -11,7 +11,9 @@ const DATABASES = {
   logins: 'logins.db',
   shares: 'shares.db',
   auditLog: 'audit-log.db',
-  statistics: 'statistics.db'
+  statistics: 'statistics.db',
+  /** State, versions of code, recovery points, archives and analytics, without their blobs. */
+  records: 'records.db'
 } as const
 
 const FILES = {
@@ -24,6 +26,8 @@ const FOLDERS = {
   homes: 'homes',
   /** One folder for each session, owned by root. */
   sessions: 'sessions',
+  /** Contents of code versions, recovery points and archives: one folder for each session. */
+  blobs: 'blobs',
   /** Archives that are being uploaded. */
   uploads: 'uploads',
   /** Dev servers and the templates' builds, which bin/setup.mjs makes. */

@@ -1,0 +1,37 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
+import { Blobs } from '#domain/storage/blobs.ts'
+import { Records } from '#domain/storage/records.ts'
+import { UNSEALED } from '#domain/storage/sealer.ts'
+import { openBlobs } from '#stores/index.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The records that sessions and users leave behind, in the store that EX10_STORE names. */
+    records: Records
+    /** Contents of any size: versions of code, recovery points, archives. */
+    blobs: Blobs
+  }
+}
+
+const PRUNE_MS = 60_000
+
+async function storage (app: FastifyInstance): Promise<void> {
+  const records = await app.instance.stores.openRecords()
+  const blobs = await openBlobs(app.instance.folder)
+  const closing = new AbortController()
+
+  app.decorate('records', new Records(records, UNSEALED))
+  app.decorate('blobs', new Blobs(blobs, UNSEALED))
+  app.addHook('onClose', async () => {
+    closing.abort()
+    await Promise.all([records.close(), blobs.close()])
+  })
+
+  every(PRUNE_MS, async () => {
+    await records.prune().catch(err => app.log.warn({ err }, 'ended records not removed'))
+  }, closing.signal).catch(err => app.log.error({ err }, 'ended records not removed'))
+}
+
+export default fp(storage, { name: 'storage', dependencies: ['instance'] })

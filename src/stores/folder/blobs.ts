@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { BLOB_NAME, type BlobStore } from '#domain/storage/blob-store.ts'
+
+/** A blob that is being written. No blob's name begins like this. */
+const NEW = '.new-'
+
+/** Keeps blobs as files, one folder a scope, below `folder`, which only root can read. Removes the halves that an earlier server left. */
+export async function folderBlobs (folder: string): Promise<BlobStore> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const scope of await readdir(folder)) {
+    for (const name of await namesIn(join(folder, scope))) if (name.startsWith(NEW)) await rm(join(folder, scope, name), { force: true })
+  }
+  const pathOf = (...names: string[]) => {
+    const bad = names.find(name => !BLOB_NAME.test(name))
+    if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no name of a blob`)
+    return join(folder, ...names)
+  }
+
+  return {
+    async put (scope, id, content, signal) {
+      const path = pathOf(scope, id)
+      const there = await sizeOf(path)
+      if (there !== undefined) return there
+      const made = join(pathOf(scope), `${NEW}${randomBytes(6).toString('hex')}`)
+      await mkdir(pathOf(scope), { recursive: true, mode: 0o700 })
+      try {
+        const pieces = content instanceof Uint8Array ? Readable.from([content]) : content
+        await pipeline(pieces, createWriteStream(made, { mode: 0o600, flush: true }), { signal })
+        const bytes = (await lstat(made)).size
+        await rename(made, path)
+        await flush(pathOf(scope))
+        return bytes
+      } catch (error) {
+        await rm(made, { force: true })
+        throw error
+      }
+    },
+    async get (scope, id) {
+      const path = pathOf(scope, id)
+      return await sizeOf(path) === undefined ? undefined : createReadStream(path)
+    },
+    async list (scope) {
+      const names = (await namesIn(pathOf(scope))).filter(name => !name.startsWith(NEW))
+      const sizes = await Promise.all(names.map(name => sizeOf(pathOf(scope, name))))
+      return names.flatMap((id, index) => sizes[index] === undefined ? [] : [{ id, bytes: sizes[index] }])
+    },
+    async delete (scope, id) {
+      await rm(pathOf(scope, id), { force: true })
+      await rmdir(pathOf(scope)).catch(() => {}) // it is not empty, or gone
+    },
+    drop: scope => rm(pathOf(scope), { recursive: true, force: true }),
+    scopes: () => readdir(folder),
+    async close () {}
+  }
+}
+
+async function namesIn (folder: string): Promise<string[]> {
+  return await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+}
+
+async function sizeOf (path: string): Promise<number | undefined> {
+  return await lstat(path).then(({ size }) => size, (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+/** Makes the folder's entries durable. */
+async function flush (folder: string): Promise<void> {
+  const handle = await open(folder)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
