@@ -34,7 +34,7 @@ export async function buildApp (settings: Config, loggerInstance: FastifyBaseLog
  * All plugins, by neighbourhood. A neighbourhood uses itself and those before it (test/architecture.test.ts checks it).
  * They close in reverse: sessions end first, while everything that they need still works.
  */
-const plugins = [...http, ...machine, ...storage, ...programs, ...live, ...code, ...access, ...operations, ...sessions, ...memory, apiDocs, ...display]
+const plugins = [...http, ...machine, ...storage, ...programs, ...live, ...code, ...access, ...operations, ...memory, ...sessions, apiDocs, ...display]
 
 async function register (app: FastifyInstance, settings: Config): Promise<void> {
   await app.register(config, { config: settings })

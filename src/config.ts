@@ -5,6 +5,7 @@ import { code } from './config/code.ts'
 import { checkHttp, http } from './config/http.ts'
 import { live } from './config/live.ts'
 import { checkMachine, machine } from './config/machine.ts'
+import { memory } from './config/memory.ts'
 import { checkOperations, operations } from './config/operations.ts'
 import { checkPrograms, programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
@@ -18,10 +19,10 @@ export { BadSetting, variableName } from './config/setting.ts'
  * Every setting, by neighbourhood. The variable's name is `EX10_` and the key in capitals (`portBase` is
  * `EX10_PORT_BASE`); lists are separated by commas. The README's table of settings is checked against this.
  */
-export const SETTINGS = { http, machine, programs, live, code, access, operations, sessions }
+export const SETTINGS = { http, machine, programs, live, code, access, operations, memory, sessions }
 
 /** All of them in one object. */
-export const Config = Type.Object({ ...http, ...machine, ...programs, ...live, ...code, ...access, ...operations, ...sessions }, { additionalProperties: false })
+export const Config = Type.Object({ ...http, ...machine, ...programs, ...live, ...code, ...access, ...operations, ...memory, ...sessions }, { additionalProperties: false })
 export type Config = Static<typeof Config>
 
 /**

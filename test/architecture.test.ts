@@ -33,9 +33,9 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Neighbourhoods in order: each uses itself and those before it. A folder '' is the room itself. */
 const ORDER: Record<string, string[]> = {
-  plugins: ['', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'memory', 'display'],
-  'src/domain': ['', 'concurrency', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'sessions', 'memory', 'display'],
-  'src/system': ['kernel', 'instance', 'accounts', 'firewall', 'sandbox', 'programs', 'code', 'audit', 'access', 'sessions', 'memory', 'display']
+  plugins: ['', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'memory', 'sessions', 'display'],
+  'src/domain': ['', 'concurrency', 'http', 'machine', 'storage', 'programs', 'live', 'code', 'access', 'operations', 'memory', 'sessions', 'display'],
+  'src/system': ['kernel', 'instance', 'accounts', 'firewall', 'sandbox', 'programs', 'code', 'audit', 'access', 'memory', 'sessions', 'display']
 }
 
 const files = globSync(['src/**/*.ts', 'plugins/**/*.ts'])
@@ -124,7 +124,7 @@ t.test('a plugin reads top-down: options, state and what it offers come before i
 })
 
 t.test('every plugin is registered, in the index of its neighbourhood', async t => {
-  const registered = { http, machine, storage, programs, live, code, access, operations, sessions, memory, display }
+  const registered = { http, machine, storage, programs, live, code, access, operations, memory, sessions, display }
   t.strictSame(['', ...Object.keys(registered)], ORDER.plugins)
   for (const [folder, list] of Object.entries(registered)) {
     const own = plugins.filter(file => folderOf(file) === folder && !file.endsWith('/api-docs.ts')) // app.ts registers it behind the plugins whose hooks it needs

@@ -142,6 +142,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
     session.unwatch?.()
     endings.tell(facts, reason)
     await writeStopping(facts, reason)
+    if (session.wasReady) await app.farewells.say(facts, reason)
     try {
       await session.undo.run()
     } catch (error) {
@@ -244,5 +245,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 export default fp(sessions, {
   name: 'sessions',
   // the last two record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'shares', 'supervision', 'audit-log', 'statistics', 'work']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'shares', 'supervision', 'audit-log', 'statistics', 'work']
 })
