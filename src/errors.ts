@@ -65,6 +65,7 @@ const table = {
   TOO_MANY_REQUESTS: [429, 'Too many requests: wait for the seconds in Retry-After', 10],
   HEADERS_TOO_LARGE: [431, 'The headers are too large: 16 KiB in all'],
   INTERNAL: [500, 'The server failed: its log has the cause, under the x-request-id of this answer'],
+  SEAL_BROKEN: [500, 'What was kept here cannot be opened: it was changed, or its key is not there. Ask the operator, who finds in docs/encryption.md what to do'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log has the cause, under the x-request-id of this answer'],
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],
   TOO_MANY_SESSIONS: [503, 'The server has reached its limit of sessions: try again later', 10],

@@ -71,7 +71,7 @@ const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, 
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Updates>()
-  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
+  const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
 
@@ -106,7 +106,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     follow (facts: SessionFacts, isAdopted: boolean) {
       const { pipeline } = updatesOf(facts)
       const begin = async () => {
-        const kept = isAdopted ? await keptExtension(dirOf(facts)) : undefined
+        const kept = isAdopted ? await keptExtension(placeOf(facts)) : undefined
         if (Value.Check(Kept, kept)) pipeline.resume(kept)
         pipeline.follow()
       }
@@ -143,7 +143,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     const path = pathOf(facts)
     let kept: Kept
     const pin = async (id: string, signal: AbortSignal) => (await channel.page(signal)).pin(id, signal)
-    const keep = coalesce(() => keepExtension(dirOf(facts), kept))
+    const keep = coalesce(() => keepExtension(placeOf(facts), kept))
     return {
       version: () => app.registry.get(facts.id)?.version ?? 0,
       written: () => writer.written(),
@@ -201,4 +201,4 @@ function read (manifest: string | undefined) {
   return manifest === undefined ? undefined : parseManifest(manifest)
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'sandboxes', 'registry', 'templates', 'programs', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'storage', 'sandboxes', 'registry', 'templates', 'programs', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })

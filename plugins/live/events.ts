@@ -39,13 +39,16 @@ const MAX_READERS = 32
 async function events (app: FastifyInstance): Promise<void> {
   const histories = new Map<string, History>()
   const observers = new Listeners<[SessionFacts, SessionEvent]>()
-  const dirOf = ({ id }: SessionFacts) => app.instance.folder.session(id)
+  const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
 
   app.audit.own('history', () => histories.keys(), ({ id }) => [id])
   app.decorate('events', {
-    kept: (facts: SessionFacts) => readEvents(dirOf(facts)),
+    kept: (facts: SessionFacts) => readEvents(placeOf(facts)).catch(err => {
+      app.log.error({ err, sessionId: facts.id }, 'events cannot be opened: the session goes on without its earlier ones')
+      return []
+    }),
     open (facts: SessionFacts, events: SessionEvent[] = []) {
-      const history = { events, readers: new Listeners<[SessionEvent]>(), save: coalesce(() => writeEvents(dirOf(facts), events)) }
+      const history = { events, readers: new Listeners<[SessionEvent]>(), save: coalesce(() => writeEvents(placeOf(facts), events)) }
       histories.set(facts.id, history)
     },
     observe (listener: (facts: SessionFacts, event: SessionEvent) => void) { observers.add(listener) },
@@ -71,4 +74,4 @@ async function events (app: FastifyInstance): Promise<void> {
   })
 }
 
-export default fp(events, { name: 'events', dependencies: ['audit', 'instance'] })
+export default fp(events, { name: 'events', dependencies: ['audit', 'instance', 'storage'] })

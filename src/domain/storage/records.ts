@@ -1,4 +1,4 @@
-import type { RecordChange, RecordRange, RecordStore } from './record-store.ts'
+import type { RecordChange, RecordRange, RecordStore, StoredRecord } from './record-store.ts'
 import type { Sealer } from './sealer.ts'
 
 /** A record's value, with its key and revision (`StoredRecord`). */
@@ -9,9 +9,10 @@ export type Change = Omit<RecordChange, 'value'> & { value?: unknown }
 
 /**
  * JSON values in a `RecordStore`, sealed. The scope of a partition's seal is its second word: `state/<session>` is sealed
- * with the session's data key. The methods are those of `RecordStore`, with its other promises. Values are written by this
- * server alone, so they are read without a check. Calls at the same time may take effect in any order: writers that
- * depend on what they read expect its revision.
+ * with the session's data key. A write that expects a revision binds its value to the next one: an older value in its place
+ * is refused. The methods are those of `RecordStore`, with its other promises; reading rejects with EX10_SEAL_BROKEN where a
+ * value is not what was written. Values are written by this server alone, so they are read without a further check. Calls at
+ * the same time may take effect in any order: writers that depend on what they read expect its revision.
  */
 export class Records {
   readonly #store: RecordStore
@@ -24,12 +25,12 @@ export class Records {
 
   async get<Value> (partition: string, key: string): Promise<Found<Value> | undefined> {
     const found = await this.#store.get(partition, key)
-    return found && { ...found, value: await this.#open<Value>(partition, key, found.value) }
+    return found && { ...found, value: await this.#open<Value>(partition, found) }
   }
 
   async list<Value> (partition: string, range?: RecordRange): Promise<Found<Value>[]> {
     const found = await this.#store.list(partition, range)
-    return await Promise.all(found.map(async record => ({ ...record, value: await this.#open<Value>(partition, record.key, record.value) })))
+    return await Promise.all(found.map(async record => ({ ...record, value: await this.#open<Value>(partition, record) })))
   }
 
   async write (partition: string, changes: Change[]): Promise<boolean> {
@@ -48,15 +49,16 @@ export class Records {
     return this.#store.partitions(prefix)
   }
 
-  async #open<Value> (partition: string, key: string, value: Buffer): Promise<Value> {
-    const plain = await this.#sealer.open(scopeOf(partition), `${partition} ${key}`, value)
+  async #open<Value> (partition: string, { key, value, revision }: StoredRecord): Promise<Value> {
+    const plain = await this.#sealer.open(scopeOf(partition), `${partition} ${key}`, value, revision)
     return JSON.parse(plain.toString()) as Value
   }
 
   async #sealed (partition: string, changes: Change[]): Promise<RecordChange[]> {
     return await Promise.all(changes.map(async ({ value, ...change }) => {
       if (value === undefined) return change
-      return { ...change, value: await this.#sealer.seal(scopeOf(partition), `${partition} ${change.key}`, Buffer.from(JSON.stringify(value))) }
+      const revision = change.ifRevision === undefined ? undefined : change.ifRevision + 1
+      return { ...change, value: await this.#sealer.seal(scopeOf(partition), `${partition} ${change.key}`, Buffer.from(JSON.stringify(value)), revision) }
     }))
   }
 }

@@ -16,8 +16,14 @@ const Health = Type.Object({
     home: Type.String({ description: 'image: a file system with a size, EX10_HOME_SIZE; folder: homes share the data folder\'s disk; unknown: the disk was full at the start' }),
     landlock: Type.String({ description: 'bind: a session binds no TCP port but its own; bind+abstract: nor does it reach abstract sockets outside; none' }),
     seccomp: Type.String({ description: 'filter: system calls and socket families that no program of a session needs are refused; none' })
-  }, { title: 'Isolation', description: 'The confinement of sessions on this host' })
+  }, { title: 'Isolation', description: 'The confinement of sessions on this host' }),
+  encryption: Type.Object({
+    key: Type.Union([Type.String(), Type.Null()], { description: 'The id of the newest key in EX10_KEY_FILE; null: nothing is encrypted' }),
+    sealed: Type.Array(Type.String(), { description: 'What is encrypted on disk and in stores: records (state, preferences, indexes), blobs (versions of code, recovery points, archives), events (of live sessions), extension (its state in live sessions)' })
+  }, { title: 'Encryption', description: 'The encryption of what outlives requests' })
 }, { title: 'Health', description: 'The server is alive' })
+
+const SEALED = ['records', 'blobs', 'events', 'extension']
 
 /** GET /health: shows that the server answers, and the isolation that is in force. */
 const health: FastifyPluginAsyncTypebox = async app => {
@@ -31,7 +37,8 @@ const health: FastifyPluginAsyncTypebox = async app => {
     sessions: app.ports.count().taken,
     waiting: app.places.waiting.length,
     draining: app.drain.signal.aborted,
-    isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation }
+    isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation },
+    encryption: { key: app.sealer.masterKey() ?? null, sealed: app.sealer.masterKey() === undefined ? [] : SEALED }
   }))
 }
 

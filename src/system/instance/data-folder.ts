@@ -18,7 +18,9 @@ const DATABASES = {
 
 const FILES = {
   /** Signs cookies and page tokens. */
-  cookieSecret: 'cookie-secret'
+  cookieSecret: 'cookie-secret',
+  /** The master keys of what is sealed, unless EX10_KEY_FILE names another file. */
+  masterKeys: 'master-keys'
 } as const
 
 const FOLDERS = {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFacts, type SessionFacts } from '#domain/session.ts'
+import { readSealed, writeSealed, type SealedFile } from './sealed-file.ts'
 
 // A session's facts are in its folder as well as in the registry. A lost registry is rebuilt from the folders, so that
 // intact sessions are adopted and all others undone.
@@ -22,16 +22,15 @@ export function markReady (dir: string): void {
   writeFileSync(join(dir, READY), '', { mode: 0o600 })
 }
 
-/** Writes the state of the extension in the session's browser, for the next server. */
-export async function keepExtension (dir: string, extension: object): Promise<void> {
-  await writeFile(join(dir, `${EXTENSION}.new`), JSON.stringify(extension), { mode: 0o600 })
-  await rename(join(dir, `${EXTENSION}.new`), join(dir, EXTENSION))
+/** Writes the state of the extension in the session's browser, sealed, for the next server. */
+export async function keepExtension (place: Omit<SealedFile, 'name'>, extension: object): Promise<void> {
+  await writeSealed({ ...place, name: EXTENSION }, JSON.stringify(extension))
 }
 
 /** The last written state; undefined when there is none or it cannot be read. */
-export async function keptExtension (dir: string): Promise<unknown> {
+export async function keptExtension (place: Omit<SealedFile, 'name'>): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(join(dir, EXTENSION), 'utf8'))
+    return JSON.parse(await readSealed({ ...place, name: EXTENSION }) ?? '')
   } catch {
     return undefined // the next server loads the extension again
   }

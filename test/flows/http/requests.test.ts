@@ -178,7 +178,7 @@ t.test('the HTTP contract, on one server with one session', async t => {
 
   await t.test('an operator reads how the server is, and what confines sessions', async t => {
     const health = await read(server, '/health')
-    t.match(health, { status: 'ok', version: /^\d+\.\d+\.\d+/, instance: server.instance, sessions: 1, isolation: { firewall: 'nftables', cgroup: /^(v1|v2|none)$/, limits: Array } })
+    t.match(health, { status: 'ok', version: /^\d+\.\d+\.\d+/, instance: server.instance, sessions: 1, isolation: { firewall: 'nftables', cgroup: /^(v1|v2|none)$/, limits: Array }, encryption: { key: /^[0-9a-f]{16}$/, sealed: ['records', 'blobs', 'events', 'extension'] } })
     t.strictSame(health.isolation.namespaces.toSorted(), ['ipc', 'mount', 'pid', 'uts'])
     t.strictSame(await read(server, '/ready'), { ready: true })
   })
