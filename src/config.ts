@@ -5,7 +5,7 @@ import { code } from './config/code.ts'
 import { checkHttp, http } from './config/http.ts'
 import { live } from './config/live.ts'
 import { checkMachine, machine } from './config/machine.ts'
-import { memory } from './config/memory.ts'
+import { checkMemory, memory } from './config/memory.ts'
 import { checkOperations, operations } from './config/operations.ts'
 import { checkPrograms, programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
@@ -39,7 +39,7 @@ export function readConfig (env: Record<string, string | undefined>): Config {
   const config = Value.Default(Config, raw)
   const error = Value.Errors(Config, config).First()
   if (error) throw new BadSetting(describe(error, env))
-  for (const check of [checkHttp, checkMachine, checkPrograms, checkAccess, checkOperations, checkSessions]) check(config as Config)
+  for (const check of [checkHttp, checkMachine, checkPrograms, checkAccess, checkOperations, checkMemory, checkSessions]) check(config as Config)
   return config as Config
 }
 

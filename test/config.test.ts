@@ -64,6 +64,7 @@ t.test('each variable is read, in its own type', async t => {
     ['EX10_HOME_SIZE', '4096', 'homeSize', 4096], ['EX10_STRICT', '1', 'strict', true], ['EX10_ALLOW_INSECURE', '1', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', 'true', 'allowInsecure', true], ['EX10_ALLOW_INSECURE', '0', 'allowInsecure', false],
     ['EX10_AUTH', 'keys', 'auth', 'keys'], ['EX10_CREATE_RATE', '0', 'createRate', 0], ['EX10_FAILURE_RATE', '5', 'failureRate', 5], ['EX10_BIND_LOGIN', 'ip, fingerprint', 'bindLogin', ['ip', 'fingerprint']], ['EX10_LOGIN_TIMEOUT', '60', 'loginTimeout', 60], ['EX10_LOGIN_IDLE_TIMEOUT', '60', 'loginIdleTimeout', 60],
     ['EX10_METRICS_PORT', '3002', 'metricsPort', 3002], ['EX10_METRICS_TOKEN_FILE', '/etc/ex10/metrics-token', 'metricsTokenFile', '/etc/ex10/metrics-token'], ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://127.0.0.1:4318', 'otelExporterOtlpEndpoint', 'http://127.0.0.1:4318'],
+    ['EX10_BLOBS', 's3://example/ex10/a/', 'blobs', 's3://example/ex10/a'], ['EX10_BLOBS', 's3://example', 'blobs', 's3://example'],
     ['EX10_FAILPOINT', 'dev-server:after:throw', 'failpoint', 'dev-server:after:throw'], ['EX10_PORT', '', 'port', 3001], ['EX10_ORIGINS', ' , ', 'origins', []]
   ]
   for (const [variable, text, key, value] of table) t.strictSame(readConfig({ [variable]: text })[key as keyof Config], value, `${variable}=${text}`)
@@ -84,6 +85,8 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_SESSION_PATH', 'bin'], ['EX10_SESSION_PATH', '/opt/a,./b'], ['EX10_SESSION_PATH', '/opt/a:/opt/b'], ['EX10_SESSION_PATH', '/'], ['EX10_SESSION_PATH', '/opt/a,/var/lib'], ['EX10_SESSION_PATH', '/var/lib/ex10'], ['EX10_SESSION_PATH', '/etc/'], ['EX10_SESSION_PATH', '/opt/../home'], ['EX10_STEP_TIMEOUT', '0'], ['EX10_STEP_TIMEOUT', '601'], ['EX10_IDLE_TIMEOUT', '-1'], ['EX10_SESSION_TIMEOUT', '1h'], ['EX10_CONNECT_TIMEOUT', '1e3'], ['EX10_GIVEN_UP_TIMEOUT', '-1'], ['EX10_CHECK_INTERVAL', '0'], ['EX10_VIEWER_COUNTS', '2'], ['EX10_ON_SHUTDOWN', 'maybe'],
     ['EX10_METRICS_PORT', '-1'], ['EX10_METRICS_PORT', '3001'], ['EX10_METRICS_PORT', '9000'], ['EX10_METRICS_TOKEN_FILE', 'token'], ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318'],
     ['EX10_AUTH', 'password'], ['EX10_AUTH', 'oidc'], ['EX10_OIDC_USER_CLAIM', 'email'], ['EX10_CREATE_RATE', '-1'], ['EX10_FAILURE_RATE', '0'], ['EX10_BIND_LOGIN', 'mac'], ['EX10_LOGIN_TIMEOUT', '0'], ['EX10_ALLOW_INSECURE', 'yes'], ['EX10_FAILPOINT', 'user'], ['EX10_FAILPOINT', 'user:during:throw'], ['EX10_FAILPOINT', 'user:before:explode'], ['EX10_HOST', '0.0.0.0'], ['EX10_HOST', '::'], ['EX10_HOST', '192.168.1.7'],
+    ['EX10_BLOBS', '/srv/blobs'], ['EX10_BLOBS', 's3://a'], ['EX10_BLOBS', 's3://example/../b'], ['EX10_BLOBS', 's3://key:secret@example/a'], ['EX10_BLOBS', 's3://example/.hidden'], ['EX10_BLOBS_REGION', 'eu-central-1'],
+    ['EX10_BLOBS_ENDPOINT', 'https://minio.example.org'], ['EX10_BLOBS_ENDPOINT', 'minio.example.org:9000'], ['EX10_BLOBS_ENDPOINT', 'https://key:secret@minio.example.org'], ['EX10_BLOBS_ENDPOINT', 'https://minio.example.org/bucket'],
     ['EX10_HOST', 'ex10.example'], ['EX10_HOST', '127.0.0.1.evil.example']
   ]
   for (const [variable, text] of table) {

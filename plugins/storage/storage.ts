@@ -22,7 +22,7 @@ const PRUNE_MS = 60_000
 
 async function storage (app: FastifyInstance): Promise<void> {
   const records = await app.instance.stores.openRecords()
-  const blobs = await openBlobs(app.instance.folder)
+  const blobs = await openBlobs(app.config, app.instance.folder)
   const closing = new AbortController()
 
   app.addHook('onClose', async () => {

@@ -12,9 +12,11 @@ export function storesOf ({ store }: { store: keyof typeof BACKENDS }, files: St
   return BACKENDS[store](files)
 }
 
-/** Opens the blobs of an instance. */
-export async function openBlobs (folder: { blobs: string }): Promise<BlobStore> {
-  return await folderBlobs(folder.blobs)
+/** Opens the blobs of an instance, where EX10_BLOBS says. @throws {StartRefused} when the bucket cannot be used */
+export async function openBlobs ({ blobs, blobsEndpoint, blobsRegion }: { blobs: string, blobsEndpoint: string, blobsRegion: string }, folder: { blobs: string }): Promise<BlobStore> {
+  if (!blobs) return await folderBlobs(folder.blobs)
+  const { bucketAt, bucketBlobs } = await import('./s3/blobs.ts') // the SDK costs memory, which only servers with a bucket need
+  return await bucketBlobs(bucketAt(blobs, blobsEndpoint, blobsRegion))
 }
 
 /** The way in which a backup copies the stores of this backend. */

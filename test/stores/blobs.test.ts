@@ -1,12 +1,24 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { BlobStore } from '#domain/storage/blob-store.ts'
 import { folderBlobs } from '#stores/folder/blobs.ts'
+import { bucketAt, bucketBlobs } from '#stores/s3/blobs.ts'
+import { startBucketServer } from '#support/servers/bucket.ts'
+
+const server = await startBucketServer()
+t.teardown(() => server.stop())
+await server.make('ex10')
 
 /** The stores of blobs. A new one is an entry here. */
 const STORES: Record<string, (t: Test) => Promise<BlobStore>> = {
-  folder: t => folderBlobs(`${t.testdir()}/blobs`)
+  folder: t => folderBlobs(`${t.testdir()}/blobs`),
+  bucket: () => bucketBlobs(bucketAt(`s3://ex10/of/${randomBytes(6).toString('hex')}`, server.endpoint, ''))
 }
 
 for (const [name, open] of Object.entries(STORES)) {
@@ -52,6 +64,67 @@ for (const [name, open] of Object.entries(STORES)) {
     for (const bad of ['..', '.', '', 'a/b', '.new-1', 'A', 'x'.repeat(129)]) await t.rejects(store.put('one', bad, Buffer.alloc(0)), { message: /is no name/ }, bad)
   })
 }
+
+t.test('bucket: a content of any length is kept in one piece, and one that fails or is aborted leaves no part', async t => {
+  await server.make('parts')
+  const store = await bucketBlobs(bucketAt('s3://parts', server.endpoint, ''))
+  t.teardown(() => store.close())
+  const piece = randomBytes(1024 * 1024)
+  const pieces = async function * (count: number) { for (let index = 0; index < count; index++) yield piece }
+  t.equal(await store.put('session', 'long', pieces(20)), 20 * piece.length)
+  t.ok((await buffer((await store.get('session', 'long'))!)).equals(Buffer.concat(Array.from({ length: 20 }, () => piece))))
+
+  const failing = (async function * () { yield * pieces(20); throw new Error('the client is gone') })()
+  await t.rejects(store.put('session', 'a', failing), { message: 'the client is gone' })
+  const abort = new AbortController()
+  const endless = (async function * () { yield * pieces(20); abort.abort(); for (;;) { await turn(); yield piece } })()
+  await t.rejects(store.put('session', 'b', endless, abort.signal), { name: 'AbortError' })
+  const stuck = new AbortController()
+  const silent = (async function * () { yield * pieces(20); stuck.abort(); await new Promise(() => {}) })()
+  await t.rejects(store.put('session', 'c', silent, stuck.signal), { name: 'AbortError' })
+  await t.rejects(store.put('session', 'd', pieces(1), AbortSignal.abort()), { name: 'AbortError' })
+  t.strictSame(await store.list('session'), [{ id: 'long', bytes: 20 * piece.length }])
+  await store.drop('session')
+  await t.resolves(server.remove('parts'), 'nothing is left: no object, no part')
+})
+
+t.test('bucket: scopes and lists of more than a thousand are whole, and dropped as a whole', async t => {
+  const store = await bucketBlobs(bucketAt('s3://ex10/many', server.endpoint, ''))
+  t.teardown(() => store.close())
+  const ids = Array.from({ length: 1005 }, (_, index) => String(index).padStart(4, '0'))
+  for (const path of ids.flatMap(id => [`one/${id}`, `${id}/a`])) await fetch(`${server.endpoint}/ex10/many/${path}`, { method: 'PUT', body: 'a' }) // faster than the SDK
+  t.strictSame((await store.list('one')).map(({ id }) => id).sort(), ids)
+  t.strictSame((await store.scopes()).sort(), [...ids, 'one'])
+  await store.drop('one')
+  t.strictSame(await store.list('one'), [])
+})
+
+t.test('bucket: a start is refused in one line that says what to do', async t => {
+  const message = async (address: string, endpoint: string) => await bucketBlobs(bucketAt(address, endpoint, '')).then(() => 'started', error => `${error.name}: ${error.message}`)
+  const closed = await startBucketServer()
+  await closed.stop()
+  const [missing, unreachable] = await Promise.all([message('s3://none/ex10', server.endpoint), message('s3://ex10/ex10', closed.endpoint)])
+  t.equal(missing, 'StartRefused: EX10_BLOBS=s3://none/ex10/ cannot be used: there is no bucket none; make it, or correct the name')
+  t.equal(unreachable, `StartRefused: EX10_BLOBS=s3://ex10/ex10/ cannot be used: ${closed.endpoint} does not answer (ECONNREFUSED); check EX10_BLOBS_ENDPOINT and the network`)
+  const refusing = createServer((request, reply) => reply.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>')).listen(0, '127.0.0.1')
+  await once(refusing, 'listening')
+  t.teardown(() => refusing.close())
+  t.match(await message('s3://ex10', `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`), /^StartRefused: .* the credentials may not write and delete there \(AccessDenied\)/)
+})
+
+t.test('bucket: while it does not answer, each call ends with EX10_STORE_AWAY, and later calls succeed', async t => {
+  const first = await startBucketServer()
+  await first.make('ex10')
+  const store = await bucketBlobs(bucketAt('s3://ex10', first.endpoint, ''))
+  t.teardown(() => store.close())
+  await first.stop()
+  const calls = [store.put('one', 'a', Buffer.from('a')), store.get('one', 'a'), store.list('one'), store.delete('one', 'a'), store.drop('one'), store.scopes()]
+  for (const { status, ...rest } of await Promise.allSettled(calls)) t.match([status, rest], ['rejected', { reason: { code: 'EX10_STORE_AWAY', statusCode: 503 } }])
+  const again = await startBucketServer(Number(new URL(first.endpoint).port))
+  t.teardown(() => again.stop())
+  await again.make('ex10')
+  t.equal(await store.put('one', 'a', Buffer.from('a')), 1)
+})
 
 t.test('a server that was killed in the middle of a write leaves a half, which the next one removes', async t => {
   const folder = t.testdir({ one: { '.new-1234': 'half', a: 'whole' } })

@@ -26,3 +26,9 @@ export interface BlobStore {
 
 /** The names that scopes and blobs may have. */
 export const BLOB_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/
+
+/** Returns the name as it is. @throws {Error} when no scope and no blob may have it */
+export function nameOfBlob (name: string): string {
+  if (!BLOB_NAME.test(name)) throw new Error(`${JSON.stringify(name)} is no name of a blob`)
+  return name
+}

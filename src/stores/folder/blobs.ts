@@ -4,7 +4,7 @@ import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { BLOB_NAME, type BlobStore } from '#domain/storage/blob-store.ts'
+import { nameOfBlob, type BlobStore } from '#domain/storage/blob-store.ts'
 
 /** A blob that is being written. No blob's name begins like this. */
 const NEW = '.new-'
@@ -15,11 +15,7 @@ export async function folderBlobs (folder: string): Promise<BlobStore> {
   for (const scope of await readdir(folder)) {
     for (const name of await namesIn(join(folder, scope))) if (name.startsWith(NEW)) await rm(join(folder, scope, name), { force: true })
   }
-  const pathOf = (...names: string[]) => {
-    const bad = names.find(name => !BLOB_NAME.test(name))
-    if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no name of a blob`)
-    return join(folder, ...names)
-  }
+  const pathOf = (...names: string[]) => join(folder, ...names.map(nameOfBlob))
 
   return {
     async put (scope, id, content, signal) {
