@@ -76,7 +76,7 @@ const table = {
   FIREWALL: [503, 'The firewall rules are not in force, so no session may start: ask the operator'],
   BUSY: [503, 'The session is still writing earlier pushes: try again', 1],
   REGISTRY: [503, 'The registry cannot be written: try again, or ask the operator', 10],
-  STORE_AWAY: [503, 'The server cannot reach its store: try again, or ask the operator', 10],
+  STORE_UNAVAILABLE: [503, 'The store does not answer: try again later, or ask the operator', 5],
   OVERLOADED: [503, 'The server has run out of processes, files or memory: try again later', 10],
   DRAINING: [503, 'The server is being drained and takes no new sessions: use another server, or try again later', 60],
   SHUTTING_DOWN: [503, 'The server is shutting down'],

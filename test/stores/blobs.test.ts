@@ -112,14 +112,14 @@ t.test('bucket: a start is refused in one line that says what to do', async t =>
   t.match(await message('s3://ex10', `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`), /^StartRefused: .* the credentials may not write and delete there \(AccessDenied\)/)
 })
 
-t.test('bucket: while it does not answer, each call ends with EX10_STORE_AWAY, and later calls succeed', async t => {
+t.test('bucket: while it does not answer, each call ends with EX10_STORE_UNAVAILABLE, and later calls succeed', async t => {
   const first = await startBucketServer()
   await first.make('ex10')
   const store = await bucketBlobs(bucketAt('s3://ex10', first.endpoint, ''))
   t.teardown(() => store.close())
   await first.stop()
   const calls = [store.put('one', 'a', Buffer.from('a')), store.get('one', 'a'), store.list('one'), store.delete('one', 'a'), store.drop('one'), store.scopes()]
-  for (const { status, ...rest } of await Promise.allSettled(calls)) t.match([status, rest], ['rejected', { reason: { code: 'EX10_STORE_AWAY', statusCode: 503 } }])
+  for (const { status, ...rest } of await Promise.allSettled(calls)) t.match([status, rest], ['rejected', { reason: { code: 'EX10_STORE_UNAVAILABLE', statusCode: 503 } }])
   const again = await startBucketServer(Number(new URL(first.endpoint).port))
   t.teardown(() => again.stop())
   await again.make('ex10')

@@ -15,7 +15,7 @@ const PROBE_MS = 15_000
 const PART_BYTES = 8 * 1024 * 1024
 
 /**
- * Keeps blobs in a bucket, as `PREFIX/scope/id`. Nothing else may write below the prefix. Methods reject with EX10_STORE_AWAY
+ * Keeps blobs in a bucket, as `PREFIX/scope/id`. Nothing else may write below the prefix. Methods reject with EX10_STORE_UNAVAILABLE
  * when the bucket does not answer, or refuses.
  * @throws {StartRefused} when the bucket cannot be reached or written
  */
@@ -124,5 +124,5 @@ async function orAway<Answer> (answer: Promise<Answer>): Promise<Answer> {
 }
 
 function away (cause: unknown): Error {
-  return failure('STORE_AWAY', { cause })
+  return failure('STORE_UNAVAILABLE', { cause })
 }
