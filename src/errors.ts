@@ -67,6 +67,7 @@ const table = {
   INTERNAL: [500, 'The server failed: its log has the cause, under the x-request-id of this answer'],
   SEAL_BROKEN: [500, 'What was kept here cannot be opened: it was changed, or its key is not there. Ask the operator, who finds in docs/encryption.md what to do'],
   STEP_FAILED: [500, 'The session could not be made: the server\'s log has the cause, under the x-request-id of this answer'],
+  NOT_RESTARTED: [502, 'The session\'s programs do not all answer: see its events and logs, and try again'],
   BAD_GATEWAY: [502, 'The session\'s display does not answer'],
   TOO_MANY_SESSIONS: [503, 'The server has reached its limit of sessions: try again later', 10],
   QUEUE_FULL: [503, 'The queue of creations is full: try again later', 10],

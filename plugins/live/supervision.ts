@@ -1,7 +1,9 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
+import type { ProgramName } from '#domain/programs/programs.ts'
 import type { SessionFacts } from '#domain/session.ts'
-import { Supervisor, type Programs } from '#domain/live/supervisor.ts'
+import type { Programs } from '#domain/live/supervised.ts'
+import { Supervisor } from '#domain/live/supervisor.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -13,6 +15,8 @@ declare module 'fastify' {
       health (id: string): Promise<'ok' | 'degraded'>
       /** Restarts at once the programs that were given up or wait for their restart. Resolves when they answer, or when the attempt has failed. */
       retry (id: string): Promise<void>
+      /** Takes these programs down and starts them again, and those that depend on them. Resolves with whether all of them answer. */
+      restart (id: string, names: readonly ProgramName[]): Promise<boolean>
     }
   }
 }
@@ -45,7 +49,8 @@ async function supervision (app: FastifyInstance): Promise<void> {
       }
     },
     health: async (id: string) => await supervisors.get(id)?.health() ?? 'ok',
-    retry: async (id: string) => supervisors.get(id)?.retry()
+    retry: async (id: string) => supervisors.get(id)?.retry(),
+    restart: async (id: string, names: readonly ProgramName[]) => await supervisors.get(id)?.restart(names) ?? false
   })
 
   function programsOf (facts: SessionFacts): Programs {

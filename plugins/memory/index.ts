@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import restarts from './restarts.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [] satisfies FastifyPluginAsync[]
+export default [restarts]

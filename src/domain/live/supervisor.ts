@@ -1,44 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { every } from '#domain/concurrency/every.ts'
+import { newQueue } from '#domain/concurrency/queue.ts'
 import { CrashLoop } from '#domain/programs/crash-loop.ts'
-import type { ServiceExit, SessionEvent } from './event.ts'
+import type { ServiceExit } from './event.ts'
+import type { Programs, SupervisorOptions } from './supervised.ts'
 import { dependantsOf, PROGRAMS, type ProgramName } from '#domain/programs/programs.ts'
-
-/** One session's programs, as their supervisor reads and controls them. */
-export interface Programs {
-  /** The session's programs. In a session of an earlier version some may be missing. */
-  names: readonly ProgramName[]
-  /** Whether the sandbox's init lives. */
-  isAlive (): boolean
-  /** The deaths that the sandbox's own supervisor noted since the last call. */
-  nextExits (): ServiceExit[]
-  isUp (name: ProgramName): Promise<boolean>
-  /** Whether a signal has stopped the program. */
-  isStopped (name: ProgramName): Promise<boolean>
-  /** Whether the program answers its clients. */
-  answers (name: ProgramName, signal: AbortSignal): Promise<boolean>
-  /** Starts the program if it is down; resolves when it answers. */
-  raise (name: ProgramName, signal: AbortSignal): Promise<void>
-  /** Kills the program, to be started again. */
-  kill (name: ProgramName, signal: AbortSignal): Promise<void>
-  /** Kills the program and leaves it down. */
-  down (name: ProgramName, signal: AbortSignal): Promise<void>
-  lastLines (name: ProgramName, count: number): Promise<string[]>
-}
-
-export interface SupervisorOptions {
-  programs: Programs
-  /** The events that an earlier supervisor has published. */
-  past: readonly SessionEvent[]
-  tell: (event: Omit<SessionEvent, 'at'> & { at?: string }) => void
-  /** Called for a failure that no event reports. */
-  warn: (err: unknown, message: string) => void
-  /** Called when a program that the session needs was given up; later, with false, when all such programs are back. */
-  givenUp: (isGivenUp: boolean) => void
-  /** Called once, when the sandbox's init is dead. */
-  died: () => void
-}
 
 const LOOK_MS = 500
 const INSPECT_MS = 5000
@@ -62,6 +29,9 @@ export class Supervisor {
   readonly #givenUp = new Set<ProgramName>()
   /** The vital programs that were given up and have not answered since, whether or not they were tried again. */
   readonly #missing = new Set<ProgramName>()
+  /** The programs that a restart takes down at this moment: their end is no death. */
+  readonly #takenDown = new Set<ProgramName>()
+  readonly #inTurn = newQueue()
   /** The number of missed answers in a row, by program. */
   readonly #silent = new Map<ProgramName, number>()
   #inspections = 0
@@ -106,6 +76,19 @@ export class Supervisor {
     await Promise.race([all, delay(RETRY_MS, undefined, { signal: waited.signal, ref: false }).catch(() => {})])
   }
 
+  /** Takes these programs down and starts them again, and those that depend on them. Resolves with whether all of them answer within a minute. */
+  async restart (names: readonly ProgramName[]): Promise<boolean> {
+    for (const name of names) {
+      this.#givenUp.delete(name)
+      this.#loops.get(name)?.forgive()
+      this.#recover(name, 0, true)
+    }
+    const done = names.map(name => this.#recoveries.get(name)?.done)
+    await Promise.all(done)
+    const all = [...names, ...names.flatMap(dependantsOf)].filter(name => this.#programs.names.includes(name))
+    return (await Promise.all(all.map(name => this.#programs.isUp(name)))).every(Boolean)
+  }
+
   /** Publishes an event, unless supervision has been stopped: then the session is ending. */
   #tell (event: Parameters<SupervisorOptions['tell']>[0]): void {
     if (!this.#stop.signal.aborted) this.#options.tell(event)
@@ -121,7 +104,11 @@ export class Supervisor {
     }).catch(err => this.#options.warn(err, problem))
   }
 
-  async #look (): Promise<void> {
+  #look (): Promise<void> {
+    return this.#inTurn(() => this.#lookNow())
+  }
+
+  async #lookNow (): Promise<void> {
     if (!this.#programs.isAlive()) {
       this.stop()
       return this.#options.died()
@@ -140,6 +127,7 @@ export class Supervisor {
   }
 
   async #afterDeath (name: ProgramName, exits: ServiceExit[]): Promise<void> {
+    if (this.#takenDown.has(name)) return
     if (PROGRAMS[name].needs.some(needed => this.#recoveries.has(needed) || exits.some(({ service }) => service === needed))) return // it is restarted together with the program that it needs
     const pauseMs = this.#loops.get(name)?.died(performance.now())
     if (pauseMs === undefined) await this.#giveUp(name)
@@ -156,13 +144,13 @@ export class Supervisor {
     this.#missing.add(name)
   }
 
-  /** Brings a program back in the background. */
-  #recover (name: ProgramName, pauseMs: number): void {
+  /** Brings a program back in the background; with `isAnew`, a running one, too. */
+  #recover (name: ProgramName, pauseMs: number, isAnew = false): void {
     this.#recoveries.get(name)?.cancel.abort()
     const cancel = new AbortController()
     const hurry = new AbortController()
     const signal = AbortSignal.any([this.#stop.signal, cancel.signal])
-    const done = this.#bringBack(name, pauseMs, hurry.signal, signal).catch(err => {
+    const done = this.#bringBack(name, pauseMs, isAnew, hurry.signal, signal).catch(err => {
       // the next inspections find a program that still does not answer
       if (!signal.aborted) this.#options.warn(err, `${name} did not come back`)
     }).finally(() => {
@@ -171,7 +159,7 @@ export class Supervisor {
     this.#recoveries.set(name, { done, cancel, hurry })
   }
 
-  async #bringBack (name: ProgramName, pauseMs: number, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
+  async #bringBack (name: ProgramName, pauseMs: number, isAnew: boolean, hurry: AbortSignal, stop: AbortSignal): Promise<void> {
     if (pauseMs > 0) {
       this.#tell({ type: 'degraded', service: name, retryInMs: pauseMs, message: `${PROGRAMS[name].title} is started again in ${pauseMs / 1000} s` })
       await delay(pauseMs, undefined, { signal: AbortSignal.any([hurry, stop]), ref: false }).catch(() => stop.throwIfAborted())
@@ -179,12 +167,24 @@ export class Supervisor {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(RECOVERY_MS)])
     const dependants = dependantsOf(name).filter(other => this.#programs.names.includes(other))
     await Promise.all(dependants.map(other => this.#programs.down(other, signal)))
+    if (isAnew) await this.#takeDown(name, signal)
     for (const other of [name, ...dependants]) {
       await this.#programs.raise(other, signal)
       this.#isBack(other)
     }
     this.#silent.delete(name)
     this.#tell({ type: 'service-restarted', service: name, message: `${PROGRAMS[name].title} is back` })
+  }
+
+  /** Its exit is read before this resolves, so that it is not taken for a death later. */
+  async #takeDown (name: ProgramName, signal: AbortSignal): Promise<void> {
+    this.#takenDown.add(name)
+    try {
+      await this.#programs.down(name, signal)
+      await this.#look()
+    } finally {
+      this.#takenDown.delete(name)
+    }
   }
 
   /** Notes that the program answers, given up or not. */

@@ -7,8 +7,9 @@ import getSession from './get-session.ts'
 import getValidity from './get-validity.ts'
 import listSessions from './list-sessions.ts'
 import refreshSession from './refresh-session.ts'
+import restartSession from './restart-session.ts'
 import touchSession from './touch-session.ts'
 
 export default [
-  createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, getValidity, getLogs, getEvents
+  createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, restartSession, getValidity, getLogs, getEvents
 ]

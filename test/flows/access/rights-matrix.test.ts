@@ -76,6 +76,7 @@ const ROWS: Record<string, Row> = {
   'DELETE /session/:id': { path: `/session/${UNKNOWN}`, done: 404 },
   'POST /sessions/:id/touch': { path: `/sessions/${UNKNOWN}/touch`, done: 404 },
   'POST /sessions/:id/refresh': { path: `/sessions/${UNKNOWN}/refresh`, done: 404 },
+  'POST /sessions/:id/restart': { path: `/sessions/${UNKNOWN}/restart`, body: { what: 'all' }, done: 404 },
   'GET /sessions/:id/valid': { path: `/sessions/${UNKNOWN}/valid`, done: 200 },
   'GET /sessions/:id/logs': { path: `/sessions/${UNKNOWN}/logs?source=xpra`, done: 404 },
   'GET /sessions/:id/events': { path: `/sessions/${UNKNOWN}/events`, done: 404 },
