@@ -46,7 +46,7 @@ export function readConfig (env: Record<string, string | undefined>): Config {
 /** Every setting with its default and its meaning, one a line. */
 export function listSettings (): string {
   return Object.entries(Config.properties).map(([key, schema]: [string, TSchema]) => {
-    const standard = schema.default === false ? '0' : String(schema.default)
+    const standard = typeof schema.default === 'boolean' ? String(Number(schema.default)) : String(schema.default)
     return `  ${(variableName(key) + (standard && `=${standard}`)).padEnd(34)}  ${schema.description}`
   }).join('\n')
 }

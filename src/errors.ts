@@ -44,6 +44,7 @@ const table = {
   SHARE_NOT_FOUND: [404, 'This link does not exist or has expired: ask for a new one'],
   METHOD_NOT_ALLOWED: [405, 'There is something here, but not for this method: the header Allow names the right ones'],
   REQUEST_TIMEOUT: [408, 'The request arrived too slowly'],
+  TRACKING_OFF: [409, 'This server counts nothing: EX10_TRACKING=0'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line', 1],
   BUILD_FAILED: [409, 'The extension could not be built for the export: see its problems'],
   NOTHING_TO_EXPORT: [409, 'There is no extension to export: it has no manifest.json'],

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { CodeUpdates, FirstFiles } from '#domain/sessions/capabilities.ts'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import { CodePipeline } from '#domain/code/code-pipeline.ts'
 import type { Kept, Outcome, Running, Stations } from '#domain/code/code-stations.ts'
 import { extensionId } from '#domain/programs/extension-id.ts'
@@ -44,6 +45,8 @@ declare module 'fastify' {
       problems (facts: SessionFacts): Problem[]
       /** Follows every change of sourceDir from now on, and reloads. With `isAdopted`, resumes from the state that an earlier server kept. */
       follow (facts: SessionFacts, isAdopted: boolean): void
+      /** Calls `listener`, which must not throw, with the result of every build from now on. Plain templates have none. */
+      onBuilt (listener: (facts: SessionFacts, isGood: boolean) => void): void
     }
   }
 }
@@ -53,6 +56,8 @@ interface Updates {
   writer: FileWriter
   /** Pushes that the writer has not written yet. */
   waiting: number
+  /** Of the files that the writer has changed, those that are not of a push, or whose push was published. */
+  published: number
   /** A push was written after the last restart of given-up programs. */
   isWanted: boolean
   pipeline: CodePipeline
@@ -71,6 +76,7 @@ const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, 
 
 async function codeUpdates (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Updates>()
+  const builds = new Listeners<[SessionFacts, isGood: boolean]>()
   const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
   const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
@@ -104,7 +110,9 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
     problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
     follow (facts: SessionFacts, isAdopted: boolean) {
-      const { pipeline } = updatesOf(facts)
+      const updates = updatesOf(facts)
+      const { pipeline, writer } = updates
+      updates.published = writer.changed
       const begin = async () => {
         const kept = isAdopted ? await keptExtension(placeOf(facts)) : undefined
         if (Value.Check(Kept, kept)) pipeline.resume(kept)
@@ -112,6 +120,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       }
       begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
     },
+    onBuilt (listener: Parameters<typeof builds.add>[0]) { builds.add(listener) },
     stop (facts: SessionFacts) {
       const updates = all.get(facts.id)
       updates?.pipeline.end()
@@ -134,7 +143,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       heard = id
       return read()
     }
-    const updates = { writer, waiting: 0, isWanted: false, pipeline, channel }
+    const updates = { writer, waiting: 0, published: 0, isWanted: false, pipeline, channel }
     all.set(facts.id, updates)
     return updates
   }
@@ -142,6 +151,8 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   function stationsOf (facts: SessionFacts, writer: FileWriter, channel: BrowserChannel): Stations {
     const path = pathOf(facts)
     let kept: Kept
+    const isBuilt = app.templates.get(facts.template).kind !== 'plain'
+    let built: number | undefined // the dev server's version of the last build
     const pin = async (id: string, signal: AbortSignal) => (await channel.page(signal)).pin(id, signal)
     const keep = coalesce(() => keepExtension(placeOf(facts), kept))
     return {
@@ -154,7 +165,12 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         updates.isWanted = false
         await app.supervision.retry(facts.id)
       },
-      changes: (after, waitMs, signal) => app.devServer.changes(facts, after, waitMs, signal),
+      async changes (after, waitMs, signal) {
+        const changes = await app.devServer.changes(facts, after, waitMs, signal)
+        if (isBuilt && built !== undefined && changes.version !== built) builds.tell(facts, changes.ok)
+        built = changes.version
+        return changes
+      },
       async reload ({ manifest, before, pagesOnly }, signal) {
         const reloaded = await reloadExtension(channel, { path, pagesOnly, manifest: read(manifest), before: before && { id: before.id, manifest: read(before.manifest) } }, signal)
         const extension: Running | undefined = reloaded.extension && { id: reloaded.extension.id, manifest: reloaded.refusal ? before?.manifest : manifest }
@@ -190,7 +206,8 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       updates.waiting--
     }
     const version = await app.registry.addVersion(facts.id)
-    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version })
+    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version, files: updates.writer.changed - updates.published })
+    updates.published = updates.writer.changed
     updates.isWanted = true
     app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
     return version

@@ -116,6 +116,7 @@ async function viewers (app: FastifyInstance): Promise<void> {
 
   function stay ({ session: { id }, visitor: { user, share, credential }, peer }: Upgrade, viewer: Viewer, closed: Promise<void>): void {
     app.expiry.viewed(id, closed)
+    app.analytics.viewed(id, `${share?.id ?? user ?? ''} ${user ?? peer.address}`, closed)
     const close = app.channels.open(id, { type: 'viewer', ...peer, ...(user !== undefined && { user }), ...(share && { share: share.id }) }, credential, () => sendAway(viewer, SENT_AWAY, 'you have been logged out'))
     closed.then(close, close)
   }
@@ -131,4 +132,4 @@ function sendAway ({ over }: Viewer, closeCode: number, message: string): void {
   over.abort({ closeCode, message } satisfies Farewell)
 }
 
-export default fp(viewers, { name: 'viewers', dependencies: ['audit', 'metrics', 'channels', 'events', 'expiry', 'sessions', 'shares', 'upgrades'] })
+export default fp(viewers, { name: 'viewers', dependencies: ['analytics', 'audit', 'metrics', 'channels', 'events', 'expiry', 'sessions', 'shares', 'upgrades'] })

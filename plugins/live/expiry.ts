@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { clockLimitsOf, clocksFrom, END_OF, expiryOf, newClocks, noteOf, shownOf, type Clocks, type Expiry, type Shown } from '#domain/live/clocks.ts'
+import { Listeners } from '#domain/concurrency/listeners.ts'
 import type { EndReason, SessionFacts } from '#domain/session.ts'
 import { momentNow } from '#system/kernel/boot-time.ts'
 
@@ -27,6 +28,8 @@ declare module 'fastify' {
       /** Ends all sessions, also those that become ready until then, in so many milliseconds; with undefined, no longer. */
       drain (inMs?: number): void
       show (id: string): Shown | undefined
+      /** Calls `listener`, which must not throw, at every use of a session: `isWorking` while work for it runs. */
+      onUse (listener: (id: string, isWorking: boolean) => void): void
     }
   }
 }
@@ -53,6 +56,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
   const limits = clockLimitsOf(app.config)
   const watched = new Map<string, Watched>()
   const unsaved = new Map<string, Watched>()
+  const users = new Listeners<[id: string, isWorking: boolean]>()
   let saveAt = Infinity
   let saving = Promise.resolve()
   let ending = 0
@@ -70,7 +74,9 @@ async function expiry (app: FastifyInstance): Promise<void> {
       return () => {
         watched.delete(facts.id)
         unsaved.delete(facts.id)
-        if (watched.size === 0) stop()
+        if (watched.size > 0) return
+        clearTimeout(timer)
+        lookAt = saveAt = Infinity
       }
     },
     saw: id => use(watched.get(id)),
@@ -113,7 +119,8 @@ async function expiry (app: FastifyInstance): Promise<void> {
     show (id) {
       const session = watched.get(id)
       return session && shownOf(session.clocks, limits, performance.now())
-    }
+    },
+    onUse (listener) { users.add(listener) }
   } satisfies FastifyInstance['expiry'])
 
   app.addHook('preClose', async () => {
@@ -174,6 +181,7 @@ async function expiry (app: FastifyInstance): Promise<void> {
     session.clocks.working += more
     usedFirst(session)
     changed(session)
+    users.tell(session.facts.id, session.clocks.working > 0)
   }
 
   /** Saves a first use at once: otherwise, after a kill -9, the next server could take the session for an unused one. */
@@ -235,11 +243,6 @@ async function expiry (app: FastifyInstance): Promise<void> {
     const now = performance.now()
     if (found) return clocksFrom(found, now, momentNow())
     return { ...newClocks(now), isUsed: true } // a session of an earlier version, without saved clocks: count it as used
-  }
-
-  function stop (): void {
-    clearTimeout(timer)
-    lookAt = saveAt = Infinity
   }
 }
 

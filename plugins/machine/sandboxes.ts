@@ -11,7 +11,7 @@ import { enterSandbox, type EnteredProgram, type EnterOptions } from '#system/sa
 import { KeptBrowsers } from '#system/sandbox/kept-browser.ts'
 import { updateResolvConf } from '#system/sandbox/resolv-conf.ts'
 import { createSandbox, detectHardening, killSandbox, readInit, removeSandbox, type Hardening } from '#system/sandbox/sandbox.ts'
-import { readUsage, type Usage } from '#system/sandbox/usage.ts'
+import { readTotals, readUsage, type Totals, type Usage } from '#system/sandbox/usage.ts'
 import { SandboxWatch } from '#system/sandbox/watch.ts'
 
 declare module 'fastify' {
@@ -22,6 +22,8 @@ declare module 'fastify' {
       watch (facts: SessionFacts): SandboxWatch
       /** What the session uses of the machine now. */
       usage (facts: SessionFacts): Usage
+      /** What the session has used of the machine since it was made. */
+      totals (facts: SessionFacts): Totals
       /**
        * Starts a program in the sandbox, with pipes to this server: as the session's user, in its namespaces and cgroups.
        * @throws {Error} when the sandbox is gone; the reason of a signal that has aborted
@@ -84,6 +86,7 @@ async function sandboxes (app: FastifyInstance): Promise<void> {
     remove: (facts, signal) => removeSandbox(toId(facts), signal),
     watch: facts => new SandboxWatch(dirOf(facts)),
     usage: facts => readUsage(cgroups, facts.id),
+    totals: facts => readTotals(cgroups, facts.id),
     enter: (facts, argv, options) => enterSandbox(dirOf(facts), facts.account, argv, options)
   } satisfies FastifyInstance['sandboxes'])
 

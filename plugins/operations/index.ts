@@ -1,3 +1,4 @@
+import analytics from './analytics.ts'
 import auditLog from './audit-log.ts'
 import machineMetrics from './machine-metrics.ts'
 import metricsPort from './metrics-port.ts'
@@ -13,4 +14,4 @@ import work from './work.ts'
  * The audit log, statistics, metrics and traces. They close after the sessions have ended, so that the last events are
  * written. Each plugin comes after those that it needs.
  */
-export default [auditLog, statistics, work, metrics, sessionMetrics, machineMetrics, usageMetrics, traffic, metricsPort, traces]
+export default [auditLog, statistics, work, analytics, metrics, sessionMetrics, machineMetrics, usageMetrics, traffic, metricsPort, traces]

@@ -244,6 +244,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
 export default fp(sessions, {
   name: 'sessions',
-  // the last two record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'shares', 'supervision', 'audit-log', 'statistics', 'work']
+  // the last three record the end of every session: named here, they close after this plugin
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'shares', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
 })

@@ -23,7 +23,9 @@ export const operations = {
     pattern: '^(https?://\\S+)?$',
     wanted: 'an address, such as http://127.0.0.1:4318',
     description: 'Address of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty: no traces'
-  })
+  }),
+  tracking: Type.Boolean({ default: true, description: 'Count what each session does and uses, for its owner and for admins' }),
+  costPerHour: Type.Number({ minimum: 0, default: 0, description: 'The price of an hour of a session, in a currency of your choice, for the estimated cost in the analytics; 0: no estimate' })
 }
 
 export function checkOperations ({ metricsPort, port, portBase, slots }: Values<typeof operations & typeof machine & typeof http>): void {

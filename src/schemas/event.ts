@@ -22,6 +22,7 @@ export const SessionEvent = Type.Object({
   expiresAt: Type.Optional(ExpiresAt),
   expiresBecause: Type.Optional(ExpiresBecause),
   version: Type.Optional(Type.Integer({ description: 'Number of pushes to the session, the one of this event included' })),
+  files: Type.Optional(Type.Integer({ description: 'Number of files that the push wrote or deleted' })),
   ms: Type.Optional(Type.Integer({ description: 'Time from the notice of the change to the command to reload the tabs' })),
   tabs: Type.Optional(Type.Integer({ description: 'Number of reloaded tabs' })),
   closed: Type.Optional(Type.Array(Type.String(), { description: 'Pages of the extension that Chromium closed and that could not be opened again' })),

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readFacts } from '#support/sandbox.ts'
 import { createSession, endSession, launch, readLines, testEnv, type Server } from '#support/servers/server.ts'
+import { countingLine, measureCounting } from './analytics.ts'
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
 
@@ -25,6 +26,7 @@ if (others.length > 0 || !/^[1-9]\d*$/.test(rounds)) {
 }
 const SEEN = 'content script: push to visible'
 const MANY = [['beside 500 files', 500, 1000], ['beside 15 MB', 4, 3_750_000]] as const
+const COUNTING_SECONDS = 10
 const FLOOR_UID = 299_990
 const FLOOR_PORT = 19_990
 const figures = new Map<string, number[]>()
@@ -51,6 +53,7 @@ async function measure (server: Server): Promise<void> {
   }
   await pushes(server)
   await memory(server)
+  notes.push(countingLine(await measureCounting(COUNTING_SECONDS)))
 }
 
 async function floor (): Promise<void> {

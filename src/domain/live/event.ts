@@ -27,6 +27,8 @@ export interface SessionEvent {
   expiresBecause?: ExpiryCause
   /** The number of pushes, including the one that this event is about. */
   version?: number
+  /** The number of files that a push wrote or deleted. */
+  files?: number
   /** The duration of a reload, from the moment the change was noticed, and the number of reloaded tabs. */
   ms?: number
   tabs?: number

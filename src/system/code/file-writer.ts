@@ -43,10 +43,16 @@ export class FileWriter {
   #program: EnteredProgram | undefined
   readonly #inTurn = newQueue()
   #isStopped = false
+  #changed = 0
 
   /** `enter` leads into the session's sandbox. */
   constructor (enter: Enter) {
     this.#enter = enter
+  }
+
+  /** The number of files that pushes have written and deleted. */
+  get changed (): number {
+    return this.#changed
   }
 
   /**
@@ -73,6 +79,7 @@ export class FileWriter {
   async #push (base: string, changes: FileChange[], { transfer, allBut }: PushOptions): Promise<Pushed> {
     const request = { base, files: changes.map(toFile), transfer, ...(allBut && { sync: true, keep: allBut }) }
     const answer = await this.#askOrGoBack(JSON.stringify(request) + '\n', ANSWER_MS + ANSWER_MS_EACH * changes.length)
+    if ('ok' in answer) this.#changed += answer.written + answer.deleted
     if ('ok' in answer) return { made: answer.made, written: answer.written, deleted: answer.deleted }
     const details = { filePath: changes.find(change => change.path === answer.path)?.path }
     const { error } = answer

@@ -80,6 +80,7 @@ const ROWS: Record<string, Row> = {
   'GET /sessions/:id/valid': { path: `/sessions/${UNKNOWN}/valid`, done: 200 },
   'GET /sessions/:id/logs': { path: `/sessions/${UNKNOWN}/logs?source=xpra`, done: 404 },
   'GET /sessions/:id/events': { path: `/sessions/${UNKNOWN}/events`, done: 404 },
+  'GET /sessions/:id/analytics': { path: `/sessions/${UNKNOWN}/analytics`, done: 404 },
   'GET /sessions/:id/shares': { path: `/sessions/${UNKNOWN}/shares`, done: 404 },
   'POST /sessions/:id/shares': { path: `/sessions/${UNKNOWN}/shares`, body: { mode: 'view' }, done: 404 },
   'DELETE /sessions/:id/shares/:shareId': { path: `/sessions/${UNKNOWN}/shares/none`, done: 404 },

@@ -54,7 +54,7 @@ function listeners ({ ports }: Place): string[] {
 }
 
 function firewall ({ instance }: Place): string[] {
-  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n').filter(line => line === `table inet ${instance}`)
+  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n').filter(line => line === `table inet ${instance}` || line === `table inet ${instance}.traffic`)
   const rules = ['iptables-legacy-save', 'ip6tables-legacy-save'].flatMap(save => execFileSync(save, { encoding: 'utf8' }).split('\n'))
   return [...tables, ...rules.filter(line => line.includes(` ${instance}-`) || line.startsWith(`:${instance}-`))]
 }
