@@ -41,6 +41,7 @@ const table = {
   KEY_NOT_FOUND: [404, 'No such key'],
   LOGIN_NOT_FOUND: [404, 'No such login'],
   FILE_NOT_FOUND: [404, 'There is no such file'],
+  VERSION_NOT_FOUND: [404, 'There is no such version, or its files are not kept any more: GET /sessions/ID/versions lists those that are'],
   SHARE_NOT_FOUND: [404, 'This link does not exist or has expired: ask for a new one'],
   METHOD_NOT_ALLOWED: [405, 'There is something here, but not for this method: the header Allow names the right ones'],
   REQUEST_TIMEOUT: [408, 'The request arrived too slowly'],

@@ -6,22 +6,25 @@ import type { FastifyInstance } from 'fastify'
 import type { CodeUpdates, FirstFiles } from '#domain/sessions/capabilities.ts'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
 import { Listeners } from '#domain/concurrency/listeners.ts'
+import { ChangeQueue } from '#domain/code/change-queue.ts'
 import { CodePipeline } from '#domain/code/code-pipeline.ts'
 import type { Kept, Outcome, Running, Stations } from '#domain/code/code-stations.ts'
 import { extensionId } from '#domain/programs/extension-id.ts'
 import { PROGRAMS, type ProgramName } from '#domain/programs/programs.ts'
 import { problemsOf } from '#domain/code/extension-problems.ts'
-import { toAllFiles, toChanges } from '#domain/code/file-changes.ts'
+import { toAllFiles, toChanges, type FileChange } from '#domain/code/file-changes.ts'
 import { parseManifest } from '#domain/code/manifest.ts'
 import type { SessionFacts, Template, TemplateKind } from '#domain/session.ts'
+import type { Source } from '#domain/code/source-history.ts'
 import { TOOL_FOLDERS } from '#domain/code/tool-folders.ts'
+import type { Origin } from '#domain/code/version.ts'
 import { failure } from '#errors.ts'
 import type { PushedFile } from '#schemas/code-update.ts'
 import { Problem } from '#schemas/problem.ts'
 import type { BrowserChannel } from '#system/programs/browser-channel.ts'
 import { reloadExtension, workerSettled } from '#system/programs/extension-reload.ts'
 import { receiveArchive } from '#system/code/file-transfer.ts'
-import { FileWriter } from '#system/code/file-writer.ts'
+import { FileWriter, type Pushed, type PushOptions } from '#system/code/file-writer.ts'
 import type { Enter } from '#system/sandbox/enter.ts'
 import { keepExtension, keptExtension } from '#system/instance/session-folder.ts'
 
@@ -30,15 +33,15 @@ declare module 'fastify' {
     codeUpdates: CodeUpdates & {
       /**
        * Writes all of the files into the session's sourceDir or none, and returns the number of pushes including
-       * this one. Then, in the background, the browser reloads what has changed. With `isAll`, deletes all other files.
+       * this one. Then, in the background, the browser reloads what has changed. With `isAll`, deletes all other files. `by` is the user.
        * @throws {Ex10Error} EX10_PATH_…, EX10_TOO_LARGE, EX10_BAD_ENCODING, EX10_BUSY, EX10_DISK_FULL, EX10_WRITER_FAILED
        */
-      push (facts: SessionFacts, files: PushedFile[], isAll?: boolean): Promise<number>
+      push (facts: SessionFacts, by: string, files: PushedFile[], isAll?: boolean): Promise<number>
       /**
-       * Runs `work`, which changes the session's sourceDir by its writer, and continues as after a push.
+       * Runs `work`, which changes the session's sourceDir by `write`, and continues as after a push. Nothing else is written meanwhile.
        * @throws {Ex10Error} EX10_BUSY; errors of `work`
        */
-      change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number>
+      change (facts: SessionFacts, cause: Cause, work: (write: Write) => Promise<unknown>): Promise<number>
       /** Resolves when the browser runs the last push, or when that has failed. */
       settled (facts: SessionFacts): Promise<Outcome>
       /** All problems of the extension, errors first. */
@@ -51,13 +54,16 @@ declare module 'fastify' {
   }
 }
 
+/** Makes all of these changes of the session's sourceDir, or none. Errors are those of `FileWriter.push`. */
+export type Write = (changes: FileChange[], options?: PushOptions) => Promise<Pushed>
+
+/** Why there is a new version. */
+export type Cause = Omit<Origin, 'version' | 'named'>
+
 /** The parts of one session that lead from pushed files to the reloaded browser. */
 interface Updates {
   writer: FileWriter
-  /** Pushes that the writer has not written yet. */
-  waiting: number
-  /** Of the files that the writer has changed, those that are not of a push, or whose push was published. */
-  published: number
+  changes: ChangeQueue
   /** A push was written after the last restart of given-up programs. */
   isWanted: boolean
   pipeline: CodePipeline
@@ -69,7 +75,6 @@ const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Runn
 
 /** The programs whose restart restarts the browser, too. */
 const WITH_BROWSER: readonly ProgramName[] = ['browser', ...PROGRAMS.browser.needs]
-const MAX_WAITING = 10
 const OPEN_MS = 10_000
 /** The most time for a build and the reload together: a project installs its dependencies first. */
 const SYNC_MS: Record<TemplateKind, number> = { plain: 30_000, bundled: 60_000, project: 20 * 60_000 }
@@ -79,7 +84,8 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   const builds = new Listeners<[SessionFacts, isGood: boolean]>()
   const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const enterOf = (facts: SessionFacts): Enter => (argv, options) => app.sandboxes.enter(facts, argv, options)
-  const pathOf = ({ account, template }: SessionFacts) => join(account.home, app.templates.get(template).extensionDir)
+  const templateOf = ({ template }: SessionFacts) => app.templates.get(template)
+  const pathOf = (facts: SessionFacts) => join(facts.account.home, templateOf(facts).extensionDir)
 
   app.events.observe((facts, { type, service }) => {
     if (type !== 'service-restarted' || !service || !WITH_BROWSER.includes(service)) return
@@ -101,22 +107,24 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
       if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // a project's first build may take minutes
     },
-    push: (facts: SessionFacts, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
+    push: (facts: SessionFacts, by: string, files: PushedFile[], isAll = false) => app.expiry.during(facts.id, async () => {
       const changes = isAll ? toAllFiles(files) : toChanges(files)
-      const options = isAll ? { allBut: TOOL_FOLDERS[app.templates.get(facts.template).kind] } : {}
-      return await change(facts, async (writer, sourceDir) => { await writer.push(sourceDir, changes, options) })
+      const options = isAll ? { allBut: TOOL_FOLDERS[templateOf(facts).kind] } : {}
+      return await change(facts, { by }, write => write(changes, options))
     }),
-    change: (facts: SessionFacts, work: Parameters<typeof change>[1]) => app.expiry.during(facts.id, () => change(facts, work)),
+    change: (facts: SessionFacts, cause: Cause, work: Parameters<typeof change>[2]) => app.expiry.during(facts.id, () => change(facts, cause, work)),
     settled: (facts: SessionFacts) => updatesOf(facts).pipeline.settled(),
     problems: (facts: SessionFacts) => all.get(facts.id)?.pipeline.problems ?? [],
     follow (facts: SessionFacts, isAdopted: boolean) {
       const updates = updatesOf(facts)
-      const { pipeline, writer } = updates
-      updates.published = writer.changed
+      const { pipeline } = updates
+      app.history.follow(facts, sourceOf(facts, updates), isAdopted)
       const begin = async () => {
         const kept = isAdopted ? await keptExtension(placeOf(facts)) : undefined
         if (Value.Check(Kept, kept)) pipeline.resume(kept)
         pipeline.follow()
+        const { loaded, reloadMs } = await pipeline.settled()
+        if (loaded && !isAdopted) app.history.confirm(facts, 0, reloadMs)
       }
       begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
     },
@@ -126,6 +134,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       updates?.pipeline.end()
       updates?.channel.end()
       updates?.writer.stop()
+      app.history.stop(facts)
       all.delete(facts.id)
     }
   })
@@ -136,16 +145,27 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
     const log = (err: unknown) => app.log.warn({ err, sessionId: facts.id }, 'extension not observed')
     const channel = app.browser.channel(facts, id => { extensionChanged(id).catch(log) })
     const writer = new FileWriter(enterOf(facts))
-    const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[app.templates.get(facts.template).kind])
+    const pipeline = new CodePipeline(stationsOf(facts, writer, channel), SYNC_MS[templateOf(facts).kind])
     let heard = ''
     const read = coalesce(() => pipeline.heard(heard))
     const extensionChanged = (id: string) => {
       heard = id
       return read()
     }
-    const updates = { writer, waiting: 0, published: 0, isWanted: false, pipeline, channel }
+    const updates = { writer, changes: new ChangeQueue(), isWanted: false, pipeline, channel }
     all.set(facts.id, updates)
     return updates
+  }
+
+  function sourceOf (facts: SessionFacts, { writer, changes: { inTurn } }: Updates): Source {
+    const { sourceDir, kind } = templateOf(facts)
+    const toolFolders = TOOL_FOLDERS[kind]
+    return {
+      toolFolders,
+      inTurn,
+      scan: (also, all) => writer.scan(sourceDir, { skip: toolFolders, also, all }),
+      content: (path, size) => writer.content(sourceDir, path, size)
+    }
   }
 
   function stationsOf (facts: SessionFacts, writer: FileWriter, channel: BrowserChannel): Stations {
@@ -182,35 +202,41 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       listen: async signal => (await channel.page(signal)).listen(signal),
       async errors (id, signal) {
         const problems = problemsOf(await (await channel.page(signal)).info(id, signal))
-        return await app.devServer.inSources(facts, app.templates.get(facts.template), problems, signal)
+        return await app.devServer.inSources(facts, templateOf(facts), problems, signal)
       },
       workerSettled: (id, old, asks, signal) => workerSettled(channel, id, old, asks, signal),
       keep (state) {
         kept = state
         keep().catch(err => app.log.warn({ err, sessionId: facts.id }, 'extension state write failed'))
       },
+      confirm: (version, reloadMs) => app.history.confirm(facts, version, reloadMs),
       tell: event => app.events.publish(facts, event),
       warn: (err, message) => app.log.warn({ err, sessionId: facts.id }, message)
     }
   }
 
-  async function change (facts: SessionFacts, work: (writer: FileWriter, sourceDir: string) => Promise<void>): Promise<number> {
+  async function change (facts: SessionFacts, cause: Cause, work: (write: Write) => Promise<unknown>): Promise<number> {
     const updates = updatesOf(facts)
-    // each waiting push holds its files in memory, and a session can block its writer
-    if (updates.waiting >= MAX_WAITING) throw failure('BUSY')
-    updates.waiting++
     updates.channel.page(AbortSignal.timeout(OPEN_MS)).catch(() => {}) // opened early for the reload after the write, which reports a failure
-    try {
-      await work(updates.writer, app.templates.get(facts.template).sourceDir)
-    } finally {
-      updates.waiting--
-    }
+    const { version } = await updates.changes.run(() => writeVersion(facts, updates, work), written => app.history.keep(facts, { ...cause, ...written }))
+    return version
+  }
+
+  async function writeVersion (facts: SessionFacts, updates: Updates, work: (write: Write) => Promise<unknown>): Promise<{ version: number, named: string[] }> {
+    const { sourceDir } = templateOf(facts)
+    const named: string[] = []
+    let files = 0
+    await work(async (changes, options) => {
+      named.push(...changes.map(({ path }) => path))
+      const pushed = await updates.writer.push(sourceDir, changes, options)
+      files += pushed.written + pushed.deleted
+      return pushed
+    })
     const version = await app.registry.addVersion(facts.id)
-    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version, files: updates.writer.changed - updates.published })
-    updates.published = updates.writer.changed
+    app.events.publish(facts, { type: 'pushed', message: `Push ${version} was written`, version, files })
     updates.isWanted = true
     app.expiry.during(facts.id, () => updates.pipeline.sync()).catch(err => app.log.error({ err, sessionId: facts.id }, 'code not reloaded'))
-    return version
+    return { version, named }
   }
 }
 
@@ -218,4 +244,4 @@ function read (manifest: string | undefined) {
   return manifest === undefined ? undefined : parseManifest(manifest)
 }
 
-export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'storage', 'sandboxes', 'registry', 'templates', 'programs', 'browser', 'dev-server', 'events', 'expiry', 'supervision'] })
+export default fp(codeUpdates, { name: 'code-updates', dependencies: ['audit', 'instance', 'storage', 'sandboxes', 'registry', 'templates', 'programs', 'browser', 'dev-server', 'events', 'expiry', 'supervision', 'history'] })

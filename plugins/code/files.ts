@@ -25,7 +25,7 @@ declare module 'fastify' {
       /** Writes one file. Calls `mayGoOn` when the content has arrived. @throws {Ex10Error} EX10_PRECONDITION_FAILED; errors of the content and of `mayGoOn` */
       write (facts: SessionFacts, path: string, content: Incoming, conditions: Conditions): Promise<Written & { size: number, hash: string }>
       /** @throws {Ex10Error} EX10_PRECONDITION_FAILED */
-      remove (facts: SessionFacts, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
+      remove (facts: SessionFacts, by: string, path: string, conditions: Conditions & { ifExists: boolean }): Promise<Written>
       /** Replaces all files with those of an archive, or, with `merges`, adds them. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…; errors of the content */
       unpack (facts: SessionFacts, content: Incoming, merges: boolean): Promise<Written>
       /** A zip of the extension that Chromium loads, or of the build that a bundler makes for a store. @throws {Ex10Error} EX10_BUILD_FAILED, EX10_NOTHING_TO_EXPORT, EX10_EXPORT_TOO_LARGE */
@@ -34,8 +34,8 @@ declare module 'fastify' {
   }
 }
 
-/** Content that a client sends. `mayGoOn`, called when it has arrived, rejects when the client has lost its right to send it. */
-export interface Incoming { content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => Promise<void> }
+/** Content that the user `by` sends. `mayGoOn`, called when it has arrived, rejects when the client has lost its right to send it. */
+export interface Incoming { by: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal, mayGoOn: () => Promise<void> }
 
 /** The session's version after the change, and the number of changed files. */
 type Written = Pushed & { version: number }
@@ -53,17 +53,17 @@ async function files (app: FastifyInstance): Promise<void> {
       return await listFiles(enterOf(facts), sourceDir, UNLISTED_FOLDERS[kind], signal)
     }),
     read: (facts, path, signal) => untilRead(facts, signal, () => sendFile(enterOf(facts), templateOf(facts).sourceDir, path, signal)),
-    write: (facts, path, { content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(enterOf(facts), content, signal, async (transfer, file) => {
-      const written = await take(facts, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
+    write: (facts, path, { by, content, signal, mayGoOn }, conditions) => inLane(facts, signal, () => receiveFile(enterOf(facts), content, signal, async (transfer, file) => {
+      const written = await take(facts, by, { transfer, changes: [{ path, staged: '0', ...conditions }] }, mayGoOn)
       return { ...written, ...file }
     })),
-    async remove (facts, path, conditions) {
+    async remove (facts, by, path, conditions) {
       let pushed: Pushed | undefined
-      const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => { pushed = await writer.push(sourceDir, [{ path, delete: true, ...conditions }]) })
+      const version = await app.codeUpdates.change(facts, { by }, async write => { pushed = await write([{ path, delete: true, ...conditions }]) })
       return { made: 0, written: 0, deleted: 1, ...pushed, version }
     },
-    unpack: (facts, { content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(enterOf(facts), content, signal, async received => {
-      return await take(facts, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
+    unpack: (facts, { by, content, signal, mayGoOn }, merges) => inLane(facts, signal, () => receiveArchive(enterOf(facts), content, signal, async received => {
+      return await take(facts, by, received, mayGoOn, merges ? undefined : TOOL_FOLDERS[templateOf(facts).kind])
     })),
     pack: (facts, withSourceMaps, signal) => untilRead(facts, signal, () => {
       const { sourceDir, extensionDir, release } = templateOf(facts)
@@ -95,12 +95,10 @@ async function files (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function take (facts: SessionFacts, { transfer, changes }: Received, mayGoOn: () => Promise<void>, allBut?: readonly string[]): Promise<Written> {
+  async function take (facts: SessionFacts, by: string, { transfer, changes }: Received, mayGoOn: () => Promise<void>, allBut?: readonly string[]): Promise<Written> {
     let pushed: Pushed | undefined
     await mayGoOn()
-    const version = await app.codeUpdates.change(facts, async (writer, sourceDir) => {
-      pushed = await writer.push(sourceDir, changes, { transfer, ...(allBut && { allBut }) })
-    })
+    const version = await app.codeUpdates.change(facts, { by }, async write => { pushed = await write(changes, { transfer, ...(allBut && { allBut }) }) })
     return { made: 0, written: 0, deleted: 0, ...pushed, version }
   }
 }

@@ -11,7 +11,7 @@ export type EventsQuery = Static<typeof EventsQuery>
 
 export const SessionEvent = Type.Object({
   at: Type.String({ format: 'date-time' }),
-  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { title: 'EventType', description: 'expiring: the session is about to end by itself; extended: that end is postponed; draining: the server takes no new sessions, and ends this one at `expiresAt` if that is there; drain-cancelled: it takes sessions again; pushed: files were written; reloaded: the browser runs them; problem: the problems of the extension have changed; viewer-thrown-out: a viewer of the display broke the protocol, sent at most once a minute; warning: the server is about to act, for the given reason; heartbeat: no event for 15 s' }),
+  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { title: 'EventType', description: 'expiring: the session is about to end by itself; extended: that end is postponed; draining: the server takes no new sessions, and ends this one at `expiresAt` if that is there; drain-cancelled: it takes sessions again; pushed: files were written; reloaded: the browser has loaded them; confirmed: it runs this version, and the service worker has started; problem: the problems of the extension have changed; viewer-thrown-out: a viewer of the display broke the protocol, sent at most once a minute; warning: the server is about to act, for the given reason; heartbeat: no event for 15 s' }),
   message: Type.String(),
   service: Type.Optional(Type.String({ description: `${PROGRAM_NAMES.slice(0, -1).join(', ')} or ${PROGRAM_NAMES.at(-1)}` })),
   exitCode: Type.Optional(Type.Integer({ description: 'Exit code of the service' })),

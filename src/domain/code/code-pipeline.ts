@@ -5,7 +5,7 @@ import { coalesce } from '#domain/concurrency/coalesce.ts'
 import type { Changes, Kept, Outcome, Reloaded, Running, Stations } from './code-stations.ts'
 import { firstOfEach, isOfWorker, NO_WORKER, NOT_RELOADED, SLOW_WORKER } from './extension-problems.ts'
 import { parseManifest } from './manifest.ts'
-import { reloadedEvent } from '#domain/live/event.ts'
+import { problemsEvent, reloadedEvent } from '#domain/live/event.ts'
 
 const WAIT_MS = 20_000
 const AGAIN_MS = 1000
@@ -145,6 +145,7 @@ export class CodePipeline {
       this.#outcome = changes.ok
         ? this.#ran.then(outcome => ({ ...outcome, problems: this.problems }))
         : Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
+      this.#confirm(version, this.#outcome).catch(err => this.#stations.warn(err, 'version not confirmed'))
     } catch (err) {
       this.#isUnsure = this.#isObserved = true
       this.#wrong.load = [NOT_RELOADED]
@@ -152,6 +153,12 @@ export class CodePipeline {
       this.#outcome = Promise.resolve({ loaded: false, reloadMs: elapsedMs(), closed: [], problems: this.problems })
     }
     this.#tellProblems()
+  }
+
+  /** Tells that the browser runs the version, unless a newer one was written meanwhile: that one's files may be running. */
+  async #confirm (version: number, outcome: Promise<Outcome>): Promise<void> {
+    const { loaded, reloadMs } = await outcome
+    if (loaded && outcome === this.#outcome && this.#stations.version() === version) this.#stations.confirm(version, reloadMs)
   }
 
   async #reload (changes: Changes, signal: AbortSignal): Promise<Reloaded & { pagesOnly: boolean }> {
@@ -181,7 +188,7 @@ export class CodePipeline {
     const { signal: newer } = this.#observation
     const signal = AbortSignal.any([this.#ended.signal, newer, AbortSignal.timeout(OBSERVE_MS)])
     try {
-      const isNew = extension && !refusal && !pagesOnly && hasWorker(extension)
+      const isNew = extension && !refusal && !pagesOnly && extension.manifest !== undefined && parseManifest(extension.manifest).hasWorker
       const starting = isNew ? this.#stations.workerSettled(extension.id, oldWorkers, asks, signal) : Promise.resolve(undefined)
       this.#workerReady = Promise.race([starting.catch(() => {}), delay(WORKER_MS, undefined, { ref: false })])
       const [worker] = await Promise.all([starting, asks && settled])
@@ -236,11 +243,6 @@ export class CodePipeline {
     const text = JSON.stringify(problems)
     if (text === this.#told || this.#ended.signal.aborted) return
     this.#told = text
-    const first = problems[0]
-    this.#stations.tell({ type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems left', problems })
+    this.#stations.tell(problemsEvent(problems))
   }
-}
-
-function hasWorker ({ manifest }: Running): boolean {
-  return manifest !== undefined && parseManifest(manifest).hasWorker
 }

@@ -49,6 +49,8 @@ export interface Stations {
   workerSettled (id: string, old: string[], asks: boolean, signal: AbortSignal): Promise<'started' | 'failed' | 'slow'>
   /** Saves the browser's state for the next server. */
   keep (state: Kept): void
+  /** The browser runs this version, and its worker has started. */
+  confirm (version: number, reloadMs: number): void
   tell (event: Omit<SessionEvent, 'at'>): void
   warn (err: unknown, message: string): void
 }

@@ -1,8 +1,11 @@
 import { failure } from '#errors.ts'
 import { checkFilePath } from './file-path.ts'
 
-/** A file to write or delete. Its content is here, or in the `staged` file that a transfer has put in its folder. */
-export type FileChange = Conditions & ({ path: string, content: Buffer } | { path: string, staged: string } | { path: string, delete: true, ifExists?: boolean })
+/**
+ * A file to write or delete. Its content is here, or in the `staged` file that a transfer has put in its folder. A file that is
+ * the `same` is only named: a push that deletes all others leaves it as it is.
+ */
+export type FileChange = Conditions & ({ path: string, content: Buffer } | { path: string, staged: string } | { path: string, same: true } | { path: string, delete: true, ifExists?: boolean })
 
 /** The condition of a change: the SHA-256 of the file's content is one, or none, of these; `*` matches any existing file. */
 export interface Conditions { ifMatch?: '*' | string[], ifNoneMatch?: '*' | string[] }

@@ -13,3 +13,9 @@ export const UNLISTED_FOLDERS: Record<TemplateKind, readonly string[]> = {
   bundled: TOOL_FOLDERS.bundled,
   project: ['.git', 'node_modules']
 }
+
+/** Whether the file is in a folder that matches one of these patterns: a name, or `.*` for any that begins with a dot. */
+export function isInFolder (path: string, patterns: readonly string[]): boolean {
+  const folders = path.split('/').slice(0, -1)
+  return folders.some(name => patterns.some(pattern => pattern === '.*' ? name.startsWith('.') : name === pattern))
+}

@@ -6,7 +6,7 @@ import type { ExpiryCause } from './clocks.ts'
 /** The types of a session's events, as clients and operators read them. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -52,6 +52,12 @@ export function reloadedEvent ({ tabs, closed, replaced }: { tabs: number, close
     ...replaced.map(id => `the extension ${id} of the same folder is gone`)
   ].join('; ')
   return { type: 'reloaded', message, version, ms, tabs, ...(closed.length > 0 && { closed }), ...(replaced.length > 0 && { replaced }) }
+}
+
+/** The event of a change of the extension's problems. */
+export function problemsEvent (problems: Problem[]): Omit<SessionEvent, 'at'> {
+  const [first] = problems
+  return { type: 'problem', message: first ? `${first.file ?? 'The extension'}: ${first.message}` : 'The extension has no problems left', problems }
 }
 
 /** A line that the supervisor wrote when a service ended: `time service exit signal`; see finish.sh. */

@@ -18,10 +18,10 @@ const deleteFile: FastifyPluginAsyncTypebox = async app => {
       response: { 200: FileDeleted, ...errors(400, 412, 502, 503, 507) }
     }
   }, async request => {
-    const { session } = request
+    const { session, principal } = request
     const path = checkFilePath(request.params['*'])
     const conditions = conditionsOf(request.headers)
-    const { version } = await found(app.files.remove(session, path, { ...conditions, ifExists: request.query.ifExists === true }))
+    const { version } = await found(app.files.remove(session, principal.user, path, { ...conditions, ifExists: request.query.ifExists === true }))
     const outcome = request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'File deleted', version, ...outcome }
   })

@@ -18,6 +18,7 @@ export function takesAnyBody (app: FastifyInstance): void {
 export function incoming (app: FastifyInstance, request: FastifyRequest, most: number, tooLarge: ErrorName) {
   if (Number(request.headers['content-length'] ?? 0) > most) throw failure(tooLarge)
   return {
+    by: request.principal.user,
     content: piecesOf(request, most, tooLarge, app.traffic.uploaded),
     signal: request.gone,
     async mayGoOn () {

@@ -3,9 +3,12 @@ import exportFiles from './export-files.ts'
 import getFile from './get-file.ts'
 import importFiles from './import-files.ts'
 import listFiles from './list-files.ts'
+import listVersions from './list-versions.ts'
 import putFile from './put-file.ts'
+import rollback from './rollback.ts'
 import updateCode from './update-code.ts'
 
 export default [
-  updateCode, listFiles, getFile, putFile, deleteFile, importFiles, exportFiles
+  updateCode, listFiles, getFile, putFile, deleteFile, importFiles, exportFiles,
+  listVersions, rollback
 ]

@@ -18,9 +18,9 @@ const updateCode: FastifyPluginAsyncTypebox = async app => {
       response: { 200: CodeUpdated, ...errors(400, 413, 502, 503, 507) }
     }
   }, async request => {
-    const { session } = request
+    const { session, principal } = request
     const isAll = 'files' in request.body && request.body.sync === true
-    const version = await app.codeUpdates.push(session, toFiles(request.body), isAll)
+    const version = await app.codeUpdates.push(session, principal.user, toFiles(request.body), isAll)
     const finished = 'code' in request.body ? request.body.code.file_finished : undefined
     const outcome = request.body.wait || request.query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: 'Code updated', version, ...outcome, ...(finished !== undefined && { file_finished: finished }) }

@@ -9,18 +9,18 @@ One JSON request a line on standard input, one JSON answer a line on standard ou
   "ifExists": deleting a missing file is no error
   "ifMatch", "ifNoneMatch": its content's hash must be one, or none, of these; "*" is any file
 With "sync": true, files below the base that the request does not name are deleted, except in folders that match "keep"
-(fnmatch) and hold none of the named files. Files that have the content already are left alone.
+(fnmatch) and hold none of the named files. With "leaves": true, nothing that the request does not name is deleted in such folders.
+Files that have the content already are left alone, and so is a file with "same": true.
 A request is done as a whole or not at all, even when this program is killed half-way: it first links the files that it
 will replace into a staging folder and lists them in a journal, and the next writer rolls back by that journal.
 No symbolic link is followed. A folder that a deletion has emptied is removed, too, but never the base. The program ends
-with its standard input. file-paths.py goes before this text.
+with its standard input. It also reads the files for the history: source-scan.py, which goes with file-paths.py before this text.
 """
-import base64
-import fnmatch
 
 STAGING = '.ex10-push'
 TRANSFERS = '.ex10-transfer'
 JOURNAL = 'journal'
+SCAN = Scan()
 
 
 def main():
@@ -36,6 +36,8 @@ def answer(home, staging, line):
     transfer = None
     try:
         request = json.loads(line)
+        if 'do' in request:
+            return {'scan': SCAN.scan, 'piece': piece}[request['do']](home, request)
         base = request['base'].split('/') if request['base'] else []
         files = [{**file, 'parts': base + file['path'].split('/')} for file in request['files']]
         if 'transfer' in request:
@@ -44,8 +46,8 @@ def answer(home, staging, line):
                 raise Refused('WRITER_FAILED')
         needed = {tuple(file['parts'][:depth]) for file in files if not file.get('delete') for depth in range(len(file['parts']))}
         if request.get('sync'):
-            deletes, folders = others(home, base, files, needed, request['keep'])
-            writes = [file for file in files if not has_already(home, file, transfer)]
+            deletes, folders = others(home, base, files, () if request.get('leaves') else needed, request['keep'])
+            writes = [file for file in files if 'same' not in file and not has_already(home, file, transfer)]
         else:
             deletes, writes = [], []
             for file in files:

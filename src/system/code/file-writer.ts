@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
-import { Type, type Static } from '@sinclair/typebox'
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { failure, isPathError } from '#errors.ts'
-import type { FileChange } from '#domain/code/file-changes.ts'
+import { FILE_BYTES, type FileChange } from '#domain/code/file-changes.ts'
 import { newQueue } from '#domain/concurrency/queue.ts'
 import type { Enter, EnteredProgram } from '#system/sandbox/enter.ts'
 import { programText, pythonArgv } from './session-program.ts'
@@ -13,10 +13,16 @@ export interface PushOptions {
   transfer?: string
   /** Deletes all files below the base that are not among the changes, except in folders of these names that hold none of the changes. */
   allBut?: readonly string[]
+  /** Leaves these folders as they are, also those that hold some of the changes. */
+  leaves?: boolean
 }
 
-const PROGRAM = programText('file-paths.py', 'file-writer.py')
+const PROGRAM = programText('file-paths.py', 'source-scan.py', 'file-writer.py')
 const ANSWER_BYTES = 16_384
+/** 20,000 files, whose paths have 2 MiB, and 1 MiB of content; a piece of 256 KiB. Both as JSON. */
+const SCAN_BYTES = 20 * 1024 * 1024
+const PIECE_BYTES = 512 * 1024
+const SCAN_MS = 30_000
 const ANSWER_MS = 10_000
 const ANSWER_MS_EACH = 3
 /** An empty request. A new writer first rolls back by the journal of the one before; for this request it does nothing else. */
@@ -32,7 +38,27 @@ const Pushed = Type.Object({
 export type Pushed = Omit<Static<typeof Pushed>, 'ok'>
 
 /** The session may answer in the writer's place, so the answer is checked. */
-const Answer = Type.Union([Pushed, Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })])
+const Refused = Type.Object({ error: Type.String({ maxLength: 64 }), path: Type.String() })
+const Answer = Type.Union([Pushed, Refused])
+
+const Path = Type.String({ maxLength: 4096 })
+const Content = Type.String({ maxLength: PIECE_BYTES })
+const Scanned = Type.Object({
+  files: Type.Array(Type.Object({
+    path: Path,
+    size: Type.Integer({ minimum: 0, maximum: FILE_BYTES }),
+    hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    content: Type.Optional(Content)
+  }), { maxItems: 20_000 }),
+  gone: Type.Array(Path, { maxItems: 20_000 }),
+  left: Type.Integer({ minimum: 0 })
+})
+/** What a scan found: files with new content, files that are gone, and the number of files that could not be read. */
+export type Scanned = Static<typeof Scanned> & {
+  /** All files are among `files`: this scan knew of none before. */
+  isAll: boolean
+}
+const Piece = Type.Object({ content: Content })
 
 /**
  * Writes files into one session's home, as its user and inside its sandbox; see file-writer.py. Its process is
@@ -42,17 +68,14 @@ export class FileWriter {
   readonly #enter: Enter
   #program: EnteredProgram | undefined
   readonly #inTurn = newQueue()
+  #lastPush: Promise<unknown> = Promise.resolve()
+  /** The process that scanned last. Another one knows of no files. */
+  #scannedBy: EnteredProgram | undefined
   #isStopped = false
-  #changed = 0
 
   /** `enter` leads into the session's sandbox. */
   constructor (enter: Enter) {
     this.#enter = enter
-  }
-
-  /** The number of files that pushes have written and deleted. */
-  get changed (): number {
-    return this.#changed
   }
 
   /**
@@ -61,12 +84,39 @@ export class FileWriter {
    * EX10_WRITER_FAILED when it did not answer in 10 s and 3 ms a file
    */
   push (base: string, changes: FileChange[], options: PushOptions = {}): Promise<Pushed> {
-    return this.#inTurn(() => this.#push(base, changes, options))
+    const pushed = this.#inTurn(() => this.#push(base, changes, options))
+    this.#lastPush = pushed
+    return pushed
+  }
+
+  /**
+   * The files below `base` that have changed since the last scan, or all with `all`: without folders that match `skip`, but
+   * with the files `also`, wherever they are.
+   * @throws {Ex10Error} EX10_TOO_MANY_FILES, EX10_WRITER_FAILED
+   */
+  scan (base: string, { skip, also, all = false }: { skip: readonly string[], also: readonly string[], all?: boolean }): Promise<Scanned> {
+    return this.#inTurn(async () => {
+      const isAll = all || !this.#isRunning() || this.#program !== this.#scannedBy
+      const scanned = await this.#read(Scanned, { do: 'scan', base, skip, also, all: isAll }, SCAN_MS, SCAN_BYTES)
+      this.#scannedBy = this.#program
+      return { ...scanned, isAll }
+    })
+  }
+
+  /** The content of a file below `base`, which had this size when it was scanned. @throws {Ex10Error} EX10_WRITER_FAILED */
+  async * content (base: string, path: string, size: number): AsyncGenerator<Buffer, void, undefined> {
+    for (let at = 0; at < size;) {
+      const { content } = await this.#inTurn(() => this.#read(Piece, { do: 'piece', base, path, at }, ANSWER_MS, PIECE_BYTES))
+      const piece = Buffer.from(content, 'base64')
+      if (piece.length === 0 || piece.length > size - at) throw failure('WRITER_FAILED') // it has changed meanwhile
+      at += piece.length
+      yield piece
+    }
   }
 
   /** Resolves when all pushes from before the call have been written or have failed. */
   async written (): Promise<void> {
-    await this.#inTurn(async () => {})
+    await this.#lastPush.catch(() => {})
   }
 
   /** Ends the process. */
@@ -76,10 +126,9 @@ export class FileWriter {
     this.#program = undefined
   }
 
-  async #push (base: string, changes: FileChange[], { transfer, allBut }: PushOptions): Promise<Pushed> {
-    const request = { base, files: changes.map(toFile), transfer, ...(allBut && { sync: true, keep: allBut }) }
-    const answer = await this.#askOrGoBack(JSON.stringify(request) + '\n', ANSWER_MS + ANSWER_MS_EACH * changes.length)
-    if ('ok' in answer) this.#changed += answer.written + answer.deleted
+  async #push (base: string, changes: FileChange[], { transfer, allBut, leaves }: PushOptions): Promise<Pushed> {
+    const request = { base, files: changes.map(toFile), transfer, ...(allBut && { sync: true, keep: allBut, leaves }) }
+    const answer = await this.#askOrGoBack(Answer, JSON.stringify(request) + '\n', ANSWER_MS + ANSWER_MS_EACH * changes.length)
     if ('ok' in answer) return { made: answer.made, written: answer.written, deleted: answer.deleted }
     const details = { filePath: changes.find(change => change.path === answer.path)?.path }
     const { error } = answer
@@ -87,22 +136,28 @@ export class FileWriter {
     throw failure('WRITER_FAILED', { details })
   }
 
+  async #read<Schema extends TSchema> (schema: Schema, request: object, ms: number, bytes: number): Promise<Static<Schema>> {
+    const answer = await this.#askOrGoBack(Type.Union([schema, Refused]), JSON.stringify(request) + '\n', ms, bytes)
+    if (Value.Check(schema, answer)) return answer
+    throw failure((answer as Static<typeof Refused>).error === 'TOO_MANY_FILES' ? 'TOO_MANY_FILES' : 'WRITER_FAILED')
+  }
+
   /** Replaces a writer that was killed half-way, or does not answer, by a new one, which rolls back the unfinished push. */
-  async #askOrGoBack (request: string, ms: number) {
+  async #askOrGoBack<Schema extends TSchema> (schema: Schema, request: string, ms: number, bytes = ANSWER_BYTES): Promise<Static<Schema>> {
     try {
-      return await this.#ask(request, ms)
+      return await this.#ask(schema, request, ms, bytes)
     } catch (cause) {
       await this.#kill()
-      await this.#ask(NOTHING, ANSWER_MS).catch(() => this.#kill()) // if that fails now, the next push's writer rolls back
+      await this.#ask(Answer, NOTHING, ANSWER_MS).catch(() => this.#kill()) // if that fails now, the next push's writer rolls back
       throw failure('WRITER_FAILED', { cause })
     }
   }
 
-  async #ask (request: string, ms: number) {
+  async #ask<Schema extends TSchema> (schema: Schema, request: string, ms: number, bytes = ANSWER_BYTES): Promise<Static<Schema>> {
     const program = await this.#running()
     program.stdin.write(request)
-    const answer: unknown = JSON.parse(await readLine(program.stdout, AbortSignal.timeout(ms)))
-    if (!Value.Check(Answer, answer)) throw new Error('the file writer gave a malformed answer')
+    const answer: unknown = JSON.parse(await readLine(program.stdout, bytes, AbortSignal.timeout(ms)))
+    if (!Value.Check(schema, answer)) throw new Error('the file writer gave a malformed answer')
     return answer
   }
 
@@ -114,10 +169,14 @@ export class FileWriter {
 
   async #running (): Promise<EnteredProgram> {
     if (this.#isStopped) throw new Error('the session is ending')
-    if (this.#program && this.#program.isRunning && !this.#program.stdout.destroyed) return this.#program
+    if (this.#program && this.#isRunning()) return this.#program
     const program = await this.#enter(pythonArgv(PROGRAM))
     this.#program = program
     return program
+  }
+
+  #isRunning (): boolean {
+    return this.#program !== undefined && this.#program.isRunning && !this.#program.stdout.destroyed
   }
 }
 
@@ -127,18 +186,22 @@ function toFile (change: FileChange) {
   const asked = { path, ifMatch, ifNoneMatch }
   if ('staged' in change) return { ...asked, staged: change.staged }
   if ('content' in change) return { ...asked, content: change.content.toString('base64') }
+  if ('same' in change) return { path, same: true }
   return { ...asked, delete: true, ifExists: change.ifExists }
 }
 
-/** Reads one line of at most 16 KiB. */
-async function readLine (stream: Readable, signal: AbortSignal): Promise<string> {
+/** Reads one line of at most so many bytes. */
+async function readLine (stream: Readable, bytes: number, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  let text = ''
-  const onData = (chunk: Buffer) => {
-    text += chunk.toString()
-    if (text.length > ANSWER_BYTES) reject(new Error('the answer is too long'))
-    else if (text.endsWith('\n') && text.indexOf('\n') === text.length - 1) resolve(text.slice(0, -1))
-    else if (text.includes('\n')) reject(new Error('the file writer sent more than one line'))
+  const pieces: Buffer[] = []
+  let left = bytes
+  const onData = (piece: Buffer) => {
+    const end = piece.indexOf('\n')
+    left -= piece.length
+    pieces.push(piece)
+    if (left < 0) reject(new Error('the answer is too long'))
+    else if (end >= 0 && end < piece.length - 1) reject(new Error('the file writer sent more than one line'))
+    else if (end >= 0) resolve(Buffer.concat(pieces).toString('utf8', 0, bytes - left - 1))
   }
   const onEnd = () => reject(new Error('the file writer ended'))
   const onAbort = () => reject(signal.reason)

@@ -91,6 +91,8 @@ const ROWS: Record<string, Row> = {
   'DELETE /sessions/:id/files/*': { path: `/sessions/${UNKNOWN}/files/a.js`, done: 404 },
   'POST /sessions/:id/import': { path: `/sessions/${UNKNOWN}/import`, body: {}, done: 404 },
   'GET /sessions/:id/export': { path: `/sessions/${UNKNOWN}/export`, done: 404 },
+  'GET /sessions/:id/versions': { path: `/sessions/${UNKNOWN}/versions`, done: 404 },
+  'POST /sessions/:id/rollback': { path: `/sessions/${UNKNOWN}/rollback`, body: { version: 0 }, done: 404 },
   'GET /session/:id': { path: `/session/${UNKNOWN}`, done: 404 },
   'GET /session/:id/': { path: `/session/${UNKNOWN}/`, done: 404 },
   'GET /session/:id/*': { path: `/session/${UNKNOWN}/js/x.js`, done: 404 },

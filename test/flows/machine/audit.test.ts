@@ -138,7 +138,7 @@ t.test('the audit names what the server itself holds for no live session', async
   const waiting = await app.creations.admit(LOCAL_REQUESTER, {}) // likewise
   if ('facts' in waiting) throw new Error('it does not wait')
   const unwatch = app.supervision.watch(facts, () => {})
-  await t.rejects(app.codeUpdates.push(facts, [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
+  await t.rejects(app.codeUpdates.push(facts, 'local', [{ filePath: 'a.js', content: '' }]), { code: 'EX10_WRITER_FAILED' })
   app.upgrades.issueTicket(facts.id, { address: '127.0.0.1', credential: app.credentials.find('none') })
   const { leaked, missing } = await audited()
   t.strictSame(leaked, [{ kind: 'slot', name: `slot ${facts.slot.index}` }, { kind: 'place', name: facts.id }, { kind: 'forgotten turn', name: `${waiting.turn.id}, for which nobody waits` }, { kind: 'promised home', name: facts.id }, { kind: 'supervisor', name: facts.id }, { kind: 'pipeline', name: facts.id }, { kind: 'ticket', name: facts.id }])

@@ -6,7 +6,7 @@ import { programText } from '#system/code/session-program.ts'
 import { TEST_DATA } from '#support/servers/server.ts'
 import { start } from '#support/sandbox.ts'
 
-const PROGRAM = programText('file-paths.py', 'file-writer.py')
+const PROGRAM = programText('file-paths.py', 'source-scan.py', 'file-writer.py')
 
 /** A uid that has no account and no other use. */
 export const UID = 64124

@@ -1,0 +1,154 @@
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import type { FileChange } from '#domain/code/file-changes.ts'
+import { KeptBlobs, openBlob } from '#domain/code/kept-blobs.ts'
+import { partitionOf, SourceHistory, type Source } from '#domain/code/source-history.ts'
+import { readTree, type FileEntry } from '#domain/code/source-tree.ts'
+import { keyOf, type Origin, type Version } from '#domain/code/version.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import { failure } from '#errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The versions of each session's extension, in the stores. */
+    history: {
+      /** Keeps what the session begins with, or, of a session of an earlier server, the version that that server could not keep any more. */
+      follow (facts: SessionFacts, source: Source, isAdopted: boolean): void
+      /** Keeps the files as they are now, as this version. Call it in the source's turn. Never rejects. */
+      keep (facts: SessionFacts, origin: Origin): Promise<void>
+      /** Notes that the browser runs this version. The event `confirmed` says so, once for each version. */
+      confirm (facts: SessionFacts, version: number, reloadMs: number): void
+      /** Keeps the files as they are now, without a version, and resolves with their tree. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_WRITER_FAILED, EX10_TOO_…; the signal's reason */
+      capture (facts: SessionFacts, signal: AbortSignal): Promise<string>
+      /** The changes that lead from the files as they are now to those of a kept tree. Call it in the source's turn. @throws {Ex10Error} like `capture`; EX10_VERSION_NOT_FOUND */
+      changesTo (facts: SessionFacts, tree: string): Promise<FileChange[]>
+      /** All versions of a live session, oldest first. */
+      versions (facts: SessionFacts): Promise<readonly Version[]>
+      /** A version by its number or its name. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
+      version (facts: SessionFacts, ref: string | number): Promise<Version>
+      /** The last version that has its files, also after the session's end. */
+      latest (id: string): Promise<{ version: number, tree: string } | undefined>
+      /** All files of a kept tree, also after the session's end. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
+      tree (id: string, tree: string): Promise<Map<string, FileEntry>>
+      /** A file's content, which the caller must read to its end or destroy. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
+      content (id: string, hash: string): Promise<Readable>
+      /** The files of a kept tree, one after the other; the caller reads each content to its end, or destroys it. */
+      files (id: string, tree: string): AsyncGenerator<FileEntry & { path: string, content: Readable }, void, undefined>
+      /** Stops following the session. */
+      stop (facts: SessionFacts): void
+      /** Deletes the versions of an ended session, and all files but those of these trees. */
+      forget (id: string, butTrees: string[]): Promise<void>
+    }
+  }
+}
+
+interface Followed { source: Source, history: Promise<SourceHistory>, kept: Promise<unknown> }
+
+/** The author of what a session begins with. */
+const SERVER = 'server'
+/** How many versions the last one that could be kept may be behind. */
+const LOOKED_BACK = 100
+
+async function history (app: FastifyInstance): Promise<void> {
+  const { records, blobs } = app
+  const all = new Map<string, Followed>()
+  const ending = new Map<string, Promise<unknown>>()
+
+  app.audit.own('version', async () => (await records.partitions(partitionOf(''))).map(partition => partition.slice(partitionOf('').length)))
+  app.decorate('history', {
+    follow (facts, source, isAdopted) {
+      const history = SourceHistory.open(facts.id, records, blobs, source.toolFolders)
+      const followed: Followed = { source, history, kept: Promise.resolve() }
+      all.set(facts.id, followed)
+      history.catch(err => app.log.error({ err, sessionId: facts.id }, 'history not read'))
+      followed.kept = source.inTurn(async () => {
+        const { versions } = await history
+        const version = app.registry.get(facts.id)?.version ?? 0
+        if (versions.at(-1)?.version !== version) await keep(facts, followed, { version, by: isAdopted ? SERVER : facts.owner })
+      }).catch(err => app.log.warn({ err, sessionId: facts.id }, 'first version not kept'))
+    },
+    async keep (facts, origin) {
+      const followed = all.get(facts.id)
+      if (!followed) return
+      followed.kept = keep(facts, followed, origin).catch(err => app.log.error({ err, sessionId: facts.id }, 'version not kept'))
+      await followed.kept
+    },
+    confirm (facts, version, reloadMs) {
+      const followed = all.get(facts.id)
+      if (followed) confirm(facts, followed, version, reloadMs).catch(err => app.log.warn({ err, sessionId: facts.id }, 'version not confirmed'))
+    },
+    async capture (facts, signal) {
+      const { source, history } = followedOf(facts)
+      return await source.inTurn(async () => {
+        signal.throwIfAborted()
+        return await (await history).capture(source)
+      })
+    },
+    async changesTo (facts, root) {
+      const { source, history } = followedOf(facts)
+      const files = await tree(facts.id, root)
+      return await (await history).changesTo(source, files)
+    },
+    versions: async facts => (await keptOf(facts)).versions,
+    async version (facts, ref) {
+      const { versions } = await keptOf(facts)
+      const found = versions.find(({ version, label }) => ref === label || String(ref) === String(version))
+      if (!found) throw failure('VERSION_NOT_FOUND')
+      return found
+    },
+    async latest (id) {
+      const found = await records.list<Version>(partitionOf(id), { after: keyOf(Number.MAX_SAFE_INTEGER), newestFirst: true, limit: LOOKED_BACK })
+      return found.map(({ value: { version, tree } }) => ({ version, tree })).find((kept): kept is { version: number, tree: string } => kept.tree !== undefined)
+    },
+    tree,
+    content: (id, hash) => openBlob(blobs, id, hash),
+    async * files (id, root) {
+      for (const [path, entry] of await tree(id, root)) yield { path, ...entry, content: await openBlob(blobs, id, entry.hash) }
+    },
+    stop ({ id }) {
+      const followed = all.get(id)
+      if (followed) ending.set(id, followed.source.inTurn(async () => {}).catch(() => {}))
+      all.delete(id)
+    },
+    async forget (id, butTrees) {
+      await ending.get(id) // what was being kept is in the stores
+      ending.delete(id)
+      await records.drop(partitionOf(id))
+      await (await KeptBlobs.open(id, blobs)).keepOnly(butTrees)
+    }
+  } satisfies FastifyInstance['history'])
+
+  function followedOf ({ id }: SessionFacts): Followed {
+    const followed = all.get(id)
+    if (!followed) throw failure('SESSION_NOT_FOUND')
+    return followed
+  }
+
+  /** The history, with every version that was pushed before the call. */
+  async function keptOf (facts: SessionFacts): Promise<SourceHistory> {
+    const { history, kept } = followedOf(facts)
+    await kept
+    return await history
+  }
+
+  async function keep (facts: SessionFacts, { source, history }: Followed, origin: Origin): Promise<void> {
+    await (await history).add(source, origin, err => app.log.warn({ err, sessionId: facts.id, version: origin.version }, 'files of a version not kept'))
+  }
+
+  async function confirm (facts: SessionFacts, { history, kept }: Followed, number: number, reloadMs: number): Promise<void> {
+    await kept
+    const known = await history
+    const version = known.versions.findLast(({ version }) => version === number)
+    if (!version || version.confirmedAt !== undefined) return
+    await known.note(version, { confirmedAt: new Date().toISOString(), reloadMs })
+    app.events.publish(facts, { type: 'confirmed', message: `Version ${number} runs`, version: number, ms: reloadMs })
+  }
+
+  async function tree (id: string, root: string): Promise<Map<string, FileEntry>> {
+    return await readTree(root, async blob => await buffer(await openBlob(blobs, id, blob)))
+  }
+}
+
+export default fp(history, { name: 'history', dependencies: ['audit', 'events', 'registry', 'storage'] })

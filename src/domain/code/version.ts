@@ -1,0 +1,40 @@
+/** One version of an extension's sources. */
+export interface Version {
+  /** The number of pushes up to it; 0 is what the session began with. */
+  version: number
+  at: string
+  /** The user whose request made it. */
+  by: string
+  /** The tree of its files; absent when they could not be kept. */
+  tree?: string | undefined
+  files: number
+  bytes: number
+  /** Files that differ from the version before. */
+  added: number
+  changed: number
+  removed: number
+  /** When the browser ran it, and how long the build and the reload took. */
+  confirmedAt?: string | undefined
+  reloadMs?: number | undefined
+  label?: string | undefined
+  /** The activity that the push belongs to. */
+  activity?: string | undefined
+  /** The version whose files it has again. */
+  rolledBackTo?: number | undefined
+}
+
+/** What is known of a version before its files are kept. */
+export type Origin = Pick<Version, 'version' | 'by' | 'activity' | 'rolledBackTo'> & {
+  /** The paths that the push named. */
+  named?: readonly string[]
+}
+
+/** The record's key: keys are in the order of versions. */
+export function keyOf (version: number): string {
+  return String(version).padStart(12, '0')
+}
+
+/** How gladly a version is kept: one that a browser ran before one that none did, and one with a name before both. */
+export function rankOf ({ confirmedAt, label }: Version): number {
+  return label !== undefined ? 2 : Number(confirmedAt !== undefined)
+}
