@@ -4,7 +4,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { readConfig } from '#config.ts'
 import { SCOPES } from '#domain/principal.ts'
-import { storesOf } from '#stores/index.ts'
+import { backendOf, storesOf } from '#stores/index.ts'
+import { storePassword } from '#system/access/store-password.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { Refused, runCommand } from './root-command.mjs'
 
@@ -45,7 +46,8 @@ function urlOf ({ host, port }) {
 /** Calls `work` with the headers of an admin's request. `seconds` is the time that it may wait. */
 async function withAccess (config, seconds, work) {
   if (config.auth === 'none') return await work({})
-  const keys = await storesOf(config, dataFolderAt(config.dataDir)).openKeys()
+  if (backendOf(config.store) === 'memory') throw new Refused('ex10: with EX10_STORE=memory:, this command can make no key for itself: use the routes below /admin with the login of an admin')
+  const keys = await storesOf({ store: config.store, password: storePassword(config) }, dataFolderAt(config.dataDir)).openKeys()
   for (const { id, user, expiresAt } of await keys.list()) if (user === 'terminal' && expiresAt < new Date()) await keys.remove(id) // keys of aborted commands
   const expiresAt = new Date(Date.now() + (KEY_SECONDS + seconds) * 1000)
   const { key, secret } = await keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })

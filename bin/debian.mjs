@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process'
 export const PACKAGES = ['xpra', 'python3-pil', 'python3-lz4', 'libjs-jquery', 'xvfb', 'chromium', 'chromium-sandbox', 'fonts-dejavu-core', 'fonts-liberation', 's6', 'nftables', 'iptables',
   'util-linux', 'mount', 'e2fsprogs', 'python3', 'passwd', 'procps', 'ca-certificates']
 
-/** Further packages for tests: network namespaces, an independent reader of X authority files, clocks that can be set, a check of units, proxies, and containers. */
-const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime', 'systemd', 'nginx-light', 'haproxy', 'openssl', 'podman', 'runc', 'netavark', 'debootstrap', 'tini']
+/** Further packages for tests: network namespaces, an independent reader of X authority files, clocks that can be set, a check of units, proxies, containers, Redis (without its service), and what PostgreSQL needs (unpack.mjs). */
+const TEST_PACKAGES = ['iproute2', 'xauth', 'libfaketime', 'systemd', 'nginx-light', 'haproxy', 'openssl', 'podman', 'runc', 'netavark', 'debootstrap', 'tini', 'redis-tools', 'libpq5', 'libxml2']
 
 // eslint-disable-next-line no-template-curly-in-string -- dpkg-query's own syntax
 const FORMAT = '${db:Status-Status}'

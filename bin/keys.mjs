@@ -6,7 +6,8 @@ import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
 import { isSecret, readKeyRequest } from '#domain/access/api-key.ts'
 import { KeyRequest } from '#schemas/key.ts'
-import { storesOf } from '#stores/index.ts'
+import { backendOf, storesOf } from '#stores/index.ts'
+import { storePassword } from '#system/access/store-password.ts'
 import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
 import { Refused, runCommand } from './root-command.mjs'
 
@@ -26,9 +27,10 @@ await runCommand({
   whyRoot: 'only root can read the keys'
 }, async (command, values, words) => {
   const config = readConfig(process.env)
+  if (backendOf(config.store) === 'memory') throw new Refused('ex10: with EX10_STORE=memory:, keys are in the server\'s memory: POST /keys makes one, with the login of an admin')
   const folder = dataFolderAt(config.dataDir)
   await prepareDataFolder(folder)
-  const stores = storesOf(config, folder)
+  const stores = storesOf({ store: config.store, password: storePassword(config) }, folder)
   const keys = await stores.openKeys()
   const auditLog = await stores.openAuditLog()
   try {

@@ -1,6 +1,7 @@
 // npm run restore: puts a backup in its place, all of it or nothing.
 import { resolve } from 'node:path'
 import { readConfig } from '#config.ts'
+import { backendOf, copiesOf } from '#stores/index.ts'
 import { readBackup, keptNames } from '#system/instance/backup-file.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { restoreBackup } from '#system/instance/restore.ts'
@@ -14,6 +15,7 @@ settings as the server. Without --force, the data folder must have no store yet;
 await runProgram({ options: { force: { type: 'boolean' } }, most: 1, usage: USAGE, whyRoot: 'only root may write the keys' }, async ({ force }, [file]) => {
   if (!file) throw new Refused(USAGE)
   const config = readConfig(process.env)
+  if (!copiesOf(config.store)) throw new Refused(`ex10: with EX10_STORE=${backendOf(config.store)}:, no store is in the data folder: restore that server's own backup, or set EX10_STORE=sqlite:`)
   const folder = dataFolderAt(config.dataDir)
   const path = resolve(process.env.INIT_CWD ?? '.', file) // npm runs scripts in the project's folder
   const manifest = await readBackup(path, keptNames(folder))

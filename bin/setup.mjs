@@ -10,7 +10,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installPackages } from './debian.mjs'
 import { fillNpmCache, npmCache } from './npm-cache.mjs'
-import { unpackPrometheus } from './prometheus.mjs'
+import { unpackServers } from './unpack.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DATA_DIR = process.env.EX10_DATA_DIR || '/var/lib/ex10'
@@ -36,7 +36,7 @@ if (problem) {
 async function setUp () {
   try {
     return checkWords() ?? checkMachine() ?? (words.includes('--stores') ? undefined : installRest()) ?? installDevServers() ??
-      (isTest ? unpackPrometheus(join(DATA_DIR, 'prometheus')) ?? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
+      (isTest ? unpackServers(DATA_DIR) ?? await fillNpmCache(join(ROOT, 'test/fixtures/projects'), DATA_DIR) : undefined)
   } catch (error) {
     if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
     return `the disk of ${dirname(error.dest ?? error.path ?? join(DATA_DIR, 'templates'))} is full: free some space there, then start again`

@@ -9,7 +9,7 @@ import { checkMemory, memory } from './config/memory.ts'
 import { checkOperations, operations } from './config/operations.ts'
 import { checkPrograms, programs } from './config/programs.ts'
 import { checkSessions, sessions } from './config/sessions.ts'
-import { BadSetting, variableName } from './config/setting.ts'
+import { BadSetting, variableName, withoutPassword } from './config/setting.ts'
 import { refuseUnknown } from './config/unknown.ts'
 import { wantedOf } from './config/wanted.ts'
 
@@ -61,5 +61,6 @@ function fromText (schema: TSchema, text: string): unknown {
 function describe ({ path, value }: ValueError, env: Record<string, string | undefined>): string {
   const [, key = '', item] = path.split('/')
   const schema: TSchema = Config.properties[key as keyof typeof Config.properties]
-  return `${variableName(key)}=${item === undefined ? env[variableName(key)] : value} cannot be used: ${schema.description}; give ${wantedOf(schema)}`
+  const shown = String(item === undefined ? env[variableName(key)] : value)
+  return `${variableName(key)}=${schema.holdsPassword ? withoutPassword(shown) : shown} cannot be used: ${schema.description}; give ${wantedOf(schema)}`
 }

@@ -75,7 +75,7 @@ t.test('a value that cannot be used stops the start with one line that names its
     ['EX10_PORT', 'abc'], ['EX10_PORT', '-1'], ['EX10_PORT', '65536'], ['EX10_PORT', '80.5'], ['EX10_PORT', '0x50'], ['EX10_PORT', '1e3'], ['EX10_PORT', '80 81'], ['EX10_PORT', '9000'], ['EX10_PORT', '8500'], ['EX10_PORT', '10250'],
     ['EX10_DATA_DIR', 'relative'], ['EX10_DATA_DIR', './x'], ['EX10_DATA_DIR', '/tmp/ex10'], ['EX10_DATA_DIR', '/run/ex10'], ['EX10_DATA_DIR', '/proc'], ['EX10_DATA_DIR', '/var/tmp/x'],
     ['EX10_DATA_DIR', '/dev/shm/x'], ['EX10_DATA_DIR', '/usr/share/x'], ['EX10_DATA_DIR', '/etc/x'], ['EX10_DATA_DIR', '/srv/../tmp/x'], ['EX10_DATA_DIR', '/srv/./x'], ['EX10_DATA_DIR', '/srv/a,b'], ['EX10_INSTANCE', 'other'], ['EX10_INSTANCE', 'ex10-b'],
-    ['EX10_INSTANCE', 'ex10; flush ruleset'], ['EX10_INSTANCE', 'ex10' + 'a'.repeat(13)], ['EX10_INSTANCE', 'EX10'], ['EX10_LOG_LEVEL', 'loud'], ['EX10_STORE', 'redis'],
+    ['EX10_INSTANCE', 'ex10; flush ruleset'], ['EX10_INSTANCE', 'ex10' + 'a'.repeat(13)], ['EX10_INSTANCE', 'EX10'], ['EX10_LOG_LEVEL', 'loud'], ['EX10_STORE', 'redis'], ['EX10_STORE', 'redis://127.0.0.1/words'], ['EX10_STORE', 'postgres://['], ['EX10_STORE_PASSWORD_FILE', '/etc/password'],
     ['EX10_PORT_BASE', '2023'], ['EX10_PORT_BASE', '64001'], ['EX10_SLOTS', '0'], ['EX10_SLOTS', '502'], ['EX10_SLOTS', 'many'], ['EX10_MAX_SESSIONS', '-1'], ['EX10_MAX_SESSIONS', '1.5'], ['EX10_MAX_SESSIONS_PER_USER', 'ten'], ['EX10_WHEN_FULL', 'wait'],
     ['EX10_QUEUE_LENGTH', '0'], ['EX10_QUEUE_LENGTH', '1001'], ['EX10_QUEUE_TIMEOUT', '0'], ['EX10_UID_MIN', '0'], ['EX10_UID_MIN', '999'],
     ['EX10_UID_MAX', '4294967295'], ['EX10_UID_MAX', '65600'], ['EX10_UID_MAX', '66000'], ['EX10_TEMPLATE', '../x'], ['EX10_FIREWALL', 'none'], ['EX10_ALLOW_NETS', 'intranet'], ['EX10_ALLOW_NETS', '10.0.0.0/8,10.0.0.0/33'], ['EX10_ALLOW_NETS', '0.0.0.0/0'], ['EX10_ALLOW_NETS', '127.0.0.1'], ['EX10_ALLOW_NETS', '::ffff:10.0.0.0/104'],
@@ -129,9 +129,16 @@ t.test('a variable that is no setting stops the start with one line that names t
   }
 })
 
+t.test('a store\'s address is not shown where it is wrong: it may hold a password', async t => {
+  for (const text of ['redis://:secret@127.0.0.1/words', 'postgres://ex10:secret@[', 'mysql://ex10:secret@db', 'postgres:/ex10:secret@db', 'postgres://ex10:secret @db']) {
+    t.throws(() => readConfig({ EX10_STORE: text }), { message: /^EX10_STORE=\w+:… cannot be used: (?!.*secret)/ }, text)
+  }
+  for (const text of ['sqlite', 'memory:', 'postgres://ex10:secret@127.0.0.1/ex10?sslmode=require', 'rediss://:secret@[::1]:6380/3']) t.equal(readConfig({ EX10_STORE: text }).store, text)
+})
+
 t.test('a wrong value\'s line says in words what may be given', async t => {
   const table = [['EX10_VIEWER_COUNTS', 'yes', '1 or 0'], ['EX10_PORT', 'x', 'a whole number from 0 to 65535'], ['EX10_HOME_SIZE', '1', 'a whole number of at least 64'], ['EX10_STEP_TIMEOUT', 'x', 'a number from 1 to 600'],
-    ['EX10_AUTH', 'no', 'none, keys or oidc'], ['EX10_STORE', 'redis', 'sqlite'], ['EX10_BIND_LOGIN', 'mac', 'fingerprint or ip; several have commas between them'],
+    ['EX10_AUTH', 'no', 'none, keys or oidc'], ['EX10_STORE', 'redis', 'memory:, sqlite:, or an address such as postgres://ex10@db.example.org/ex10 or rediss://cache.example.org'], ['EX10_BIND_LOGIN', 'mac', 'fingerprint or ip; several have commas between them'],
     ['EX10_PUBLIC_URL', 'ex10.example', 'scheme and host, and perhaps a path, such as https://ex10.example.org or https://example.org/ex10'], ['EX10_DATA_DIR', 'data', 'an absolute path without commas, such as /var/lib/ex10']]
   for (const [name = '', text, words] of table) t.throws(() => readConfig({ [name]: text }), { message: new RegExp(`^${name}=${text} cannot be used: .*; give ${words}$`) })
   t.throws(() => readConfig({ EX10_BIND_LOGIN: 'ip,mac' }), { message: /^EX10_BIND_LOGIN=mac cannot be used/ }, 'of a list, the wrong item is shown')

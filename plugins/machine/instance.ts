@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { portRanges } from '#domain/machine/slots.ts'
 import type { Backend } from '#stores/backend.ts'
 import { storesOf } from '#stores/index.ts'
+import { storePassword } from '#system/access/store-password.ts'
 import { claimInstance } from '#system/instance/claims.ts'
 import { dataFolderAt, prepareDataFolder, type DataFolder } from '#system/instance/data-folder.ts'
 
@@ -25,14 +26,14 @@ declare module 'fastify' {
 
 /** Claims the machine for this instance, then makes its data folder. Registered first, it closes last, when everything else has been given back. */
 async function instance (app: FastifyInstance): Promise<void> {
-  const { instance, dataDir, uidMin, uidMax, portBase, slots } = app.config
+  const { instance, dataDir, store, uidMin, uidMax, portBase, slots } = app.config
   const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
   const folder = dataFolderAt(dataDir)
   let isVacated = false
 
   app.decorate('instance', {
     folder,
-    stores: storesOf(app.config, folder),
+    stores: storesOf({ store, password: storePassword(app.config) }, folder),
     vacate () { isVacated = true }
   } satisfies FastifyInstance['instance'])
   app.addHook('onClose', async () => isVacated ? claim.release() : claim.keep())

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { readNets } from '#domain/machine/nets.ts'
 import { portRanges } from '#domain/machine/slots.ts'
 import type { http } from './http.ts'
-import { BadSetting, list, port, type Values } from './setting.ts'
+import { BadSetting, list, port, withoutPassword, type Values } from './setting.ts'
 
 /** The parts of the machine that the server uses, and the limits of a session. */
 export const machine = {
@@ -13,7 +13,19 @@ export const machine = {
     wanted: 'an absolute path without commas, such as /var/lib/ex10',
     description: 'Root-owned folder for the registry, homes, logs and template stores'
   }),
-  store: Type.Literal('sqlite', { default: 'sqlite', description: 'Where keys, logins, links, the audit log and statistics are kept' }),
+  store: Type.String({
+    default: 'sqlite:',
+    pattern: '^(memory:?|sqlite:?|(postgres|postgresql|redis|rediss)://[^\\s]+)$',
+    wanted: 'memory:, sqlite:, or an address such as postgres://ex10@db.example.org/ex10 or rediss://cache.example.org',
+    holdsPassword: true,
+    description: 'Where keys, logins, links, the audit log, statistics and what sessions leave are kept: `memory:`, `sqlite:`, `postgres://…`, `redis://…` or `rediss://…`'
+  }),
+  storePasswordFile: Type.String({
+    default: '',
+    pattern: '^(/.+)?$',
+    wanted: 'an absolute path, such as /etc/ex10/store-password',
+    description: 'File with the password of that store, which only root may be able to read; empty: `EX10_STORE` has it, or the store needs none'
+  }),
   instance: Type.String({
     default: 'ex10',
     pattern: '^ex10[a-z0-9_]{0,12}$',
@@ -53,12 +65,22 @@ export function checkMachine (config: Values<typeof machine & typeof http>): voi
   if (config.uidMax - config.uidMin < config.slots) {
     throw new BadSetting(`EX10_UID_MAX=${config.uidMax} cannot be used: the range from EX10_UID_MIN=${config.uidMin} must hold more uids than EX10_SLOTS=${config.slots}`)
   }
+  checkStore(config)
   checkSlots(config)
   checkPort(config)
   checkNets(config)
   if (/^\/(tmp|run|proc|dev|sys|usr|etc|var\/tmp|var\/run)(\/|$)|\/\.\.?(\/|$)/.test(config.dataDir)) {
     throw new BadSetting(`EX10_DATA_DIR=${config.dataDir} cannot be used: sessions have their own /tmp, /var/tmp, /run, /etc, /dev and /proc, and see all of /usr; give a folder elsewhere, such as /var/lib/ex10`)
   }
+}
+
+/** Refuses an address that is none, without showing it: it may hold a password. */
+function checkStore ({ store, storePasswordFile }: Values<typeof machine>): void {
+  const refuse = (why: string) => new BadSetting(`EX10_STORE=${withoutPassword(store)} cannot be used: ${why}; give ${machine.store.wanted}`)
+  const isRemote = store.includes('//')
+  if (isRemote && !URL.canParse(store)) throw refuse('it is no address')
+  if (isRemote && store.startsWith('redis') && !/^\/?\d*$/.test(new URL(store).pathname)) throw refuse('the path of a Redis is the number of a database')
+  if (!isRemote && storePasswordFile !== '') throw new BadSetting(`EX10_STORE_PASSWORD_FILE=${storePasswordFile} cannot be used: EX10_STORE=${store} has no server`)
 }
 
 /** Refuses too many slots. The default port base allows 501, whose ports are documented; another one allows as many as its ports do. */

@@ -17,6 +17,12 @@ export function variableName (key: string): string {
   return (/^otel[A-Z]/.test(key) ? '' : 'EX10_') + key.replace(/[A-Z]/g, capital => '_' + capital).toUpperCase()
 }
 
+/** The text of a setting that may hold a password, up to the place where one may begin. */
+export function withoutPassword (text: string): string {
+  const [beginning = ''] = text.split(/(?<=:)/)
+  return beginning === text ? text : `${beginning}…`
+}
+
 export const port = (options: object) => Type.Integer({ minimum: 1, maximum: 65535, ...options })
 export const seconds = (options: object) => Type.Number({ minimum: 0, maximum: 31_536_000, ...options })
 export const list = (options: object) => Type.Array(Type.String(), { default: [], ...options })

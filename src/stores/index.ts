@@ -1,15 +1,31 @@
 import type { BlobStore } from '#domain/storage/blob-store.ts'
 import type { Backend, Copies } from './backend.ts'
 import { folderBlobs } from './folder/blobs.ts'
+import { memoryStores } from './memory/backend.ts'
+import { postgresStores } from './postgres/backend.ts'
+import { redisStores } from './redis/backend.ts'
 import { sqliteStores, type StoreFiles } from './sqlite/backend.ts'
 import { sqliteCopies } from './sqlite/copy.ts'
+
+/** The value of EX10_STORE, and the password of the store's server if that is not in it. */
+export interface StoreSettings { store: string, password?: string | undefined }
 
 /**
  * The stores of an instance, in the backend that EX10_STORE names. The registry is not among them: the records of this
  * machine's sessions stay in SQLite on this machine, with every backend.
  */
-export function storesOf ({ store }: { store: keyof typeof BACKENDS }, files: StoreFiles): Backend {
-  return BACKENDS[store](files)
+export function storesOf ({ store, password }: StoreSettings, files: StoreFiles): Backend {
+  switch (backendOf(store)) {
+    case 'memory': return memoryStores()
+    case 'postgres': return postgresStores({ url: store, password })
+    case 'redis': return redisStores({ url: store, password })
+    case 'sqlite': return sqliteStores(files)
+  }
+}
+
+/** Whether several servers may have these stores. */
+export function isShared (store: string): boolean {
+  return ['postgres', 'redis'].includes(backendOf(store))
 }
 
 /** Opens the blobs of an instance, where EX10_BLOBS says. @throws {StartRefused} when the bucket cannot be used */
@@ -19,10 +35,14 @@ export async function openBlobs ({ blobs, blobsEndpoint, blobsRegion }: { blobs:
   return await bucketBlobs(bucketAt(blobs, blobsEndpoint, blobsRegion))
 }
 
-/** The way in which a backup copies the stores of this backend. */
-export function copiesOf ({ store }: { store: keyof typeof COPIES }): Copies {
-  return COPIES[store]
+/** The way in which a backup copies the stores of this backend; undefined where they are not in the data folder. */
+export function copiesOf (store: string): Copies | undefined {
+  return backendOf(store) === 'sqlite' ? sqliteCopies : undefined
 }
 
-const BACKENDS = { sqlite: sqliteStores }
-const COPIES = { sqlite: sqliteCopies }
+/** The backend's name: the word before the colon of EX10_STORE, in one spelling. */
+export function backendOf (store: string): 'memory' | 'sqlite' | 'postgres' | 'redis' {
+  const [word = ''] = store.split(':')
+  if (word === 'memory' || word === 'sqlite') return word
+  return word.startsWith('postgres') ? 'postgres' : 'redis'
+}

@@ -1,20 +1,18 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs'
 import { mkdir, rm, rmdir, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { copiesOf, storesOf } from '#stores/index.ts'
+import { copiesOf, storesOf, type StoreSettings } from '#stores/index.ts'
 import { BackupRefused, keptNames, readBackup, type Manifest } from './backup-file.ts'
 import { withoutServer } from './claims.ts'
 import { dataFolderAt, prepareDataFolder, type DataFolder } from './data-folder.ts'
 import { finishRestore, flush } from './finish-restore.ts'
-
-type Settings = Parameters<typeof storesOf>[0]
 
 /**
  * Restores the checked backup, all of it or nothing. It is unpacked in the data folder, and checked again, with its stores open,
  * before anything is in its place. From then on it is restored, by the next start if the command or the machine fails before.
  * @throws {BackupRefused} when the backup cannot be used @throws {ClaimRefused} when a server runs; then nothing has changed
  */
-export async function restoreBackup (file: string, manifest: Manifest, folder: DataFolder, config: Settings): Promise<void> {
+export async function restoreBackup (file: string, manifest: Manifest, folder: DataFolder, config: StoreSettings): Promise<void> {
   const { path, restoring, restored } = folder
   withoutServer(path, () => finishRestore(folder))
   await rm(restoring, { recursive: true, force: true })
@@ -67,9 +65,9 @@ async function unpack (file: string, folder: DataFolder): Promise<void> {
 }
 
 /** Checks that each file is a whole database, and that this version can use it as its store. Notes the restoration in the audit log. */
-async function checkStores ({ files, madeAt, version }: Manifest, config: Settings, at: DataFolder): Promise<void> {
+async function checkStores ({ files, madeAt, version }: Manifest, config: StoreSettings, at: DataFolder): Promise<void> {
   for (const name of Object.keys(files)) {
-    const why = copiesOf(config).whyUnsound(join(at.path, name))
+    const why = copiesOf(config.store)?.whyUnsound(join(at.path, name))
     if (why) throw new BackupRefused(`${name} in the backup cannot be used: ${why}`)
   }
   const there = at.databases()
