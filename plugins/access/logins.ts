@@ -9,6 +9,7 @@ import type { Principal } from '#domain/principal.ts'
 import type { Credential } from '#domain/access/credential.ts'
 import type { KeptLogin } from '#domain/access/login-store.ts'
 import { hashToken } from '#domain/access/token.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
@@ -158,7 +159,7 @@ async function logins (app: FastifyInstance): Promise<void> {
     try {
       await work()
     } catch (err) {
-      app.log.error({ err }, 'login write failed')
+      if (!isUnavailable(err)) app.log.error({ err }, 'login write failed')
     }
   }
 }

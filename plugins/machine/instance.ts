@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { portRanges } from '#domain/machine/slots.ts'
-import type { Backend } from '#stores/backend.ts'
+import type { Stores } from '#stores/backend.ts'
 import { storesOf } from '#stores/index.ts'
 import { storePassword } from '#system/access/store-password.ts'
 import { claimInstance } from '#system/instance/claims.ts'
@@ -14,7 +14,7 @@ declare module 'fastify' {
       /** Names every path of the data folder. */
       folder: DataFolder
       /** Opens the stores that outlive a server, except the registry. */
-      stores: Backend
+      stores: Stores
       /**
        * States that nothing of the instance is left on the machine, so that the claim ends with the server. Otherwise the
        * claim stands until the next start, so that no other instance takes uids and ports that sessions still have.

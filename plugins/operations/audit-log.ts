@@ -31,7 +31,7 @@ async function auditLog (app: FastifyInstance): Promise<void> {
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the server's log is stored elsewhere: its heads show later whether the end of the audit log was cut off
-  const logHead = async () => app.log.info({ plugin: 'audit-log', head: await store.head() }, 'audit log head')
+  const logHead = () => store.head().then(head => app.log.info({ plugin: 'audit-log', head }, 'audit log head'), err => app.log.warn({ err }, 'audit log head unknown'))
   let hasListened = false
   app.addHook('onListen', async () => {
     hasListened = true

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import type { Credential } from '#domain/access/credential.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 
 const CHANNEL_TYPES = ['viewer', 'events'] as const
 
@@ -91,7 +92,8 @@ async function channels (app: FastifyInstance, { everyMs = CHECK_MS }: ChannelsO
         const holds = await credentials.get(channel)?.credential.holds()
         if (holds === false) credentials.get(channel)?.close() // unless it was closed meanwhile
       } catch (err) {
-        app.log.error({ err, channel: channel.id }, 'credential check failed') // a locked database, say: the next check tries again
+        if (isUnavailable(err)) credentials.get(channel)?.close() // it has not been checked for ten minutes
+        else app.log.error({ err, channel: channel.id }, 'credential check failed') // a locked database, say: the next check tries again
       }
     }
   }

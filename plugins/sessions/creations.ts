@@ -20,7 +20,7 @@ declare module 'fastify' {
        * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
        * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's;
        * `request` is kept with the session.
-       * @throws {Ex10Error} EX10_DRAINING, EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
+       * @throws {Ex10Error} EX10_DRAINING, EX10_STORE_UNAVAILABLE, EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
        */
       admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission>
       /**
@@ -70,6 +70,7 @@ async function creations (app: FastifyInstance): Promise<void> {
 
   async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission> {
     for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
+    await app.storeLink.check()
     const template = app.templates.get(wanted)
     const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }) }
     const order: Order = { owner, turnedAway: new AbortController() }
@@ -92,7 +93,7 @@ async function creations (app: FastifyInstance): Promise<void> {
   async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
     const startedAt = performance.now()
     const slot = await app.reservations.complete(wish.id)
-    const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify()])
+    const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify(), app.storeLink.check()])
     turnedAway.signal.throwIfAborted()
     app.work.done(wish.id, 'reserve', performance.now() - startedAt)
     return { ...wish, slot, account, createdAt: new Date() }
@@ -201,5 +202,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'public-address', 'registry', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
+  dependencies: ['config', 'public-address', 'registry', 'store-link', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
 })

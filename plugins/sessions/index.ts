@@ -1,4 +1,5 @@
 import admission from './admission.ts'
+import alarms from './alarms.ts'
 import channels from './channels.ts'
 import creations from './creations.ts'
 import drain from './drain.ts'
@@ -11,4 +12,4 @@ import shutdown from './shutdown.ts'
 import upgrades from './upgrades.ts'
 
 /** Makes, finds and ends sessions. Each plugin comes after those that it needs. */
-export default [channels, sessions, rights, routeSessions, admission, drain, creations, sharedCreations, reconciler, shutdown, upgrades]
+export default [channels, sessions, alarms, rights, routeSessions, admission, drain, creations, sharedCreations, reconciler, shutdown, upgrades]

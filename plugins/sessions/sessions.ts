@@ -55,9 +55,6 @@ async function sessions (app: FastifyInstance): Promise<void> {
   })
   app.audit.own('session', () => live.keys(), ({ id }) => [id])
   app.audit.own('half-ended session', () => halfEnded().map(([id]) => `${id}, whose teardown failed`))
-  app.firewall.onAlarm((state, message) => {
-    for (const { facts } of live.values()) app.events.publish(facts, { type: `firewall-${state}`, message })
-  })
   app.addHook('onReady', takeOver)
   app.addHook('onListen', async () => { hasStarted = true })
   app.addHook('onClose', shutDown) // ends sessions that were made since `shutDown` in `preClose`

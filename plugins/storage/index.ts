@@ -1,4 +1,5 @@
 import storage from './storage.ts'
+import storeLink from './store-link.ts'
 
 /** What outlives requests, sessions and servers. */
-export default [storage]
+export default [storeLink, storage]

@@ -4,6 +4,7 @@ import { every } from '#domain/concurrency/every.ts'
 import { Blobs } from '#domain/storage/blobs.ts'
 import { Records } from '#domain/storage/records.ts'
 import type { Sealer } from '#domain/storage/sealer.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 import { openBlobs } from '#stores/index.ts'
 import { openSealer } from '#system/instance/sealing.ts'
 
@@ -36,7 +37,7 @@ async function storage (app: FastifyInstance): Promise<void> {
   app.decorate('blobs', new Blobs(blobs, sealer))
 
   every(PRUNE_MS, async () => {
-    await records.prune().catch(err => app.log.warn({ err }, 'ended records not removed'))
+    await records.prune().catch(err => { if (!isUnavailable(err)) app.log.warn({ err }, 'ended records not removed') })
   }, closing.signal).catch(err => app.log.error({ err }, 'ended records not removed'))
 }
 

@@ -4,6 +4,7 @@ import type { ShareStore } from '#domain/access/share-store.ts'
 import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { StatisticsStore } from '#domain/operations/statistics-store.ts'
 import type { RecordStore } from '#domain/storage/record-store.ts'
+import type { StoreLink } from '#domain/storage/store-link.ts'
 
 /**
  * A backend opens each store of an instance, and makes a missing one. Each method rejects with StartRefused when the store
@@ -18,6 +19,9 @@ export interface Backend {
   openStatistics (): Promise<StatisticsStore>
   openRecords (): Promise<RecordStore>
 }
+
+/** The stores of a server, with the link to them where they are on another machine. */
+export interface Stores extends Backend { link?: StoreLink }
 
 /** Copies of stores for a backup, each in one file. */
 export interface Copies {

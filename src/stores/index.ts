@@ -1,5 +1,5 @@
 import type { BlobStore } from '#domain/storage/blob-store.ts'
-import type { Backend, Copies } from './backend.ts'
+import type { Copies, Stores } from './backend.ts'
 import { folderBlobs } from './folder/blobs.ts'
 import { memoryStores } from './memory/backend.ts'
 import { postgresStores } from './postgres/backend.ts'
@@ -14,7 +14,7 @@ export interface StoreSettings { store: string, password?: string | undefined }
  * The stores of an instance, in the backend that EX10_STORE names. The registry is not among them: the records of this
  * machine's sessions stay in SQLite on this machine, with every backend.
  */
-export function storesOf ({ store, password }: StoreSettings, files: StoreFiles): Backend {
+export function storesOf ({ store, password }: StoreSettings, files: StoreFiles): Stores {
   switch (backendOf(store)) {
     case 'memory': return memoryStores()
     case 'postgres': return postgresStores({ url: store, password })

@@ -6,7 +6,7 @@ import type { ExpiryCause } from './clocks.ts'
 /** The types of a session's events, as clients and operators read them. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'store-away', 'store-back', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {

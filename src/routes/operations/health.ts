@@ -1,4 +1,5 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { StoreState } from '#domain/storage/store-link.ts'
 import { version } from '#version.ts'
 
 const Health = Type.Object({
@@ -8,6 +9,12 @@ const Health = Type.Object({
   sessions: Type.Integer({ description: 'Slots that are taken' }),
   waiting: Type.Integer({ description: 'Creations that wait for their turn' }),
   draining: Type.Boolean({ description: 'The server is being drained: it takes no new sessions' }),
+  store: Type.Object({
+    state: Type.Union([Type.Literal('here'), Type.Literal('away')], { title: 'StoreConnection', description: 'away: the store of EX10_STORE does not answer, or cannot be written. Sessions go on; nothing is created' }),
+    since: Type.Optional(Type.String({ format: 'date-time', description: 'Since when it is away' })),
+    waiting: Type.Integer({ description: 'Writes that are made when it is back' }),
+    dropped: Type.Integer({ description: 'Writes that were dropped since the server\'s start, because too many waited' })
+  }, { title: 'StoreState', description: 'The store of keys, logins, links, the audit log, statistics and records' }),
   isolation: Type.Object({
     firewall: Type.String({ description: 'nftables or iptables' }),
     namespaces: Type.Array(Type.String(), { description: 'The namespaces that each session has for itself' }),
@@ -37,9 +44,14 @@ const health: FastifyPluginAsyncTypebox = async app => {
     sessions: app.ports.count().taken,
     waiting: app.places.waiting.length,
     draining: app.drain.signal.aborted,
+    store: viewStore(app.storeLink.state()),
     isolation: { firewall: app.firewall.backend, ...app.sandboxes.isolation },
     encryption: { key: app.sealer.masterKey() ?? null, sealed: app.sealer.masterKey() === undefined ? [] : SEALED }
   }))
+}
+
+function viewStore ({ awaySince, waiting, dropped }: StoreState) {
+  return { state: awaySince ? 'away' as const : 'here' as const, ...(awaySince && { since: awaySince.toISOString() }), waiting, dropped }
 }
 
 export default health

@@ -7,6 +7,7 @@ const ready: FastifyPluginAsyncTypebox = async app => {
   let checking: Promise<void> | undefined
 
   async function check (): Promise<void> {
+    await app.storeLink.check()
     await app.firewall.verify()
     await app.homes.look()
   }
@@ -15,7 +16,7 @@ const ready: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'everybody' },
     schema: {
       operationId: 'getReady',
-      summary: 'Whether sessions can be created: the server is not drained, the firewall is in force, the limit of sessions is not reached, a slot is free, and the disk could hold another home',
+      summary: 'Whether sessions can be created: the server is not drained, its store answers, the firewall is in force, the limit of sessions is not reached, a slot is free, and the disk could hold another home',
       description: 'For load balancers and deployments. A refusal says why, by its code.',
       tags: ['operation'],
       response: { 200: Type.Object({ ready: Type.Literal(true) }, { title: 'Ready', description: 'A session can be created' }), ...errors(503, 507) }

@@ -4,6 +4,7 @@ import { every } from '#domain/concurrency/every.ts'
 import { peerOf } from '#domain/http/peer.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import type { KeyedRequest } from '#domain/session.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 import { Ex10Error, failure, failureOf } from '#errors.ts'
 import type { ProgressLine } from '#schemas/progress.ts'
 import type { CreateSessionOptions } from '#schemas/session.ts'
@@ -94,7 +95,8 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply):
     try {
       if (!await credential.holds()) gone.abort(failure('UNAUTHENTICATED'))
     } catch (err) {
-      log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
+      if (isUnavailable(err)) gone.abort(err) // it has not been checked for ten minutes
+      else log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }, over.signal).catch(err => gone.abort(err))
   finished(reply.raw, () => over.abort()) // called at once if the connection is closed already
