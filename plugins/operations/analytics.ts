@@ -4,8 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 import { ACTIVE_GAP_MS, close, countBuild, countCall, countEvent, countView, durationOf, measure, newAnalytics, type Analytics } from '#domain/operations/analytics.ts'
-import { analyticsOf, remainsOf, SUMMARY_PLACES, type SummaryPlace } from '#domain/operations/ended-sessions.ts'
+import { analyticsOf, SUMMARIES, summaryOf, type Summary } from '#domain/operations/ended-sessions.ts'
 import type { SessionFacts } from '#domain/session.ts'
+import { DayIndex } from '#domain/storage/day-index.ts'
 import type { Change } from '#domain/storage/records.ts'
 import { momentNow } from '#system/kernel/boot-time.ts'
 
@@ -46,6 +47,7 @@ async function analytics (app: FastifyInstance): Promise<void> {
   const failures = new Map<string, string>() // codes of the creations that are being undone
   let timer: NodeJS.Timeout | undefined
   let isAway = false
+  const index = new DayIndex<Summary>(app.records, SUMMARIES)
   const save = coalesce(write)
 
   app.audit.own('analytics', () => counted.keys())
@@ -101,8 +103,8 @@ async function analytics (app: FastifyInstance): Promise<void> {
   }
 
   async function past (id: string): Promise<Analytics | undefined> {
-    const place = await app.records.get<SummaryPlace>(SUMMARY_PLACES, id)
-    return place && (await app.records.get<Analytics>(analyticsOf(place.value.owner), id))?.value
+    const owner = await index.ownerOf(id)
+    return owner === undefined ? undefined : (await app.records.get<Analytics>(analyticsOf(owner), id))?.value
   }
 
   function add ({ id }: SessionFacts, of: Analytics): void {
@@ -168,6 +170,16 @@ async function analytics (app: FastifyInstance): Promise<void> {
       timer = undefined
       save() // never rejects
     }, SAVE_MS).unref()
+  }
+
+  /** Of a session that was never ready, only the summary is kept. */
+  function remainsOf (of: Analytics): [partition: string, changes: Change[]][] {
+    const { id, owner } = of
+    const value = summaryOf(of)
+    return [
+      ...(value.state === 'failed' ? [] : [[analyticsOf(owner), [{ key: id, value: of }]] satisfies [string, Change[]]]),
+      ...index.adding({ id, owner, at: value.endedAt, value })
+    ]
   }
 
   /** Writes what has changed. When that fails, it is written later. */

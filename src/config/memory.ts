@@ -24,7 +24,8 @@ export const memory = {
     wanted: 'scheme and host, such as https://minio.example.org:9000',
     description: 'Address of the S3-compatible server with the bucket of EX10_BLOBS; empty: AWS'
   }),
-  blobsRegion: Type.String({ default: '', pattern: '^[a-z0-9-]*$', wanted: 'a region, such as eu-central-1', description: 'Region of the bucket of EX10_BLOBS; empty: that of AWS_REGION, or, with EX10_BLOBS_ENDPOINT, us-east-1' })
+  blobsRegion: Type.String({ default: '', pattern: '^[a-z0-9-]*$', wanted: 'a region, such as eu-central-1', description: 'Region of the bucket of EX10_BLOBS; empty: that of AWS_REGION, or, with EX10_BLOBS_ENDPOINT, us-east-1' }),
+  retentionDays: Type.Integer({ minimum: 1, maximum: 3650, default: 30, description: 'How long analytics and archives of ended sessions are kept, days' })
 }
 
 export function checkMemory ({ blobs, ...config }: Values<typeof memory>): void {

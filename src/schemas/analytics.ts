@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { PERIODS, type Period } from '#domain/operations/usage-report.ts'
 import { END_STATES } from '#domain/session.ts'
 import { SessionId } from './common.ts'
 
@@ -67,3 +68,33 @@ export const SessionAnalytics = Type.Object({
   }, { title: 'AnalyticsPart', description: 'What happened in one part of the session' }), { maxItems: 60, description: 'Oldest first; parts in which nothing was counted are left out' })
 }, { title: 'SessionAnalytics', description: 'What a session did and used' })
 export type SessionAnalytics = Static<typeof SessionAnalytics>
+
+export const UsageQuery = Type.Object({
+  period: Type.Optional(Type.Union(Object.keys(PERIODS).map(period => Type.Literal(period as Period)), { default: 'day', description: 'The time until now: an hour, a day of 24 hours, a week, a month of 30 days' })),
+  format: Type.Optional(Type.Union([Type.Literal('json'), Type.Literal('csv')], { description: 'Goes before the header Accept' }))
+}, { additionalProperties: false })
+
+const ByReason = (title: string, description: string) => Type.Array(Type.Object({ reason: Type.String(), count: Type.Integer() }, { title, description }), { description: 'Most first' })
+const Shares = (title: string, description: string) => Type.Array(Type.Object({
+  name: Type.String(),
+  sessions: Count('Sessions that were ready in the period'),
+  failed: Count('Sessions that did not become ready'),
+  seconds: Type.Number({ description: 'Time within the period in which they were ready' })
+}, { title, description }), { description: 'Most sessions first' })
+
+export const UsageView = Type.Object({
+  period: Type.String(),
+  from: Time('Beginning of the period'),
+  to: Time('Its end: now'),
+  active: Count('Sessions at present'),
+  total: Count('Sessions that were ready in the period, or failed in it'),
+  ended: Count('Of them, sessions that have ended'),
+  failed: Count('Of them, sessions that did not become ready'),
+  peak: Count('Most ready sessions at once'),
+  users: Count('Users who had one of these sessions'),
+  durations: Type.Optional(Type.Object({ mean: Type.Number(), p50: Type.Number(), p95: Type.Number() }, { title: 'UsageDurations', description: 'Seconds from ready to the end, of the sessions that ended: the mean, the median and the 95th percentile' })),
+  failures: ByReason('UsageFailure', 'Failed sessions, by the code of the step\'s error or the reason of the end'),
+  ends: ByReason('UsageEnd', 'Ended sessions, by the reason of the end'),
+  byTemplate: Shares('UsageOfTemplate', 'Sessions of one template'),
+  byUser: Shares('UsageOfUser', 'Sessions of one user; the 1000 users with the most sessions')
+}, { title: 'Usage', description: 'Sums over the sessions of a period' })

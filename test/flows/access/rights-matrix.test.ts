@@ -110,6 +110,7 @@ const ROWS: Record<string, Row> = {
   'GET /admin/drain': { path: '/admin/drain', done: 200 },
   'DELETE /admin/drain': { path: '/admin/drain', done: 200 },
   'GET /admin/stats': { path: '/admin/stats', done: 200 },
+  'GET /admin/analytics': { path: '/admin/analytics', done: 200 },
   'GET /admin/audit': { path: '/admin/audit', done: 200, isDear: true },
   'GET /admin/audit-log': { path: '/admin/audit-log', done: 200 },
   'GET /admin/keys': { path: '/admin/keys', done: 200 },

@@ -59,6 +59,18 @@ t.test('a session\'s owner sees what it did and used, live and after its end, ov
   server = await next(t, server)
   t.strictSame(await analyticsOf(to(anna), id), last, 'the same after a restart')
   t.strictSame(await analyticsOf(to(ada), id), last)
+
+  const usage = await ask(to(ada), '/admin/analytics?period=hour')
+  t.match(usage, {
+    status: 200,
+    body: { period: 'hour', active: 0, total: 1, ended: 1, failed: 0, users: 1, peak: 1, failures: [], ends: [{ reason: 'deleted', count: 1 }], byTemplate: [{ name: 'vanilla', sessions: 1 }], byUser: [{ name: 'anna', sessions: 1, failed: 0 }] }
+  }, 'admins see sums over all sessions')
+  t.ok(Math.abs(usage.body.durations.mean - last.time.duration) < 0.01)
+  for (const csv of [await ask(to(ada), '/admin/analytics?period=week&format=csv'), await ask(to(ada), '/admin/analytics?period=week', { headers: { accept: 'text/csv' } })]) {
+    t.match(csv.headers, { 'content-type': /^text\/csv/, 'content-disposition': /attachment; filename="ex10-week.csv"/ })
+    t.match(csv.text, /^metric,name,value\r\n[^]*\r\ntotal,,1\r\n[^]*\r\nuser sessions,anna,1\r\n/)
+  }
+  t.match(await ask(to(ada), '/admin/analytics?period=year'), { status: 400 })
   await assertEndsClean(t, to(ada))
 })
 
@@ -66,6 +78,7 @@ t.test('with EX10_TRACKING=0 nothing is counted, and the routes say so', async t
   const server = await serve(t, { ...socketDisplay(t), EX10_TRACKING: '0' })
   const { id } = await createSession(server)
   t.match(await ask(server, `/sessions/${id}/analytics`), { status: 409, body: { code: 'EX10_TRACKING_OFF' } })
+  t.match(await ask(server, '/admin/analytics'), { status: 409, body: { code: 'EX10_TRACKING_OFF' } })
   await endSession(server, id)
   await assertEndsClean(t, server)
 })
