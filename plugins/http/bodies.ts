@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Budget } from '#domain/http/budget.ts'
 import { mediaType } from '#domain/code/media-type.ts'
-import { failure } from '#errors.ts'
+import { failure, type ErrorName } from '#errors.ts'
 
 const MIB = 1024 * 1024
 const DRAINED_BYTES = 100 * MIB
@@ -16,6 +16,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route streams its body and keeps none of it in memory: every body, or bodies of these types. */
     streamsBody?: true | readonly string[]
+    /** The error of a body that is longer than the route's limit. */
+    tooLarge?: ErrorName
   }
 }
 
@@ -36,7 +38,7 @@ async function bodies (app: FastifyInstance): Promise<void> {
     const length = Number(request.headers['content-length'])
     if (!(length > request.routeOptions.bodyLimit && length < DRAINED_BYTES)) return
     await finished(request.raw.resume()).catch(cause => { throw failure('CLIENT_GONE', { cause }) })
-    throw failure('TOO_LARGE')
+    throw failure(request.routeOptions.config.tooLarge ?? 'TOO_LARGE')
   })
 
   // by now the principal is known and may send this body

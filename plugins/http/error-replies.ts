@@ -35,7 +35,7 @@ async function errorReplies (app: FastifyInstance): Promise<void> {
 function toShown (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Ex10Error {
   if (error instanceof Ex10Error) return error
   if (String(error.code).startsWith('FST_CSRF_')) return failure('CSRF')
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return failure('TOO_LARGE')
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return failure(request.routeOptions.config.tooLarge ?? 'TOO_LARGE')
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return wrongType(request, reply)
   if (error.validation) {
     // where a schema allows several forms, the deepest error belongs to the form that the client meant

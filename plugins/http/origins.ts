@@ -35,7 +35,7 @@ async function origins (app: FastifyInstance): Promise<void> {
     if (app.origins.isChange(request) && !isPage) checkChange(request.headers)
     if (request.routeOptions.config.changesState && isPrefetch(request)) throw failure('PREFETCH_REFUSED')
   })
-  await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'DELETE'], exposedHeaders: ['Allow', 'ETag', 'Location', 'X-Request-Id', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'] })
+  await app.register(cors, { origin: rules.origins, strictPreflight: false, methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], exposedHeaders: ['Allow', 'ETag', 'Location', 'X-Request-Id', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'] })
 
   app.decorate('origins', { checkHost, checkChange, isChange: ({ method, routeOptions }) => isChange(method, routeOptions.config) } satisfies FastifyInstance['origins'])
 

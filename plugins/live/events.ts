@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { coalesce } from '#domain/concurrency/coalesce.ts'
 import { Listeners } from '#domain/concurrency/listeners.ts'
-import type { SessionEvent } from '#domain/live/event.ts'
+import { isPassing, type SessionEvent } from '#domain/live/event.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { failure } from '#errors.ts'
 import { readEvents, writeEvents } from '#system/instance/event-file.ts'
@@ -57,10 +57,12 @@ async function events (app: FastifyInstance): Promise<void> {
       observers.tell(facts, dated)
       const history = histories.get(facts.id)
       if (!history) return // the history is not open yet, or has been closed
-      history.events.push(dated)
-      history.events.splice(0, history.events.length - KEPT)
+      if (!isPassing(event)) {
+        history.events.push(dated)
+        history.events.splice(0, history.events.length - KEPT)
+      }
       history.readers.tell(dated)
-      if (event.type === 'ended') return // its folder is gone
+      if (isPassing(event) || event.type === 'ended') return // its folder is gone
       history.save().catch(err => app.log.warn({ err, sessionId: facts.id }, 'event write failed'))
     },
     past: (id: string) => histories.get(id)?.events ?? [],

@@ -1,5 +1,5 @@
 import restarts from './restarts.ts'
-import retention from './retention.ts'
+import state from './state.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [restarts, retention]
+export default [state, restarts]

@@ -10,7 +10,7 @@ import { version } from '#version.ts'
 /** The end reasons that a request brings about: its trace has the teardown, too. */
 const BY_REQUEST = ['deleted', 'killed', 'violation']
 /** The methods of requests that are traced, beside GET /createSession. */
-const CHANGES = ['POST', 'PUT', 'DELETE']
+const CHANGES = ['POST', 'PUT', 'PATCH', 'DELETE']
 /** How long the server's end waits for the collector. */
 const FLUSH_MS = 2000
 

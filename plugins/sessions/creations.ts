@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { createSession, type Creation, type StepStarted } from '#domain/sessions/create-session.ts'
 import { withHeartbeat } from '#domain/concurrency/heartbeat.ts'
-import type { KeyedRequest, Requester, SessionFacts, Template } from '#domain/session.ts'
+import type { ClientContext, KeyedRequest, Requester, SessionFacts, Template } from '#domain/session.ts'
 import type { Turn } from '#domain/sessions/turn.ts'
 import type { UndoStack } from '#domain/sessions/undo-stack.ts'
 import { failure, shownAs } from '#errors.ts'
@@ -41,6 +41,7 @@ export type Admission = Admitted | Queued
 interface Admitted extends Wanted { facts: SessionFacts }
 interface Queued extends Wanted { turn: Turn, wish: Wish }
 interface Wanted {
+  context: ClientContext
   template: Template
   own: FirstFiles | undefined
   order: Order
@@ -68,7 +69,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     await Promise.all(running) // their last lines are written before the connections are closed
   })
 
-  async function admit ({ user: owner, address, port, isAuthenticated }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission> {
+  async function admit ({ user: owner, address, port, isAuthenticated, context = {} }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission> {
     for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
     await app.storeLink.check()
     const template = app.templates.get(wanted)
@@ -78,7 +79,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     orders.add(order)
     app.work.tell({ sessionId: wish.id, work: 'creation', type: 'begun' })
     try {
-      const wanted: Wanted = { template, own, order, undo }
+      const wanted: Wanted = { context, template, own, order, undo }
       const turn = await app.admission.enter(wish)
       return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, order) }
     } catch (error) {
@@ -141,7 +142,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function * make (facts: SessionFacts, { template, own, order, undo }: Wanted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * make (facts: SessionFacts, { context, template, own, order, undo }: Wanted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts, undo)
@@ -152,6 +153,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     try {
       const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
+      await app.state.begin(facts, context)
       await session.commit(signal)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
@@ -202,5 +204,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'public-address', 'registry', 'store-link', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'work']
+  dependencies: ['config', 'public-address', 'registry', 'store-link', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'state', 'work']
 })

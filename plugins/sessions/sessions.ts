@@ -153,7 +153,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   /** Writes and publishes the end of a session of which the machine holds nothing. Its slot is released only after the write, so that a next server never finds two sessions with one slot. */
   async function conclude ({ facts, wasReady, reason }: Live, signal: AbortSignal): Promise<void> {
-    await Promise.all([app.shares.forget(facts.id), app.history.forget(facts.id, [])])
+    await Promise.all([app.shares.forget(facts.id), app.history.forget(facts.id, []), app.state.forget(facts.id)])
     await failpoint('ended', 'before', signal)
     const state = wasReady ? 'ended' : 'failed'
     await registry.ended(facts.id, state)
@@ -242,5 +242,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 export default fp(sessions, {
   name: 'sessions',
   // the last three record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'history', 'programs', 'events', 'expiry', 'farewells', 'shares', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'history', 'programs', 'events', 'expiry', 'farewells', 'shares', 'state', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
 })

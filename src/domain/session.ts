@@ -69,6 +69,16 @@ export interface Requester {
   port?: number
   /** False with EX10_AUTH=none, where every request is the local user's. */
   isAuthenticated: boolean
+  context?: ClientContext
+}
+
+/** What a client says of itself when it creates a session. None of it is checked. */
+export interface ClientContext {
+  userAgent?: string
+  /** Without user, password, query and fragment, which may hold secrets. */
+  referrer?: string
+  /** The language that the client prefers, as in `de-CH`. */
+  locale?: string
 }
 
 /** The marks of a request with an Idempotency-Key, by which a repeated one is known. Nothing of the request can be read from them. */

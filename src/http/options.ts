@@ -35,7 +35,7 @@ export function httpOptions (settings: Config, loggerInstance: FastifyBaseLogger
   } satisfies FastifyHttpOptions<Server>
 }
 
-/** A request in the log, without the secrets in the URLs of links and of display pages. */
+/** A request in the log, without the secrets in the URLs of links and of display pages, and without the names that people give to values of the state. */
 function asLogged ({ method, url, host, ip, socket }: FastifyRequest) {
-  return { method, url: url.replace(/(\/share\/|[?&]t(?:oken|icket)=).*/s, '$1…'), host, remoteAddress: ip, remotePort: socket?.remotePort }
+  return { method, url: url.replace(/(\/share\/|[?&]t(?:oken|icket)=|^\/sessions\/[^/]+\/state\/[^/]+\/).*/s, '$1…'), host, remoteAddress: ip, remotePort: socket?.remotePort }
 }

@@ -26,6 +26,13 @@ export const CreationHeaders = Type.Object({
 })
 export type CreationHeaders = Static<typeof CreationHeaders>
 
+const SessionContext = Type.Object({
+  address: Type.String({ description: 'Address of the client; empty when it is not known' }),
+  userAgent: Type.Optional(Type.String({ description: 'The browser or program' })),
+  referrer: Type.Optional(Type.String({ description: 'The page that the request came from, without its query' })),
+  locale: Type.Optional(Type.String({ description: 'The preferred language, such as de-CH' }))
+}, { title: 'SessionContext', description: 'The client that created the session, by what it said of itself. Lists of sessions leave it out' })
+
 export const SessionView = Type.Object({
   id: SessionId,
   state: Type.Union(['creating', 'ready', 'stopping'].map(state => Type.Literal(state)), { title: 'SessionState', description: 'Sessions that have ended are not shown' }),
@@ -36,6 +43,7 @@ export const SessionView = Type.Object({
   template: Type.String({ description: 'The starting extension' }),
   version: Type.Integer({ description: 'Number of pushes to the session' }),
   problems: Problems,
+  context: Type.Optional(SessionContext),
   createdAt: Type.String({ format: 'date-time' }),
   idleMs: Type.Optional(Type.Integer({ description: 'Time since the last use' })),
   expiresAt: Type.Optional(ExpiresAt),

@@ -4,6 +4,7 @@ import { folderBlobs } from './folder/blobs.ts'
 import { memoryStores } from './memory/backend.ts'
 import { postgresStores } from './postgres/backend.ts'
 import { redisStores } from './redis/backend.ts'
+import { openRecords as openPassingRecords } from './memory/records.ts'
 import { sqliteStores, type StoreFiles } from './sqlite/backend.ts'
 import { sqliteCopies } from './sqlite/copy.ts'
 
@@ -22,6 +23,9 @@ export function storesOf ({ store, password }: StoreSettings, files: StoreFiles)
     case 'sqlite': return sqliteStores(files)
   }
 }
+
+/** Opens records that are in memory only, with every backend. */
+export { openPassingRecords }
 
 /** Whether several servers may have these stores. */
 export function isShared (store: string): boolean {

@@ -6,7 +6,7 @@ import type { ExpiryCause } from './clocks.ts'
 /** The types of a session's events, as clients and operators read them. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'store-away', 'store-back', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'store-away', 'store-back', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'state', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -25,8 +25,11 @@ export interface SessionEvent {
   /** When the session ends if it is not used, and the clock that ends it. */
   expiresAt?: string
   expiresBecause?: ExpiryCause
-  /** The number of pushes, including the one that this event is about. */
+  /** The number of pushes, including the one that this event is about; of a `state` event, the version of the state. */
   version?: number
+  /** The category that has changed, and the value, where it is one. Values themselves are in no event. */
+  category?: string
+  key?: string
   /** The number of files that a push wrote or deleted. */
   files?: number
   /** The duration of a reload, from the moment the change was noticed, and the number of reloaded tabs. */
@@ -42,6 +45,11 @@ export interface SessionEvent {
   share?: string
   /** The number of the line in the sandbox supervisor's file that the event came from. */
   line?: number
+}
+
+/** Tells whether an event is only for those who read at the moment: the state itself can be read later, and names in it may be meant for no disk. */
+export function isPassing ({ type }: Pick<SessionEvent, 'type'>): boolean {
+  return type === 'state'
 }
 
 /** The event of a reload after a push or any other change. */

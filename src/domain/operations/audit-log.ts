@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 
 /** The actions on sessions, keys, links, logins and stores that the audit log records. */
 export const AUDITED_ACTIONS = [
-  'session.created', 'session.viewed', 'session.pushed', 'session.restarted', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins', 'server.drain', 'server.drain-cancelled', 'backup.restored'
+  'session.created', 'session.viewed', 'session.pushed', 'session.state-changed', 'session.restarted', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins', 'server.drain', 'server.drain-cancelled', 'backup.restored'
 ] as const
 export type AuditedAction = typeof AUDITED_ACTIONS[number]
 
 /** Actions that are noted only for sessions of other users: uses of a user's own session stay private. */
-export const NOTED_OF_OTHERS: readonly AuditedAction[] = ['session.viewed', 'session.pushed', 'session.restarted']
+export const NOTED_OF_OTHERS: readonly AuditedAction[] = ['session.viewed', 'session.pushed', 'session.state-changed', 'session.restarted']
 
 /** One action, with its user and its target. */
 export interface AuditedDeed {

@@ -1,3 +1,8 @@
-import type { FastifyPluginAsync } from 'fastify'
+import deleteState from './delete-state.ts'
+import getState from './get-state.ts'
+import listStateVersions from './list-state-versions.ts'
+import patchState from './patch-state.ts'
+import putState from './put-state.ts'
+import restoreState from './restore-state.ts'
 
-export default [] satisfies FastifyPluginAsync[]
+export default [getState, putState, patchState, deleteState, listStateVersions, restoreState]

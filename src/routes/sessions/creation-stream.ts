@@ -2,6 +2,7 @@ import { finished, PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import { peerOf } from '#domain/http/peer.ts'
+import { contextOf } from '#domain/memory/context.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import type { KeyedRequest } from '#domain/session.ts'
 import { isUnavailable } from '#domain/storage/store-link.ts'
@@ -58,7 +59,7 @@ export async function answerCreation (app: FastifyInstance, wanted: WantedCreati
 }
 
 async function join (app: FastifyInstance, wanted: WantedCreation, request: FastifyRequest, reply: FastifyReply): Promise<AsyncIterable<ProgressLine>> {
-  const requester = { user: request.principal.user, ...peerOf(request), isAuthenticated: request.credential.kind !== 'none' }
+  const requester = { user: request.principal.user, ...peerOf(request), isAuthenticated: request.credential.kind !== 'none', context: contextOf(request.headers) }
   const gone = AbortSignal.any([request.gone, watchCaller(request, reply)])
   return await app.sharedCreations.join({ ...wanted, requester }, gone, request.log)
 }

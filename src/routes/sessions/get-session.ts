@@ -10,12 +10,16 @@ const getSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'getSession',
       summary: 'Shows a session',
-      description: 'The state, the health, the problems of the extension, and when the session ends by itself. Reading does not count as a use of the session.',
+      description: 'The state, the health, the problems of the extension, the client that created it, and when the session ends by itself. Reading does not count as a use of the session.',
       tags: ['sessions'],
       params: SessionParams,
       response: { 200: SessionView }
     }
-  }, async request => ({ ...await viewSession(app, request.session), ...displayUrlOf(app, request, request.session.id) }))
+  }, async request => {
+    const { session } = request
+    const context = { address: session.address, ...await app.state.context(session.id) }
+    return { ...await viewSession(app, session), context, ...displayUrlOf(app, request, session.id) }
+  })
 }
 
 export default getSession

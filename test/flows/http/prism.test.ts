@@ -96,6 +96,20 @@ t.test('no answer differs from the document: Prism stands in front of the server
     ['deleteFile', { path: file, status: 200 }],
     ['getFile', { path: file, status: 404 }],
     ['exportFiles', { path: `/sessions/${id}/export`, status: 200 }],
+    ...['', '/notes', '/notes/one'].flatMap((level): [string, Row][] => {
+      const [name, path, body] = [`State${['', 'Category', 'Value'][level.split('/').length - 1]}`, `/sessions/${id}/state${level}`, level.endsWith('one') ? '1' : level ? { one: 1 } : { notes: { one: 1 } }]
+      return [
+        [`put${name}`, { path, status: 201, body }],
+        [`put${name}`, { path, status: 412, headers: { 'if-none-match': '*' }, body }],
+        [`get${name}`, { path, status: 200 }],
+        [`patch${name}`, { path, status: 200, body }],
+        [`delete${name}`, { path, status: 200 }]
+      ]
+    }),
+    ['getStateValue', { path: `/sessions/${id}/state/notes/one`, status: 404 }],
+    ['putState', { path: `/sessions/${id}/state`, status: 400, body: { versions: {} } }],
+    ['listStateVersions', { path: `/sessions/${id}/state/versions?limit=2`, status: 200 }],
+    ['restoreState', { path: `/sessions/${id}/state/restore`, status: 200, body: { version: 1 } }],
     ['listShares', { path: `/sessions/${id}/shares`, status: 200 }],
     ['viewShare', { path: new URL(link.url).pathname, status: 200 }],
     ['viewShare', { path: '/share/none', status: 404 }],
@@ -129,7 +143,7 @@ t.test('no answer differs from the document: Prism stands in front of the server
   ]
   for (const [name, row] of rows) await drive(name, row)
   for (const [name, { path }] of operations) {
-    if (path.startsWith('/sessions/{id}') && !NOT_DRIVEN[name] && !['getValidity', 'getLogs', 'putFile', 'importFiles', 'addShare'].includes(name)) await drive(name, { path: path.replace('{id}', UNKNOWN).replace(/\{\w+\}/, 'x'), status: 404 })
+    if (path.startsWith('/sessions/{id}') && !NOT_DRIVEN[name] && !['getValidity', 'getLogs', 'putFile', 'importFiles', 'addShare'].includes(name)) await drive(name, { path: path.replace('{id}', UNKNOWN).replace(/\{\w+\}/g, 'x'), status: 404, ...(/^(?:put|patch)State|^restoreState/.test(name) && { body: name === 'putState' ? {} : { version: 1 } }) })
   }
   t.strictSame([...left], [], 'every operation was driven, or is in the list of those that cannot be')
   t.strictSame((await read(admin, '/sessions')).sessions, [])

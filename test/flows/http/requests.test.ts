@@ -134,12 +134,12 @@ t.test('the HTTP contract, on one server with one session', async t => {
       const shown = await read(server, '/sessions/:id', { id })
       return shown.expiresAt === undefined ? undefined : shown
     }, 30_000)
-    t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/, idleMs: Number, expiresAt: /^\d{4}-.*Z$/, expiresBecause: 'idle' })
+    t.match(shown, { id, state: 'ready', health: 'ok', url: `/session/${id}/`, template: 'vanilla', version: Number, createdAt: /^\d{4}-.*Z$/, idleMs: Number, expiresAt: /^\d{4}-.*Z$/, expiresBecause: 'idle', context: { address: '127.0.0.1' } })
     const { id: _id, url, displayUrl: _displayUrl, ...told } = shown as unknown as Record<string, unknown>
     const { account, slot } = readFacts(server, id)
     for (const secret of [account.name, account.home, 'uid', 'pid', 'ort"']) t.notMatch(JSON.stringify(told), secret, `nothing of the machine: ${secret}`)
     t.strictSame(Object.values(told).filter(value => [account.uid, slot.displayPort, slot.devServerPort, slot.devToolsPort].includes(Number(value))), [])
-    const { idleMs, expiresAt, displayUrl, ...rest } = shown // time goes on
+    const { idleMs, expiresAt, displayUrl, context, ...rest } = shown // time goes on, and lists have no context
     t.match(await read(server, '/sessions'), { sessions: [{ ...rest, idleMs: Number, expiresAt: String }] })
     for (const path of [`/session/${id}`, `/session/${id}/`]) {
       t.match(await ask(server, path), { status: 302, headers: { location: `/session/${id}/index.html` } }, path)
