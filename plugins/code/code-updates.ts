@@ -18,10 +18,10 @@ import type { SessionFacts, Template, TemplateKind } from '#domain/session.ts'
 import type { Source } from '#domain/code/source-history.ts'
 import { TOOL_FOLDERS } from '#domain/code/tool-folders.ts'
 import type { Origin } from '#domain/code/version.ts'
-import { failure } from '#errors.ts'
 import type { PushedFile } from '#schemas/code-update.ts'
 import { Problem } from '#schemas/problem.ts'
 import type { BrowserChannel } from '#system/programs/browser-channel.ts'
+import type { DevTools } from '#system/programs/devtools.ts'
 import { reloadExtension, workerSettled } from '#system/programs/extension-reload.ts'
 import { receiveArchive } from '#system/code/file-transfer.ts'
 import { FileWriter, type Pushed, type PushOptions } from '#system/code/file-writer.ts'
@@ -50,6 +50,12 @@ declare module 'fastify' {
       follow (facts: SessionFacts, isAdopted: boolean): void
       /** Calls `listener`, which must not throw, with the result of every build from now on. Plain templates have none. */
       onBuilt (listener: (facts: SessionFacts, isGood: boolean) => void): void
+      /** The id of the extension that the browser runs; undefined when it runs none. */
+      extensionId (facts: SessionFacts): string | undefined
+      /** The open DevTools connection to the session's browser. */
+      devTools (facts: SessionFacts, signal: AbortSignal): Promise<DevTools>
+      /** Loads the extension again although its files have not changed. Resolves when the browser runs it, or when that has failed. */
+      reload (facts: SessionFacts): Promise<void>
     }
   }
 }
@@ -102,7 +108,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
         ...(own ? [] : app.templates.get(template.name).files)
       ])
       if (own && 'changes' in own) await writer.push(template.sourceDir, own.changes)
-      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }))
+      if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }), own.isExact)
     },
     async begin (facts: SessionFacts, template: Template, isOwn: boolean, signal: AbortSignal) {
       if (template.kind !== 'project') await updatesOf(facts).pipeline.begin(signal, isOwn) // a project's first build may take minutes
@@ -129,6 +135,9 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
     },
     onBuilt (listener: Parameters<typeof builds.add>[0]) { builds.add(listener) },
+    extensionId: (facts: SessionFacts) => all.get(facts.id)?.pipeline.extensionId,
+    devTools: (facts: SessionFacts, signal: AbortSignal) => updatesOf(facts).channel.devTools(signal),
+    reload: (facts: SessionFacts) => updatesOf(facts).pipeline.lost(),
     stop (facts: SessionFacts) {
       const updates = all.get(facts.id)
       updates?.pipeline.end()

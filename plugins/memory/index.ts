@@ -1,5 +1,12 @@
+import browserContents from './browser-contents.ts'
+import leases from './leases.ts'
+import leavings from './leavings.ts'
+import points from './points.ts'
+import recovery from './recovery.ts'
+import remembering from './remembering.ts'
 import restarts from './restarts.ts'
+import snapshots from './snapshots.ts'
 import state from './state.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [state, restarts]
+export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points]

@@ -23,14 +23,17 @@ export type Restarted = keyof typeof ROOTS
 
 /** The time for the browser to load the extension. A build of a project may take longer, and goes on. */
 const LOAD_MS = 10_000
+const TABS_MS = 3000
 
 async function restarts (app: FastifyInstance): Promise<void> {
   app.decorate('restarts', {
     restart: (facts, what) => app.expiry.during(facts.id, async () => {
+      const tabs = what === 'display' ? [] : await app.browserContents.tabs(facts, AbortSignal.timeout(TABS_MS)).catch(() => []) // a browser that hangs
       for (const names of ROOTS[what]) {
         if (!await app.supervision.restart(facts.id, names)) return false
         await loaded(facts)
       }
+      await app.browserContents.openTabs(facts, tabs, AbortSignal.timeout(TABS_MS)).catch(err => app.log.warn({ err, sessionId: facts.id }, 'tabs not opened again'))
       return true
     })
   } satisfies FastifyInstance['restarts'])
@@ -42,4 +45,4 @@ async function restarts (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(restarts, { name: 'restarts', dependencies: ['code-updates', 'expiry', 'supervision'] })
+export default fp(restarts, { name: 'restarts', dependencies: ['browser-contents', 'code-updates', 'expiry', 'supervision'] })

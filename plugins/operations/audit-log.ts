@@ -26,8 +26,8 @@ declare module 'fastify' {
 async function auditLog (app: FastifyInstance): Promise<void> {
   const store = await app.instance.stores.openAuditLog()
 
-  app.events.observe(({ id, owner, address, port }, { type, reason }) => {
-    if (type === 'ready') append({ user: owner, address, ...(port !== undefined && { port }), action: 'session.created', target: id })
+  app.events.observe(({ id, owner, address, port, recoveredFrom }, { type, reason }) => {
+    if (type === 'ready') append({ user: owner, address, ...(port !== undefined && { port }), action: 'session.created', target: id, ...(recoveredFrom !== undefined && { details: { recoveredFrom } }) })
     if (type === 'ended' || type === 'failed') append({ user: 'server', action: `session.${type}`, target: id, details: { owner, reason: String(reason) } })
   })
   // the server's log is stored elsewhere: its heads show later whether the end of the audit log was cut off

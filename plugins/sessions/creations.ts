@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { createSession, type Creation, type StepStarted } from '#domain/sessions/create-session.ts'
+import { originOf, type Remembered } from '#domain/sessions/remembered.ts'
 import { withHeartbeat } from '#domain/concurrency/heartbeat.ts'
 import type { ClientContext, KeyedRequest, Requester, SessionFacts, Template } from '#domain/session.ts'
 import type { Turn } from '#domain/sessions/turn.ts'
@@ -19,10 +20,10 @@ declare module 'fastify' {
       /**
        * Refuses a creation where that is possible before anything is made, else reserves a place, a slot and a home. When the
        * places are taken, the admission may hold a turn to wait for. `own` are the session's first files, in place of the template's;
-       * `request` is kept with the session.
+       * `request` is kept with the session; `remembered` is what it goes on from.
        * @throws {Ex10Error} EX10_DRAINING, EX10_STORE_UNAVAILABLE, EX10_UNKNOWN_TEMPLATE, EX10_FIREWALL, EX10_NO_DISK, EX10_NO_SLOT, EX10_SHUTTING_DOWN, and the errors of `admission.enter`
        */
-      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission>
+      admit (requester: Requester, options: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest, remembered?: Remembered): Promise<Admission>
       /**
        * Makes the session when its turn has come. Yields progress, and last one `complete` or one `error` line. A failed
        * session has been undone before that line, and so has one whose client closed the connection, which aborts `gone`.
@@ -44,6 +45,7 @@ interface Wanted {
   context: ClientContext
   template: Template
   own: FirstFiles | undefined
+  remembered: Remembered | undefined
   order: Order
   /** The undo stack of everything that the session has so far. */
   undo: UndoStack
@@ -69,17 +71,17 @@ async function creations (app: FastifyInstance): Promise<void> {
     await Promise.all(running) // their last lines are written before the connections are closed
   })
 
-  async function admit ({ user: owner, address, port, isAuthenticated, context = {} }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest): Promise<Admission> {
+  async function admit ({ user: owner, address, port, isAuthenticated, context = {} }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest, remembered?: Remembered): Promise<Admission> {
     for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
     await app.storeLink.check()
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }) }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }), ...remembered?.from }
     const order: Order = { owner, turnedAway: new AbortController() }
     const undo = app.sessions.newUndo(wish.id)
     orders.add(order)
     app.work.tell({ sessionId: wish.id, work: 'creation', type: 'begun' })
     try {
-      const wanted: Wanted = { context, template, own, order, undo }
+      const wanted: Wanted = { context, template, own, remembered, order, undo }
       const turn = await app.admission.enter(wish)
       return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, order) }
     } catch (error) {
@@ -142,7 +144,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function * make (facts: SessionFacts, { context, template, own, order, undo }: Wanted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * make (facts: SessionFacts, { context, template, own, remembered, order, undo }: Wanted, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     const startedAt = performance.now()
     const elapsedMs = () => Math.round(performance.now() - startedAt)
     const session = app.sessions.begin(facts, undo)
@@ -154,10 +156,11 @@ async function creations (app: FastifyInstance): Promise<void> {
       const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       await app.state.begin(facts, context)
+      await remembered?.restore(facts, AbortSignal.any([signal, AbortSignal.timeout(app.config.stepTimeout * 1000)]))
       await session.commit(signal)
       committed = true
       log.info({ sessionId: facts.id, account: facts.account.name, slot: facts.slot.index, durationMs: elapsedMs() }, 'session ready')
-      yield completeLine(app, facts.id, elapsedMs())
+      yield completeLine(app, facts, elapsedMs())
     } catch (err) {
       const line = toErrorLine(signal.aborted ? signal.reason : err) // the teardown aborts the signal, too
       log.warn({ err, sessionId: facts.id }, 'session failed')
@@ -171,9 +174,9 @@ async function creations (app: FastifyInstance): Promise<void> {
   async function completedBy ({ key, fingerprint }: KeyedRequest): Promise<ProgressLine | undefined> {
     const earlier = await app.registry.findCompleted(key)
     if (!earlier) return undefined
-    const { facts: { id, request, createdAt }, completedAt } = earlier
-    if (request?.fingerprint !== fingerprint) throw failure('KEY_REUSED')
-    return completeLine(app, id, completedAt.getTime() - createdAt.getTime())
+    const { facts, completedAt } = earlier
+    if (facts.request?.fingerprint !== fingerprint) throw failure('KEY_REUSED')
+    return completeLine(app, facts, completedAt.getTime() - facts.createdAt.getTime())
   }
 
   function turnAway (user: string): void {
@@ -192,8 +195,8 @@ function outcomeOf (last: ProgressLine | undefined): { ms: number } | { code: st
   return { code: last?.status === 'error' ? last.data.code : failure('CLIENT_GONE').code }
 }
 
-function completeLine (app: FastifyInstance, sessionId: string, elapsedMs: number): ProgressLine {
-  return { status: 'complete', data: { message: 'Session ready', sessionId, isNew: true, url: app.publicAddress.path(`/session/${sessionId}/`), elapsedMs } }
+function completeLine (app: FastifyInstance, facts: SessionFacts, elapsedMs: number): ProgressLine {
+  return { status: 'complete', data: { message: 'Session ready', sessionId: facts.id, isNew: true, url: app.publicAddress.path(`/session/${facts.id}/`), elapsedMs, ...originOf(facts) } }
 }
 
 /** The `error` line of a creation. Errors that clients can act on are shown as they are; any other only as a failed or timed-out step. */

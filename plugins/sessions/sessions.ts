@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Listeners } from '#domain/concurrency/listeners.ts'
+import { originOf } from '#domain/sessions/remembered.ts'
 import { pushEveryUndo } from '#domain/sessions/create-session.ts'
 import { parseFailpoint } from '#domain/sessions/failpoint.ts'
 import { whyNotAdopted } from '#domain/sessions/adoption.ts'
@@ -88,7 +89,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
       commit: signal => registry.ready(facts, AbortSignal.any([signal, session.abort.signal]), () => {
         session.wasReady = true
         app.events.open(facts)
-        app.events.publish(facts, { type: 'ready', message: 'Session ready' })
+        app.events.publish(facts, { type: 'ready', message: facts.recoveredFrom ? `Session ready: it goes on from ${facts.recoveredFrom} as that was at ${facts.recoveredAt}` : 'Session ready', ...originOf(facts) })
         watch(session)
       }),
       fail: async reason => {
@@ -113,11 +114,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
   }
 
   async function endOrLog (id: string, reason: EndReason): Promise<void> {
-    try {
-      await end(id, reason)
-    } catch (err) {
-      app.log.error({ err, sessionId: id }, 'teardown failed')
-    }
+    await end(id, reason).catch(err => app.log.error({ err, sessionId: id }, 'teardown failed'))
   }
 
   function end (id: string, reason: EndReason): Promise<void> {
@@ -153,7 +150,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   /** Writes and publishes the end of a session of which the machine holds nothing. Its slot is released only after the write, so that a next server never finds two sessions with one slot. */
   async function conclude ({ facts, wasReady, reason }: Live, signal: AbortSignal): Promise<void> {
-    await Promise.all([app.shares.forget(facts.id), app.history.forget(facts.id, []), app.state.forget(facts.id)])
+    await Promise.all([app.shares.forget(facts.id), app.leavings.settle(facts.id)])
     await failpoint('ended', 'before', signal)
     const state = wasReady ? 'ended' : 'failed'
     await registry.ended(facts.id, state)
@@ -242,5 +239,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 export default fp(sessions, {
   name: 'sessions',
   // the last three record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'history', 'programs', 'events', 'expiry', 'farewells', 'shares', 'state', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'leavings', 'shares', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
 })

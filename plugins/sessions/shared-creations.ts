@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Shared } from '#domain/concurrency/shared.ts'
+import type { Remember, Remembered } from '#domain/sessions/remembered.ts'
 import type { KeyedRequest, Requester } from '#domain/session.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import { failure } from '#errors.ts'
@@ -30,6 +31,8 @@ export interface CreationOrder {
   own?: FirstFiles | undefined
   /** Of a request with an Idempotency-Key. */
   request?: KeyedRequest | undefined
+  /** Finds the earlier session that the new one goes on from. Its options and files take the place of those above. */
+  remember?: Remember | undefined
   /** Called once, when the first files are no longer needed. */
   release?: () => void
 }
@@ -67,15 +70,29 @@ async function sharedCreations (app: FastifyInstance): Promise<void> {
     return own
   }
 
-  async function * create ({ requester, options, own, request, release }: CreationOrder, abandoned: Creation | undefined, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+  async function * create ({ requester, options, own, request, remember, release }: CreationOrder, abandoned: Creation | undefined, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
     try {
       await abandoned?.lines.over // it is being undone
       const line = request && await app.creations.completedBy(request)
       gone.throwIfAborted()
       if (line) yield line
+      else if (remember) yield * goOn(requester, await remember(), request, gone, log)
       else yield * app.creations.create(await app.creations.admit(requester, options, own, request), gone, log)
     } finally {
       release?.()
+    }
+  }
+
+  async function * goOn (requester: Requester, remembered: Remembered, request: KeyedRequest | undefined, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, void, undefined> {
+    let isReady = false
+    try {
+      const admission = await app.creations.admit(requester, remembered.options, remembered.own, request, remembered)
+      for await (const line of app.creations.create(admission, gone, log)) {
+        isReady = line.status === 'complete'
+        yield line
+      }
+    } finally {
+      await remembered.over(isReady).catch(err => log.error({ err }, 'recovery point not brought up to date'))
     }
   }
 }

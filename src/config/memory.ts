@@ -10,6 +10,7 @@ export const memory = {
     description: 'File with the keys that encrypt what outlives requests; made at the first start, for root only. Empty: `master-keys` in `EX10_DATA_DIR`; none: nothing is encrypted'
   }),
   recoveryWindow: seconds({ default: 3600, description: 'How long an ended session can be brought back, seconds; 0 keeps nothing for that' }),
+  recoveryInterval: Type.Integer({ minimum: 1, default: 300, description: 'How often a session is noted that has been used, for its recovery, seconds' }),
   blobs: Type.String({
     default: '',
     pattern: '^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*)?$',

@@ -111,6 +111,9 @@ export interface SessionFacts {
   isAuthenticated: boolean
   /** The marks of the request that created the session, if it had an Idempotency-Key. */
   request?: KeyedRequest
+  /** The earlier session that it goes on from, and the time from which, in ISO format: what happened later is lost. */
+  recoveredFrom?: string
+  recoveredAt?: string
 }
 
 /** Reads facts from their JSON. Facts of a version without users belong to the local user. */

@@ -2,6 +2,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import { EVENT_TYPES } from '#domain/live/event.ts'
 import { PROGRAM_NAMES } from '#domain/programs/programs.ts'
 import { Problems } from './problem.ts'
+import { RecoveredAt, RecoveredFrom } from './recovery.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
 export const EventsQuery = Type.Object({
@@ -31,5 +32,7 @@ export const SessionEvent = Type.Object({
   replaced: Type.Optional(Type.Array(Type.String(), { description: 'Ids of removed extensions: the manifest has another key' })),
   problems: Type.Optional(Problems),
   user: Type.Optional(Type.String({ description: 'User of the viewer that was thrown out' })),
-  share: Type.Optional(Type.String({ description: 'Link of the viewer that was thrown out' }))
+  share: Type.Optional(Type.String({ description: 'Link of the viewer that was thrown out' })),
+  recoveredFrom: Type.Optional(RecoveredFrom),
+  recoveredAt: Type.Optional(RecoveredAt)
 }, { title: 'SessionEvent', description: 'One line of a session\'s events' })

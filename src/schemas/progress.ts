@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { STEPS } from '#domain/sessions/steps.ts'
 import { errors, linesOf, SessionId } from './common.ts'
+import { RecoveredAt, RecoveredFrom } from './recovery.ts'
 import { DisplayUrl } from './session.ts'
 
 const Queued = Type.Object({
@@ -30,7 +31,9 @@ export const SessionCreated = Type.Object({
   isNew: Type.Literal(true),
   url: Type.String({ description: 'Path of the display page' }),
   displayUrl: Type.Optional(DisplayUrl),
-  elapsedMs: Type.Integer({ minimum: 0, description: 'How long the creation took, without its wait in the queue' })
+  elapsedMs: Type.Integer({ minimum: 0, description: 'How long the creation took, without its wait in the queue' }),
+  recoveredFrom: Type.Optional(RecoveredFrom),
+  recoveredAt: Type.Optional(RecoveredAt)
 }, { title: 'SessionCreated', description: 'The session is ready' })
 export type SessionCreated = Static<typeof SessionCreated>
 

@@ -3,6 +3,7 @@ import { LOG_SOURCES } from '#domain/programs/programs.ts'
 import { PushedFile } from './code-update.ts'
 import { SessionId } from './common.ts'
 import { Problems } from './problem.ts'
+import { RecoveredAt, RecoveredFrom } from './recovery.ts'
 import { ExpiresAt, ExpiresBecause } from './expiry.ts'
 
 export const DisplayUrl = Type.String({ description: 'Address of the display page that opens without a login, so that a front end of EX10_ORIGINS can frame it. It opens the page for five minutes; the page then stays as long as the caller\'s credential. Only callers with the scope view get it, while the session is ready' })
@@ -45,6 +46,8 @@ export const SessionView = Type.Object({
   problems: Problems,
   context: Type.Optional(SessionContext),
   createdAt: Type.String({ format: 'date-time' }),
+  recoveredFrom: Type.Optional(RecoveredFrom),
+  recoveredAt: Type.Optional(RecoveredAt),
   idleMs: Type.Optional(Type.Integer({ description: 'Time since the last use' })),
   expiresAt: Type.Optional(ExpiresAt),
   expiresBecause: Type.Optional(ExpiresBecause)

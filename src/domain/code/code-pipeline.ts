@@ -53,6 +53,8 @@ export class CodePipeline {
     return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run])
   }
 
+  get extensionId (): string | undefined { return this.#extension?.id }
+
   /**
    * Loads the extension for the first time. It reads the errors of the start only if the files are the person's own (`isOwn`).
    * @throws when the browser or the dev server cannot be reached

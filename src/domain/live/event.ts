@@ -43,6 +43,9 @@ export interface SessionEvent {
   /** The user of the viewer that was thrown out, or the id of its link. */
   user?: string
   share?: string
+  /** The earlier session that the session goes on from, and the time from which. */
+  recoveredFrom?: string
+  recoveredAt?: string
   /** The number of the line in the sandbox supervisor's file that the event came from. */
   line?: number
 }

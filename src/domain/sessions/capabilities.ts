@@ -55,8 +55,8 @@ export interface Programs {
   stop (facts: SessionFacts, step: ProgramStep, signal: AbortSignal): Promise<void>
 }
 
-/** The user's own first files of a session, in place of its template's. */
-export type FirstFiles = { changes: FileChange[] } | { archive: () => AsyncIterable<Uint8Array> }
+/** The user's own first files of a session, in place of its template's. With `isExact`, the names in the archive are the paths, and no file is left out. */
+export type FirstFiles = { changes: FileChange[] } | { archive: () => AsyncIterable<Uint8Array>, isExact?: true }
 
 export interface CodeUpdates {
   /** Copies the template's files, or the user's own, into the session, with the session's account. */

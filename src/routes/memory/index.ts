@@ -1,8 +1,10 @@
 import deleteState from './delete-state.ts'
 import getState from './get-state.ts'
+import issueRecoveryToken from './issue-recovery-token.ts'
+import listRecoverable from './list-recoverable.ts'
 import listStateVersions from './list-state-versions.ts'
 import patchState from './patch-state.ts'
 import putState from './put-state.ts'
 import restoreState from './restore-state.ts'
 
-export default [getState, putState, patchState, deleteState, listStateVersions, restoreState]
+export default [getState, putState, patchState, deleteState, listStateVersions, restoreState, listRecoverable, issueRecoveryToken]

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { ARCHIVE_BYTES } from '#domain/code/archive-names.ts'
 import { toAllFiles } from '#domain/code/file-changes.ts'
 import { mediaType } from '#domain/code/media-type.ts'
@@ -12,13 +12,11 @@ import { errors } from '#schemas/common.ts'
 import { ARCHIVE_TYPES, archiveContent } from '#schemas/file.ts'
 import { creationResponses, SessionCreated } from '#schemas/progress.ts'
 import { CreateSessionOptions, CreationHeaders, NewSession } from '#schemas/session.ts'
-import { answerCreation, streamCreation, type WantedCreation } from './creation-stream.ts'
+import { answerInKind, vary, type WantedCreation } from './creation-stream.ts'
 import { incoming } from '#routes/code/incoming.ts'
 
 const isArchive = new Set<string>(ARCHIVE_TYPES)
 const JSON_BYTES = 20 * 1024 * 1024
-/** The types of answers, the default first. */
-const [STREAM, ONE_ANSWER] = ['application/x-ndjson', 'application/json; charset=utf-8']
 
 /** POST /sessions: creates a session, as GET /createSession does, for new clients. Its body may hold the session's first files. */
 const addSession: FastifyPluginAsyncTypebox = async app => {
@@ -67,13 +65,8 @@ const addSession: FastifyPluginAsyncTypebox = async app => {
     }
   }, async (request, reply) => {
     const wanted = isArchive.has(mediaType(request.headers['content-type'])) ? await withArchive(request) : withJson(request)
-    return request.accepts().type([STREAM, ONE_ANSWER]) === ONE_ANSWER ? await answerCreation(app, wanted, request, reply) : await streamCreation(app, wanted, request, reply)
+    return await answerInKind(app, wanted, request, reply)
   })
-}
-
-/** Tells caches that the answer depends on `Accept`, besides what it depends on already. */
-async function vary (_request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  reply.header('vary', ['Accept', reply.getHeader('vary') ?? []].flat().join(', '))
 }
 
 /** The marks of a request with an Idempotency-Key; undefined for one without. */

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import { peerOf } from '#domain/http/peer.ts'
 import { contextOf } from '#domain/memory/context.ts'
+import type { Remember } from '#domain/sessions/remembered.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import type { KeyedRequest } from '#domain/session.ts'
 import { isUnavailable } from '#domain/storage/store-link.ts'
@@ -18,13 +19,28 @@ export interface WantedCreation {
   own?: FirstFiles | undefined
   /** Of a request with an Idempotency-Key. */
   request?: KeyedRequest | undefined
+  /** Finds the earlier session that the new one goes on from. */
+  remember?: Remember | undefined
   /** Called once, when the first files are no longer needed. */
   release?: () => void
 }
 
+/** The types of answers, the default first. */
+const [STREAM, ONE_ANSWER] = ['application/x-ndjson', 'application/json; charset=utf-8']
 const UNREAD_MS = 10_000
 /** The time after which the kernel probes whether a silent client is still there. */
 const KEEP_ALIVE_MS = 15_000
+
+/** Answers with one JSON object or with the lines of the creation, as the client accepts. */
+export async function answerInKind (app: FastifyInstance, wanted: WantedCreation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const isOne = request.accepts().type([STREAM, ONE_ANSWER]) === ONE_ANSWER
+  return isOne ? await answerCreation(app, wanted, request, reply) : await streamCreation(app, wanted, request, reply)
+}
+
+/** Tells caches that the answer depends on `Accept`, besides what it depends on already. */
+export async function vary (_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.header('vary', ['Accept', reply.getHeader('vary') ?? []].flat().join(', '))
+}
 
 /**
  * Answers with the lines of a creation, one JSON object a line, one write a line. The creation does not wait for its

@@ -6,10 +6,11 @@ import getLogs from './get-logs.ts'
 import getSession from './get-session.ts'
 import getValidity from './get-validity.ts'
 import listSessions from './list-sessions.ts'
+import recoverSession from './recover-session.ts'
 import refreshSession from './refresh-session.ts'
 import restartSession from './restart-session.ts'
 import touchSession from './touch-session.ts'
 
 export default [
-  createSession, addSession, listSessions, getSession, deleteSession, touchSession, refreshSession, restartSession, getValidity, getLogs, getEvents
+  createSession, addSession, recoverSession, listSessions, getSession, deleteSession, touchSession, refreshSession, restartSession, getValidity, getLogs, getEvents
 ]

@@ -17,7 +17,7 @@ const restartSession: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'restartSession',
       summary: 'Starts the session\'s browser, its display or all its programs again. Answers when they run, and the browser has loaded the extension',
-      description: 'The files stay. Pages that show the session connect again by themselves. Programs that were given up are started, too.',
+      description: 'The files stay, and the tabs are opened again. Pages that show the session connect again by themselves. Programs that were given up are started, too.',
       tags: ['sessions'],
       params: SessionParams,
       body: Restart,

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { originOf } from '#domain/sessions/remembered.ts'
 import type { Session } from '#domain/session.ts'
 import type { SessionView } from '#schemas/session.ts'
 
@@ -17,6 +18,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     version: session.version,
     problems: app.codeUpdates.problems(session),
     createdAt: session.createdAt.toISOString(),
+    ...originOf(session),
     ...(idleMs !== undefined && { idleMs }),
     ...(expiry && { expiresAt: new Date(Date.now() + expiry.inMs).toISOString(), expiresBecause: expiry.because })
   }

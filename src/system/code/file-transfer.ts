@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Type, type Static } from '@sinclair/typebox'
 import { archivePaths } from '#domain/code/archive-names.ts'
+import { checkFilePath } from '#domain/code/file-path.ts'
 import { FILE_BYTES, type FileChange } from '#domain/code/file-changes.ts'
 import { failure } from '#errors.ts'
 import type { Enter } from '#system/sandbox/enter.ts'
@@ -93,14 +94,15 @@ export async function receiveFile<T> (enter: Enter, content: AsyncIterable<Uint8
 
 /**
  * Unpacks the archive and calls `use`, which lets the file writer move the files. Afterwards nothing of the transfer is left.
+ * With `isExact`, the names in the archive are the paths; there may be no folders.
  * @throws {Ex10Error} EX10_PATH_…, EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_DISK_FULL, EX10_WRITER_FAILED; errors of `use` and of the content
  */
-export async function receiveArchive<T> (enter: Enter, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T> {
+export async function receiveArchive<T> (enter: Enter, content: AsyncIterable<Uint8Array>, signal: AbortSignal, use: (received: Received) => Promise<T>, isExact = false): Promise<T> {
   const id = newId()
   const transfer = await Transfer.start(enter, { do: 'unpack', transfer: id }, signal)
   try {
     await transfer.send(content)
-    return await use({ transfer: id, changes: changesOf(await readEntries(transfer)) })
+    return await use({ transfer: id, changes: changesOf(await readEntries(transfer), isExact) })
   } finally {
     await transfer.end()
   }
@@ -118,8 +120,8 @@ async function readEntries (transfer: Transfer): Promise<Static<typeof Entry>[]>
 }
 
 /** The changes for the entries. In the transfer's folder, files are numbered in their order; folders have no number. */
-function changesOf (entries: Static<typeof Entry>[]): FileChange[] {
-  const paths = archivePaths(entries.map(entry => ({ name: entry.name, isFolder: 'folder' in entry })))
+function changesOf (entries: Static<typeof Entry>[], isExact: boolean): FileChange[] {
+  const paths = isExact ? entries.map(({ name }) => checkFilePath(name)) : archivePaths(entries.map(entry => ({ name: entry.name, isFolder: 'folder' in entry })))
   let number = 0
   return entries.flatMap((entry, index) => {
     if ('folder' in entry) return []

@@ -32,11 +32,16 @@ t.test('A person starts the programs of a session again, and goes on where they 
     await showsPicture(page)
   })
 
-  await t.test('the browser, whose extension is loaded when the answer comes', async t => {
+  await t.test('the browser, whose tabs are there again, and whose extension is loaded when the answer comes', async t => {
     const before = pids()
+    const start = `http://localhost:${own.facts.slot.devServerPort}/`
+    const earlier = await openDevTools(t, server, session)
+    for (const url of ['about:blank', `chrome-extension://${earlier.extensionId}/popup.html`, 'chrome://version/']) await earlier.openTab(url)
     t.equal((await restart('browser')).status, 200)
     t.strictSame(changed(before), ['browser'])
     const devTools = await openDevTools(t, server, session)
+    const tabs = (await devTools.targets()).filter(({ type, url }) => type === 'page' && !url.endsWith('/strings.m.js')).map(({ url }) => url)
+    t.strictSame(tabs.toSorted(), [start, 'about:blank', `chrome-extension://${devTools.extensionId}/popup.html`, 'chrome://version/'].toSorted())
     t.ok((await devTools.targets()).some(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId)))
     await showsPicture(page)
   })

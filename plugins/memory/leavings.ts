@@ -1,0 +1,104 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { every } from '#domain/concurrency/every.ts'
+import { snapshotScope } from '#domain/memory/snapshot.ts'
+import { stateOf } from '#domain/memory/parts.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What ended sessions leave in the stores. It goes when nothing holds it any more. */
+    leavings: {
+      /** Keeps the session's last snapshot beyond its end: until this time, or until it is released. */
+      hold (id: string, holder: Holder, until?: Date): Promise<void>
+      /** Ends the hold. What an ended session has left then goes, unless something else holds it. */
+      release (id: string, holder: Holder): Promise<void>
+      /** Deletes what a session left that has ended: all of it, or, while its snapshot is held, all that the snapshot does not need. Never rejects: tries again by itself. */
+      settle (id: string): Promise<void>
+      /** The sessions of which the stores have something. It looks through the stores. */
+      ids (): Promise<Set<string>>
+    }
+  }
+}
+
+/** What a snapshot is held for. */
+export type Holder = 'recovery' | 'archive'
+interface Hold { until?: string }
+
+const LOOK_MS = 5000
+const AGAIN_MS = 30_000
+const HELD = 'held/'
+/** The first words of partitions that belong to one session, and go with it. */
+const PARTITIONS = ['snapshots', 'recovery', 'state', 'versions']
+const SESSION = /^[0-9a-f]{32}(?=$|\.)/
+
+async function leavings (app: FastifyInstance): Promise<void> {
+  const { records, blobs, snapshots, history, sealer } = app
+  const state = stateOf(app)
+  const partitionOf = (id: string) => `snapshots/${id}`
+  /** The times at which leavings are looked at, by session. */
+  const due = new Map<string, number>()
+  const closing = new AbortController()
+  let looking = Promise.resolve()
+
+  app.decorate('leavings', {
+    async hold (id, holder, until) {
+      await records.write(partitionOf(id), [{ key: HELD + holder, value: { until: until?.toISOString() } satisfies Hold, ...(until && { expiresAt: until }) }])
+    },
+    async release (id, holder) {
+      await records.write(partitionOf(id), [{ key: HELD + holder }])
+      if (!app.registry.get(id)) await settle(id)
+    },
+    settle,
+    ids
+  } satisfies FastifyInstance['leavings'])
+  app.audit.own('leaving', async () => {
+    const all = [...await ids()]
+    const held = await Promise.all(all.map(async id => app.registry.get(id) ? true : (await holdsOf(id)).length > 0))
+    return all.filter((_, index) => !held[index])
+  })
+  app.addHook('onReady', async () => { looking = every(LOOK_MS, look, closing.signal) })
+  app.addHook('onClose', async () => {
+    closing.abort()
+    await looking
+  })
+
+  async function holdsOf (id: string): Promise<Hold[]> {
+    return (await records.list<Hold>(partitionOf(id), { prefix: HELD })).map(({ value }) => value)
+  }
+
+  async function settle (id: string): Promise<void> {
+    due.set(id, Date.now() + AGAIN_MS)
+    await settleNow(id).catch(err => app.log.warn({ err, sessionId: id }, 'leavings of an ended session not deleted'))
+  }
+
+  async function settleNow (id: string): Promise<void> {
+    const holds = await holdsOf(id)
+    const isHeld = holds.length > 0
+    const tree = isHeld ? (await snapshots.last(id))?.tree : undefined
+    await Promise.all([history.forget(id, tree === undefined ? [] : [tree]), state?.forget(id)])
+    if (isHeld) await snapshots.disclaim(id)
+    else {
+      await snapshots.forget(id)
+      await Promise.all([...PARTITIONS.map(what => records.drop(`${what}/${id}`)), blobs.drop(id)])
+      await Promise.all([id, snapshotScope(id)].map(scope => sealer.forget(scope)))
+    }
+    due.delete(id)
+    const ends = holds.map(({ until }) => until === undefined ? Infinity : Date.parse(until))
+    if (isHeld && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
+  }
+
+  async function ids (): Promise<Set<string>> {
+    const partitions = await Promise.all(PARTITIONS.map(what => records.partitions(`${what}/`)))
+    const named = [...partitions.flat().map(partition => partition.split('/')[1]!), ...await blobs.scopes()]
+    return new Set(named.flatMap(name => SESSION.exec(name) ?? []))
+  }
+
+  async function look (): Promise<void> {
+    const now = Date.now()
+    for (const [id, time] of due) {
+      if (time <= now) await settle(id)
+    }
+  }
+}
+
+export default fp(leavings, { name: 'leavings', dependencies: ['audit', 'history', 'registry', 'snapshots', 'storage'] })

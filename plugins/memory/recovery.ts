@@ -1,0 +1,113 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { hashOf, newToken, sessionOf, withoutToken, withToken, type RecoveryPoint } from '#domain/memory/recovery-point.ts'
+import type { Snapshot } from '#domain/memory/snapshot.ts'
+import type { EndReason } from '#domain/session.ts'
+import { userScope } from '#domain/storage/user-scope.ts'
+import { failure } from '#errors.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ended sessions that can be brought back by their users, for EX10_RECOVERY_WINDOW. */
+    recovery: {
+      /** Whether the server keeps anything for that. */
+      readonly isOn: boolean
+      /** Makes a recovery point of an ended session. Does nothing without a snapshot of it. */
+      offer (snapshot: Snapshot, reason: EndReason, endedAt: Date): Promise<void>
+      /** Takes the recovery point back: the session lives, or its snapshot is erased. */
+      withdraw (id: string, owner: string): Promise<void>
+      /** The user's recovery points, the last ended first. */
+      list (user: string): Promise<RecoveryPoint[]>
+      /** A new token of one of the user's points. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER */
+      issue (user: string, id: string): Promise<{ token: string, until: string }>
+      /** Uses the token up. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER; EX10_RECOVERING while another request brings the session back */
+      claim (user: string, token: string): Promise<Claim>
+    }
+  }
+}
+
+/** A recovery point that one request brings back. `succeeded` or `failed` must follow. */
+export interface Claim {
+  snapshot: Snapshot
+  /** The session is back: its recovery point has served. */
+  succeeded (): Promise<void>
+  /** The session is not back: the token is valid again. */
+  failed (): Promise<void>
+}
+
+const POINT = 'point'
+/** How often a change is tried again that came between a reading and its write. */
+const TRIES = 5
+
+async function recovery (app: FastifyInstance): Promise<void> {
+  const { records, snapshots, leavings, leases } = app
+  const { recoveryWindow } = app.config
+  const partitionOf = (id: string) => `recovery/${id}`
+  const indexOf = (user: string) => `recoverable/${userScope(user)}`
+
+  app.decorate('recovery', {
+    isOn: recoveryWindow > 0,
+    async offer (snapshot, reason, endedAt) {
+      const { version, tabs, at, session: { id, owner, template } } = snapshot
+      const until = new Date(endedAt.getTime() + recoveryWindow * 1000)
+      if (recoveryWindow === 0 || until.getTime() <= Date.now()) return
+      const known = await find(id)
+      const point: RecoveryPoint = { sessionId: id, owner, template, version, tabs: tabs.length, at, endedAt: endedAt.toISOString(), until: until.toISOString(), reason, tokens: known?.value.tokens ?? [] }
+      await leavings.hold(id, 'recovery', until)
+      await records.write(partitionOf(id), [{ key: POINT, value: point, expiresAt: until }])
+      await records.write(indexOf(owner), [{ key: id, value: {}, expiresAt: until }])
+    },
+    withdraw,
+    async list (user) {
+      const ids = await records.list(indexOf(user))
+      const points = await Promise.all(ids.map(({ key }) => find(key)))
+      return points.flatMap(point => point && point.value.owner === user ? [point.value] : []).toSorted((a, b) => b.endedAt < a.endedAt ? -1 : 1)
+    },
+    async issue (user, id) {
+      const token = newToken(id)
+      const { until } = await change(id, async point => point.owner === user ? withToken(point, token) : undefined)
+      return { token, until }
+    },
+    async claim (user, token) {
+      const id = sessionOf(token)
+      if (id === undefined) throw failure('NOTHING_TO_RECOVER')
+      const claimed = await change(id, async point => {
+        if (point.owner !== user || !point.tokens.includes(hashOf(token))) return undefined
+        if (point.claimedBy !== undefined && await leases.isAlive(point.claimedBy)) throw failure('RECOVERING')
+        return { ...withoutToken(point, token), claimedBy: leases.own }
+      })
+      const snapshot = await snapshots.last(id)
+      if (!snapshot) throw failure('NOTHING_TO_RECOVER')
+      return {
+        snapshot,
+        succeeded: () => withdraw(id, claimed.owner),
+        async failed () {
+          await change(id, async ({ claimedBy, ...point }) => withToken(point, token))
+        }
+      }
+    }
+  } satisfies FastifyInstance['recovery'])
+
+  async function find (id: string) {
+    return await records.get<RecoveryPoint>(partitionOf(id), POINT)
+  }
+
+  async function withdraw (id: string, owner: string): Promise<void> {
+    await records.write(partitionOf(id), [{ key: POINT }])
+    await records.write(indexOf(owner), [{ key: id }])
+    await leavings.release(id, 'recovery')
+  }
+
+  /** Makes the change of a point in one write. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER without a point, or when `next` gives none; the error of `next` */
+  async function change (id: string, next: (point: RecoveryPoint) => Promise<RecoveryPoint | undefined>): Promise<RecoveryPoint> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const found = await find(id)
+      const point = found && await next(found.value)
+      if (!point) throw failure('NOTHING_TO_RECOVER')
+      if (await records.write(partitionOf(id), [{ key: POINT, value: point, ifRevision: found.revision, expiresAt: new Date(point.until) }])) return point
+    }
+    throw failure('RECOVERING')
+  }
+}
+
+export default fp(recovery, { name: 'recovery', dependencies: ['config', 'leases', 'leavings', 'snapshots', 'storage'] })

@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { stateOf } from '#domain/memory/parts.ts'
+import type { Remember } from '#domain/sessions/remembered.ts'
+import type { Snapshot } from '#domain/memory/snapshot.ts'
+import { tabsFor } from '#domain/memory/tab.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import type { FirstFiles } from '#domain/sessions/capabilities.ts'
+import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
+import { compressedTar, type TarFile } from '#system/memory/tar-writer.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What new sessions go on from. */
+    remembering: {
+      /** The user's session of this token. The token is used up, and valid again when the new session does not become ready. */
+      recover (user: string, token: string): Remember
+      /** The files of a snapshot's code, with `prefix` before their paths. */
+      code (snapshot: Snapshot, prefix: string): AsyncIterable<TarFile>
+    }
+  }
+}
+
+/** What a session goes on with when its files are there. */
+export interface Rest { state: unknown, storage: ExtensionStorage | undefined, tabs: Snapshot['tabs'], devServerPort: number, extensionId: string | undefined }
+
+const TABS_MS = 5000
+/** A project's first build may take this long, as long as the pipeline allows. */
+const BUILD_MS = 20 * 60_000
+const AGAIN_MS = 500
+
+async function remembering (app: FastifyInstance): Promise<void> {
+  const states = stateOf(app)
+  const closing = new AbortController()
+  app.addHook('preClose', async () => closing.abort())
+
+  app.decorate('remembering', {
+    code,
+    recover: (user, token) => async () => {
+      const { snapshot, succeeded, failed } = await app.recovery.claim(user, token)
+      const { session: { template, width, height, devServerPort, id: recoveredFrom }, at: recoveredAt, tabs, extensionId } = snapshot
+      return {
+        options: { template, width, height },
+        own: snapshot.tree === undefined ? undefined : filesOf(snapshot),
+        from: { recoveredFrom, recoveredAt },
+        async restore (facts, signal) {
+          const [state, storage] = await Promise.all([app.snapshots.state(snapshot), app.snapshots.storage(snapshot)])
+          await restore(facts, { state, storage, tabs, devServerPort, extensionId }, signal)
+        },
+        over: async isReady => isReady ? await succeeded() : await failed()
+      }
+    }
+  } satisfies FastifyInstance['remembering'])
+
+  async function * code ({ session: { id }, tree }: Snapshot, prefix: string): AsyncGenerator<TarFile, void, undefined> {
+    if (tree === undefined) return
+    for await (const { path, size, content } of app.history.files(id, tree)) yield { path: prefix + path, size, content }
+  }
+
+  function filesOf (snapshot: Snapshot): FirstFiles {
+    return { archive: () => compressedTar(code(snapshot, ''), 'none'), isExact: true }
+  }
+
+  async function restore (facts: SessionFacts, { state, storage, tabs, devServerPort, extensionId }: Rest, signal: AbortSignal): Promise<void> {
+    if (state !== undefined) await states?.restore(facts.id, state)
+    const isKept = storage && Object.values(storage).some(items => Object.keys(items ?? {}).length > 0)
+    if (isKept && app.codeUpdates.extensionId(facts)) await app.browserContents.writeStorage(facts, storage, signal)
+    else if (isKept) writeLater(facts, storage).catch(err => app.log.warn({ err, sessionId: facts.id }, 'storage of the extension not restored'))
+    const to = { devServerPort: facts.slot.devServerPort, extensionId: app.codeUpdates.extensionId(facts) }
+    const opening = AbortSignal.any([signal, AbortSignal.timeout(TABS_MS)])
+    await app.browserContents.openTabs(facts, tabsFor(tabs, { devServerPort, extensionId }, to), opening).catch(err => {
+      signal.throwIfAborted()
+      app.log.warn({ err, sessionId: facts.id }, 'tabs not opened again')
+    })
+  }
+
+  /** Restores the storage of a project's extension after its first build, which the session does not wait for. */
+  async function writeLater (facts: SessionFacts, storage: ExtensionStorage): Promise<void> {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(BUILD_MS)])
+    while (!app.codeUpdates.extensionId(facts)) {
+      await delay(AGAIN_MS, undefined, { signal, ref: false })
+      if (!app.registry.get(facts.id)) return
+    }
+    await app.browserContents.writeStorage(facts, storage, signal)
+  }
+}
+
+export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots'] })

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto'
+import { json } from 'node:stream/consumers'
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { Lanes } from '#domain/concurrency/lanes.ts'
+import { isSame, snapshotFacts, snapshotScope as scopeOf, type Snapshot } from '#domain/memory/snapshot.ts'
+import { stateOf } from '#domain/memory/parts.ts'
+import type { SessionFacts } from '#domain/session.ts'
+import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What sessions were at their last looked-at moment: in the stores, for as long as the session lives or something holds it. */
+    snapshots: {
+      /**
+       * Takes a snapshot of a session that is or was ready, and keeps it in place of the one before. A part that cannot be read now, because
+       * a program is gone or does not answer, is taken from the one before.
+       */
+      take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot>
+      /** The session's last snapshot, also after its end. */
+      last (id: string): Promise<Snapshot | undefined>
+      /** The session's state, as `app.state.all` gave it; undefined when there is none. */
+      state (snapshot: Snapshot): Promise<unknown>
+      storage (snapshot: Snapshot): Promise<ExtensionStorage | undefined>
+      /** Notes that this server runs the session, or, with `disclaim`, that no server does. */
+      claim (facts: SessionFacts): Promise<void>
+      disclaim (id: string): Promise<void>
+      /** The server that runs the session, or ran it when it was lost. */
+      serverOf (id: string): Promise<string | undefined>
+      /** Deletes the session's snapshot, whatever holds it. */
+      forget (id: string): Promise<void>
+    }
+  }
+}
+
+const PARTITIONS = 'snapshots/'
+const LAST = 'last'
+const LIVE = 'live'
+/** The time for the browser's part. */
+const BROWSER_MS = 4000
+
+async function snapshots (app: FastifyInstance): Promise<void> {
+  const { records, blobs } = app
+  const { history } = app
+  const states = stateOf(app)
+  const lanes = new Lanes(1, 32)
+  const partitionOf = (id: string) => PARTITIONS + id
+
+  app.decorate('snapshots', {
+    async take (facts, why, signal) {
+      const leave = await lanes.enter(facts.id, signal)
+      try {
+        return await take(facts, why, signal)
+      } finally {
+        leave()
+      }
+    },
+    last,
+    state: async ({ session: { id }, state }) => await read(id, state),
+    storage: async ({ session: { id }, storage }) => await read(id, storage) as ExtensionStorage | undefined,
+    async claim ({ id }) {
+      await records.write(partitionOf(id), [{ key: LIVE, value: { server: app.leases.own } }])
+    },
+    async disclaim (id) {
+      await records.write(partitionOf(id), [{ key: LIVE }])
+    },
+    serverOf: async id => (await records.get<{ server: string }>(partitionOf(id), LIVE))?.value.server,
+    async forget (id) {
+      await records.drop(partitionOf(id))
+      await blobs.drop(scopeOf(id))
+    }
+  } satisfies FastifyInstance['snapshots'])
+
+  async function last (id: string): Promise<Snapshot | undefined> {
+    return (await records.get<Snapshot>(partitionOf(id), LAST))?.value
+  }
+
+  async function take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot> {
+    const { id } = facts
+    const before = await last(id)
+    const or = async <T> (part: string, work: Promise<T> | undefined, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => await work?.catch(err => {
+      app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
+      return otherwise()
+    })
+    const looking = AbortSignal.any([signal, AbortSignal.timeout(BROWSER_MS)])
+    const [tree, state, tabs, storage] = await Promise.all([
+      or('code', history.capture(facts, signal), async () => (await history.latest(id))?.tree ?? before?.tree),
+      or('state', states?.all(id).then(state => keep(id, 'state', state)), () => before?.state),
+      or('tabs', app.browserContents.tabs(facts, looking), () => before?.tabs ?? []),
+      or('storage', app.browserContents.storage(facts, looking).then(storage => storage && keep(id, 'storage', storage)), () => before?.storage)
+    ])
+    const extensionId = app.codeUpdates.extensionId(facts) ?? before?.extensionId
+    const snapshot: Snapshot = {
+      format: 1,
+      at: new Date().toISOString(),
+      why,
+      session: snapshotFacts(facts),
+      version: app.registry.get(id)?.version ?? before?.version ?? 0,
+      ...(tree !== undefined && { tree }),
+      tabs: tabs ?? [],
+      ...(extensionId !== undefined && { extensionId }),
+      ...(state !== undefined && { state }),
+      ...(storage !== undefined && { storage })
+    }
+    if (before && why === 'interval' && isSame(before, snapshot)) return before
+    await records.write(partitionOf(id), [{ key: LAST, value: snapshot }])
+    await sweep(snapshot)
+    return snapshot
+  }
+
+  /** Keeps a value as a blob, unless there is one of this content. Resolves with the blob's name. */
+  async function keep (id: string, part: string, value: unknown): Promise<string> {
+    const text = Buffer.from(JSON.stringify(value))
+    const name = `${part}-${createHash('sha256').update(text).digest('hex')}`
+    await blobs.put(scopeOf(id), name, text)
+    return name
+  }
+
+  async function read (id: string, name: string | undefined): Promise<unknown> {
+    const content = name === undefined ? undefined : await blobs.get(scopeOf(id), name)
+    return content && await json(content)
+  }
+
+  /** Deletes the blobs of earlier snapshots. */
+  async function sweep ({ session: { id }, state, storage, profile }: Snapshot): Promise<void> {
+    const used = [state, storage, profile?.blob]
+    const old = (await blobs.list(scopeOf(id))).filter(({ id }) => !used.includes(id))
+    await Promise.all(old.map(({ id: name }) => blobs.delete(scopeOf(id), name)))
+  }
+}
+
+export default fp(snapshots, { name: 'snapshots', dependencies: ['browser-contents', 'code-updates', 'history', 'leases', 'registry', 'storage'] })
