@@ -1,6 +1,7 @@
 // npm run keys: administers the API keys of the instance, from a terminal. The server may run or not. Reads the same EX10_DATA_DIR as the
 // server. `create` prints the key on standard output. It cannot be shown again: only its hash is kept. With --from, the key is the
 // content of a file that only root can read, such as a mounted secret: `ex10_` and 43 characters of base64url. Repeated, it changes nothing.
+// `rotate` replaces the keys of the server itself: the master key of what is encrypted, and the secret that signs cookies and page tokens.
 import { readFileSync, statSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
@@ -8,20 +9,27 @@ import { isSecret, readKeyRequest } from '#domain/access/api-key.ts'
 import { KeyRequest } from '#schemas/key.ts'
 import { backendOf, storesOf } from '#stores/index.ts'
 import { storePassword } from '#system/access/store-password.ts'
+import { alone } from '#system/instance/claims.ts'
 import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
+import { rotateSecret } from '#system/instance/own-secret.ts'
+import { rotateMasterKey } from '#system/instance/rotate-keys.ts'
 import { Refused, runCommand } from './root-command.mjs'
 
 const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires 2030-01-31T00:00:00Z] [--from FILE]
        npm run keys -- list
-       npm run keys -- revoke ID`
+       npm run keys -- revoke ID
+       npm run keys -- rotate`
 
 const string = { type: 'string' }
+/** How long a retired secret stays in its file, in seconds: sessions and their open pages may be older than a login. */
+const SECRETS_KEPT = 30 * 86_400
 
 await runCommand({
   commands: {
     create: { run: create, options: { user: string, role: string, scopes: string, expires: string, from: string } },
     list: { run: list },
-    revoke: { run: revoke, most: 1 }
+    revoke: { run: revoke, most: 1 },
+    rotate: { run: rotate }
   },
   usage: USAGE,
   whyRoot: 'only root can read the keys'
@@ -34,8 +42,8 @@ await runCommand({
   const keys = await stores.openKeys()
   const auditLog = await stores.openAuditLog()
   try {
-    const { action, key } = await command(keys, values, words) ?? {}
-    if (action) await auditLog.append({ user: 'terminal', action, target: key.id, details: { user: key.user, role: key.role } })
+    const { action, key, target = key?.id, details = key && { user: key.user, role: key.role } } = await command(keys, values, words, { config, folder, stores }) ?? {}
+    if (action) await auditLog.append({ user: 'terminal', action, target, details })
   } finally {
     await keys.close()
     await auditLog.close()
@@ -88,4 +96,25 @@ async function revoke (keys, _values, [id]) {
   if (!key) throw new Refused(`there is no key ${id}: "npm run keys -- list" lists all keys`)
   console.error(`Key ${id} is revoked`)
   return { action: 'key.revoked', key }
+}
+
+async function rotate (_keys, _values, _words, { config, folder, stores }) {
+  return await alone('rotation', async () => {
+    const details = config.keyFile === 'none' ? {} : await rotateMaster(config.keyFile || folder.masterKeys, stores)
+    rotateSecret(folder.cookieSecret, new Date(Date.now() - Math.max(config.loginTimeout, SECRETS_KEPT) * 1000))
+    console.error('Cookies and page tokens are signed with a new secret. Those that were signed before stay valid as long as they last: nobody is logged out')
+    return { action: 'server.keys-rotated', details }
+  })
+}
+
+async function rotateMaster (keyFile, stores) {
+  const records = await stores.openRecords()
+  try {
+    const { key, wrapped, broken, isCompleted } = await rotateMasterKey(keyFile, records)
+    console.error(`${isCompleted ? 'Completed the rotation that was cut off: the' : 'The'} master key is ${key} now, and wraps all data keys (${wrapped} were wrapped anew). ${keyFile} holds it alone: keep a copy elsewhere`)
+    if (broken.length > 0) console.error(`These data keys cannot be opened, and were left as they are: ${broken.join(', ')}`)
+    return { key, wrapped }
+  } finally {
+    await records.close()
+  }
 }

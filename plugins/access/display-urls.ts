@@ -4,7 +4,6 @@ import { CREDENTIAL_KINDS, type Credential } from '#domain/access/credential.ts'
 import type { Client } from '#domain/access/login.ts'
 import { Signer } from '#domain/access/signer.ts'
 import { failure } from '#errors.ts'
-import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -31,8 +30,7 @@ interface Caller { user: string, credential: Credential }
 const LIFE_MS = 300_000
 
 async function displayUrls (app: FastifyInstance): Promise<void> {
-  const secret = ownSecret(app.instance.folder.cookieSecret)
-  const [addresses, renewals] = [new Signer(secret, 'display addresses'), new Signer(secret, 'display renewals')]
+  const [addresses, renewals] = [new Signer(app.secrets.list, 'display addresses'), new Signer(app.secrets.list, 'display renewals')]
 
   app.decorate('displayUrls', {
     issue,
@@ -66,4 +64,4 @@ function nameOf ({ user, credential: { kind, id } }: Caller): string {
   return [kind, id, user].join(' ')
 }
 
-export default fp(displayUrls, { name: 'display-urls', dependencies: ['credentials', 'instance'] })
+export default fp(displayUrls, { name: 'display-urls', dependencies: ['credentials', 'secrets'] })

@@ -1,4 +1,4 @@
-import cookie from '@fastify/cookie'
+import cookie, { Signer } from '@fastify/cookie'
 import csrf from '@fastify/csrf-protection'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -10,7 +10,6 @@ import type { Credential } from '#domain/access/credential.ts'
 import type { KeptLogin } from '#domain/access/login-store.ts'
 import { hashToken } from '#domain/access/token.ts'
 import { isUnavailable } from '#domain/storage/store-link.ts'
-import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -47,16 +46,16 @@ async function logins (app: FastifyInstance): Promise<void> {
   const [loginCookie, csrfCookie] = [cookieFor('login', publicUrl), cookieFor('csrf', publicUrl)]
   const limits = { idleSeconds: loginIdleTimeout, absoluteSeconds: loginTimeout, bound: bindLogin }
   const seenMs = Math.min(60_000, loginIdleTimeout * 100) // a tenth of the timeout: the last use is not written at every request
-  const secret = ownSecret(app.instance.folder.cookieSecret)
   const store = await app.instance.stores.openLogins()
 
-  await app.register(cookie, { secret })
+  const signer = () => new Signer(app.secrets.list())
+  await app.register(cookie, { secret: { sign: value => signer().sign(value), unsign: value => signer().unsign(value) } })
   await app.register(csrf, {
     cookieKey: csrfCookie.name,
     cookieOpts: csrfCookie.options,
     getToken: request => request.headers['x-csrf-token']?.toString(),
     getUserInfo: request => userInfo(request),
-    csrfOpts: { hmacKey: secret }
+    csrfOpts: { hmacKey: app.secrets.list().at(-1) } // the oldest one: open pages keep their tokens over a rotation and the next start
   })
 
   const seen = (id: string, now: Date) => keepBooks(() => store.seen(id, now))
@@ -164,4 +163,4 @@ async function logins (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'instance'] })
+export default fp(logins, { name: 'logins', dependencies: ['config', 'keys', 'secrets', 'instance'] })

@@ -5,7 +5,6 @@ import { SHARE_MODES, type ShareMode } from '#domain/access/share.ts'
 import { CREDENTIAL_KINDS, type Credential, type Visitor } from '#domain/access/credential.ts'
 import { Signer } from '#domain/access/signer.ts'
 import { failure } from '#errors.ts'
-import { ownSecret } from '#system/instance/own-secret.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -24,8 +23,7 @@ declare module 'fastify' {
 interface Page { mode: ShareMode, credential: Credential }
 
 async function pageTokens (app: FastifyInstance): Promise<void> {
-  // the key outlives the server, so that open pages can reconnect to the next one
-  const signer = new Signer(ownSecret(app.instance.folder.cookieSecret), 'page tokens')
+  const signer = new Signer(app.secrets.list, 'page tokens')
 
   app.decorate('pageTokens', {
     issue: (sessionId, { share, credential: { kind, id } }) => signer.sign(sessionId, [share?.mode ?? 'control', kind, id].join(' ')),
@@ -46,4 +44,4 @@ async function pageTokens (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(pageTokens, { name: 'page-tokens', dependencies: ['credentials', 'instance', 'sessions'] })
+export default fp(pageTokens, { name: 'page-tokens', dependencies: ['credentials', 'secrets', 'sessions'] })

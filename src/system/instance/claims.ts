@@ -84,6 +84,26 @@ export function withoutServer (dataDir: string, work: () => void): void {
   }
 }
 
+/** Does the work while no other process of this machine does a work of this name. @throws {ClaimRefused} when one does */
+export async function alone<Result> (name: string, work: () => Promise<Result>): Promise<Result> {
+  mkdirSync(FOLDER, { recursive: true, mode: 0o755 })
+  const database = openOrRefuse(`${FOLDER}/${name}.db`, '')
+  try {
+    lock(database, `another ${name} is under way on this machine: wait for its end`)
+    return await work()
+  } finally {
+    database.close() // ends the lock, as the end of the process does
+  }
+}
+
+function lock (database: DatabaseSync, otherwise: string): void {
+  try {
+    database.exec('BEGIN IMMEDIATE')
+  } catch (cause) {
+    throw new ClaimRefused(otherwise, { cause })
+  }
+}
+
 function openClaims (): DatabaseSync {
   return openOrRefuse(CLAIMS, 'PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS claims (instance TEXT PRIMARY KEY, pid INTEGER, start_time INTEGER, claim TEXT) STRICT')
 }

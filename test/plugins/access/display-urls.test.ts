@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Credential, CredentialKind } from '#domain/access/credential.ts'
 import type { Client } from '#domain/access/login.ts'
 import displayUrls from '#plugins/access/display-urls.ts'
+import secrets from '#plugins/access/secrets.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { bareApp } from '#support/bare-app.ts'
 
@@ -15,7 +16,7 @@ async function withUrls (t: Test, dataDir = t.testdir()) {
   const find = (kind: CredentialKind, id = ''): Credential => ({
     kind, id, opener: async () => undefined, holds: async (from?: Client) => !gone.has(id) && (kind !== 'login' || from?.address === FROM.address)
   })
-  const app = await bareApp(t, [displayUrls], { standIns: { instance: { folder: dataFolderAt(dataDir) }, credentials: { find } } })
+  const app = await bareApp(t, [secrets, displayUrls], { standIns: { instance: { folder: dataFolderAt(dataDir) }, registry: { live: () => [] }, credentials: { find } } })
   return { urls: app.displayUrls, callerBy: (kind: CredentialKind, id: string) => ({ user: 'anna', credential: find(kind, id) }), gone }
 }
 

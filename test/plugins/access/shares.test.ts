@@ -4,6 +4,7 @@ import { MAX_SHARES, type NewShare } from '#domain/access/share.ts'
 import { scopesOf } from '#domain/access/api-key.ts'
 import keys from '#plugins/access/keys.ts'
 import logins from '#plugins/access/logins.ts'
+import secrets from '#plugins/access/secrets.ts'
 import shares from '#plugins/access/shares.ts'
 import { memoryStores } from '#stores/memory/backend.ts'
 import type { Backend } from '#stores/backend.ts'
@@ -19,9 +20,9 @@ function shareOf (sessionId: string, keyId?: string): NewShare {
 
 /** Functions stand in for `instance`, for `registry`, which has one session, and for `audit`. */
 async function withShares (t: Test, settings: Partial<Config> = {}, stores: Backend = memoryStores()) {
-  return await bareApp(t, [keys, logins, shares], {
+  return await bareApp(t, [keys, secrets, logins, shares], {
     settings: { auth: 'keys', ...settings },
-    standIns: { instance: { folder: dataFolderAt(t.testdir()), stores }, registry: { live: () => [{ id: LIVE }] as never }, audit: { own () {} } }
+    standIns: { instance: { folder: dataFolderAt(t.testdir()), stores }, registry: { live: () => [{ id: LIVE, createdAt: new Date() }] as never }, audit: { own () {} } }
   })
 }
 

@@ -3,6 +3,7 @@ import type { Credential, CredentialKind, Visitor } from '#domain/access/credent
 import type { Share } from '#domain/access/share.ts'
 import type { Session } from '#domain/session.ts'
 import { failure } from '#errors.ts'
+import secrets from '#plugins/access/secrets.ts'
 import pageTokens from '#plugins/display/page-tokens.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { bareApp } from '#support/bare-app.ts'
@@ -22,7 +23,7 @@ async function withTokens (t: Test, dataDir = t.testdir()) {
     if (ended.has(id)) throw failure('SESSION_NOT_FOUND')
     return { id } as Session
   }
-  const app = await bareApp(t, [pageTokens], { standIns: { instance: { folder: dataFolderAt(dataDir) }, credentials: { find }, sessions: { get } } })
+  const app = await bareApp(t, [secrets, pageTokens], { standIns: { instance: { folder: dataFolderAt(dataDir) }, registry: { live: () => [] }, credentials: { find }, sessions: { get } } })
   const visitorBy = (kind: CredentialKind, id: string, mode?: Share['mode']): Visitor =>
     ({ address: FROM.address, credential: find(kind, id), ...(mode && { share: { mode } as Share }) })
   return { tokens: app.pageTokens, visitorBy, gone, ended }

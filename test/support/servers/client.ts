@@ -56,7 +56,8 @@ const REPLIES = {
     sessions: Type.Integer(),
     waiting: Type.Integer(),
     draining: Type.Boolean(),
-    isolation: Type.Object({ firewall: Type.String(), namespaces: Type.Array(Type.String()), cgroup: Type.String(), limits: Type.Array(Type.String()), home: Type.String(), landlock: Type.String(), seccomp: Type.String() })
+    isolation: Type.Object({ firewall: Type.String(), namespaces: Type.Array(Type.String()), cgroup: Type.String(), limits: Type.Array(Type.String()), home: Type.String(), landlock: Type.String(), seccomp: Type.String() }),
+    encryption: Type.Object({ key: Type.Union([Type.String(), Type.Null()]), sealed: Type.Array(Type.String()) })
   }),
   '/ready': Type.Object({ ready: Type.Literal(true) }),
   '/me': Me,
