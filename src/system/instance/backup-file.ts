@@ -13,7 +13,10 @@ export class BackupRefused extends Error {
 }
 
 /** The stores in a backup. Keys come before the audit log, which thus tells of all of them. */
-export const KEPT = ['keys', 'auditLog', 'statistics'] as const
+export const KEPT = ['keys', 'auditLog', 'statistics', 'records'] as const
+
+/** The blobs in a backup, in one tar file. They are packed after the records, so that none is missing that a record names. */
+export const BLOBS = 'blobs.tar'
 
 /** The first file of a backup. A later format has another number. */
 const MANIFEST = 'manifest.json'
@@ -33,7 +36,12 @@ export type Manifest = Static<typeof Manifest>
 
 /** The names of the files that a backup may hold. */
 export function keptNames (folder: DataFolder): string[] {
-  return KEPT.map(store => basename(folder[store]))
+  return [...KEPT.map(store => basename(folder[store])), BLOBS, basename(folder.masterKeys)]
+}
+
+/** The names of those that are sealed, and of their key. */
+export function sealedNames (folder: DataFolder): string[] {
+  return [basename(folder.records), BLOBS, basename(folder.masterKeys)]
 }
 
 export function newManifest (about: Pick<Manifest, 'version' | 'store' | 'files'>): Manifest {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DataFolder } from './data-folder.ts'
 
@@ -11,6 +11,7 @@ export function finishRestore ({ path, restored }: DataFolder): void {
   for (const name of readdirSync(restored)) {
     // they belong to the replaced database
     for (const suffix of ['-wal', '-shm', '-journal']) rmSync(join(path, name + suffix), { force: true })
+    if (statSync(join(restored, name)).isDirectory()) rmSync(join(path, name), { recursive: true, force: true })
     renameSync(join(restored, name), join(path, name))
   }
   flush(path)

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { keyFileText, readKeyFile, type KeptKey, type MasterKeys } from '#domain/storage/master-keys.ts'
 import { newKey, type Key } from '#domain/storage/envelope.ts'
@@ -42,7 +42,8 @@ export class KeyFile implements MasterKeys {
 
   /** Replaces the content of the file, which is whole at any moment. */
   write (keys: readonly KeptKey[]): void {
-    writeKeyFile(this.path, keys)
+    renameSync(writeNew(this.path, keys), this.path)
+    flush(dirname(this.path))
     this.#refresh()
   }
 
@@ -62,9 +63,17 @@ export class KeyFile implements MasterKeys {
   }
 }
 
-/** Makes the file with a new key. */
+/** Makes the file with a new key. A file that another server makes at the same moment stays. */
 export function makeKeyFile (path: string): KeyFile {
-  writeKeyFile(path, [{ key: newKey(), madeAt: new Date() }])
+  const made = writeNew(path, [{ key: newKey(), madeAt: new Date() }])
+  try {
+    linkSync(made, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(made)
+  }
+  flush(dirname(path))
   return new KeyFile(path)
 }
 
@@ -73,16 +82,17 @@ export function keyFileAt (path: string): KeyFile | undefined {
   return statSync(path, { throwIfNoEntry: false }) && new KeyFile(path)
 }
 
-function writeKeyFile (path: string, keys: readonly KeptKey[]): void {
-  const made = openSync(`${path}.new`, 'w', 0o600)
+/** Writes the keys to a new file beside the key file, and returns its path. */
+function writeNew (path: string, keys: readonly KeptKey[]): string {
+  const name = `${path}.${process.pid}.new`
+  const made = openSync(name, 'w', 0o600)
   try {
     writeSync(made, keyFileText(keys))
     fsyncSync(made)
   } finally {
     closeSync(made)
   }
-  renameSync(`${path}.new`, path)
-  flush(dirname(path))
+  return name
 }
 
 function read (path: string): { keys: KeptKey[], state: string } {

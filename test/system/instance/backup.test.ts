@@ -1,11 +1,19 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { Blobs } from '#domain/storage/blobs.ts'
+import { Records } from '#domain/storage/records.ts'
 import { keptNames, readBackup } from '#system/instance/backup-file.ts'
+import { unpackBlobs } from '#system/instance/backup-blobs.ts'
 import { claimInstance } from '#system/instance/claims.ts'
 import { dataFolderAt, prepareDataFolder, type DataFolder } from '#system/instance/data-folder.ts'
 import { restoreBackup } from '#system/instance/restore.ts'
+import { KeyFile, makeKeyFile } from '#system/instance/key-file.ts'
+import { openSealer } from '#system/instance/sealing.ts'
+import { openRecords } from '#stores/memory/records.ts'
+import { folderBlobs } from '#stores/folder/blobs.ts'
 import { storesOf } from '#stores/index.ts'
 import { NODE_COMPILE_CACHE, TEST_DATA } from '#support/servers/server.ts'
 
@@ -40,6 +48,32 @@ async function userOf (folder: DataFolder, secret: string): Promise<string | und
   const key = await keys.find(secret)
   await keys.close()
   return key?.user
+}
+
+/** Puts the key file in place, as an operator does who kept a copy. */
+function giveKey (from: DataFolder, to: DataFolder): void {
+  mkdirSync(to.path, { recursive: true, mode: 0o711 })
+  copyFileSync(from.masterKeys, to.masterKeys)
+}
+
+/** Seals a record and a blob there. */
+async function sealIn (folder: DataFolder): Promise<void> {
+  const [records, blobs] = [await openStores(folder).openRecords(), await folderBlobs(folder.blobs)]
+  const sealer = await openSealer(folder.masterKeys, records)
+  await new Records(records, sealer).write('preferences/user:anna', [{ key: 'theme', value: 'marker' }])
+  await new Blobs(blobs, sealer).put('session', 'blob', Buffer.from('marker'))
+  await records.close()
+}
+
+/** The record and the blob that were sealed. */
+async function sealedIn (folder: DataFolder): Promise<unknown[]> {
+  const [records, blobs] = [await openStores(folder).openRecords(), await folderBlobs(folder.blobs)]
+  const sealer = await openSealer(folder.masterKeys, records)
+  const record = await new Records(records, sealer).get('preferences/user:anna', 'theme')
+  const blob = await new Blobs(blobs, sealer).get('session', 'blob')
+  const content = blob && await text(blob)
+  await records.close()
+  return [record?.value, content]
 }
 
 async function actionsIn (folder: DataFolder): Promise<string[]> {
@@ -94,6 +128,55 @@ t.test('stores that are there are replaced with --force only, and not while a se
   await shares.close()
   t.strictSame([await userOf(folder, secret), await userOf(folder, later)], ['anna', undefined], 'the backup\'s keys, without what was written since')
   t.ok(existsSync(folder.shares), 'links stay')
+})
+
+t.test('state and contents are in a backup, sealed and without their key; with the key file in place they are restored', async t => {
+  const { folder, empty, file, dir, secret } = await place(t)
+  await sealIn(folder)
+  const saved = await command('backup', folder, file)
+  t.match(saved, { code: 0, stdout: /has keys\.db, audit-log\.db, statistics\.db, records\.db, blobs\.tar of .*\nIt has no key: what is sealed in it can be read only with \S+\/master-keys\n$/ })
+  mkdirSync(`${dir}/parts`)
+  execFileSync('tar', ['-xzf', file, '-C', `${dir}/parts`])
+  for (const name of readdirSync(`${dir}/parts`)) t.notOk(readFileSync(`${dir}/parts/${name}`).includes('marker'), `${name} shows nothing`)
+  t.match(await command('restore', empty, file), { code: 1, stderr: /^ex10: what is in the backup is sealed with the key [0-9a-f]{16}, which \S+\/empty\/master-keys does not hold: put the file that holds it there first, or restore the rest with --without-sealed\n$/ })
+  t.strictSame(contents(empty.path), ['nothing'])
+  giveKey(folder, empty)
+  t.match(await command('restore', empty, file), { code: 0, stderr: '' })
+  t.strictSame([await sealedIn(empty), await userOf(empty, secret)], [['marker', 'marker'], 'anna'])
+  t.strictSame(readdirSync(empty.path).filter(name => !empty.knows(name)), [])
+
+  await new Blobs(await folderBlobs(empty.blobs), await openSealer('none', await openRecords())).put('later', 'blob', Buffer.from('x'))
+  t.match(await command('restore', empty, file, '--force'), { code: 0 })
+  t.strictSame([await sealedIn(empty), readdirSync(empty.blobs)], [['marker', 'marker'], ['session']], 'blobs that were there are replaced')
+})
+
+t.test('a backup with the key file is restored anywhere, and one whose key is lost without what is sealed', async t => {
+  const { folder, empty, file, dir, secret } = await place(t)
+  await sealIn(folder)
+  t.match(await command('backup', folder, file, '--with-keys'), { code: 0, stdout: /, master-keys of \S+\n$/ })
+  t.match(await command('restore', empty, file), { code: 0, stderr: '' })
+  t.strictSame([await sealedIn(empty), statSync(empty.masterKeys).mode & 0o777], [['marker', 'marker'], 0o600])
+  const other = dataFolderAt(`${dir}/other`)
+  mkdirSync(other.path)
+  const own = makeKeyFile(other.masterKeys).newest().id
+  t.match(await command('restore', other, file), { code: 1, stderr: /does not hold/ }, 'another key in place is not replaced')
+  t.match(await command('restore', other, file, '--without-sealed'), { code: 0, stdout: /^keys\.db, audit-log\.db, statistics\.db of / })
+  t.strictSame([await userOf(other, secret), existsSync(other.records), existsSync(other.blobs), new KeyFile(other.masterKeys).newest().id], ['anna', false, false, own])
+})
+
+t.test('packed blobs that are anything but blobs are refused', async t => {
+  const { dir } = await place(t)
+  const at = dataFolderAt(`${dir}/at`)
+  mkdirSync(`${dir}/blobs/session`, { recursive: true })
+  writeFileSync(`${dir}/blobs/session/id`, 'x')
+  symlinkSync('/etc/passwd', `${dir}/blobs/session/link`)
+  for (const words of [['blobs/session/link'], ['blobs/session/id', '--transform=s,^blobs/session/id,../outside,'], ['blobs/session/id', '--transform=s,^blobs/session/id,keys.db,'], ['blobs/session/id', '--transform=s,/id,/.new-1,'], ['blobs/session/id', '--transform=s,/id,/a/b,'], ['blobs/session/id', '--transform=s,^,/,']]) {
+    mkdirSync(at.path)
+    execFileSync('tar', ['-cf', `${at.path}/blobs.tar`, '-C', dir, '--absolute-names', ...words])
+    await t.rejects(unpackBlobs(at), { name: 'BackupRefused', message: /^blobs\.tar in the backup holds / }, words.join(' '))
+    t.strictSame([readdirSync(at.path).sort(), readdirSync(dir).includes('outside')], [['blobs', 'blobs.tar'], false])
+    rmSync(at.path, { recursive: true })
+  }
 })
 
 t.test('a restoration that was cut off when the backup was complete goes on at the next start', async t => {

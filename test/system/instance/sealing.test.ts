@@ -56,6 +56,8 @@ t.test('two servers that start at once on one store do not end with two keys', a
   const [folder, store] = [t.testdir(), await openRecords()]
   const results = await Promise.allSettled(['one', 'two'].map(name => openSealer(`${folder}/${name}`, store)))
   t.strictSame(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'], 'the second one is refused until it has the file of the first')
+  const shared = makeKeyFile(`${folder}/shared`)
+  t.equal(makeKeyFile(`${folder}/shared`).newest().id, shared.newest().id, 'a file that is there is not replaced')
 })
 
 t.test('a running server takes up a key that another process adds, and goes on when the file is lost', async t => {
