@@ -5,7 +5,7 @@ import type { StoreLink } from './store-link.ts'
  * The first words of the partitions whose writes may wait while the store is away: what the server notes by itself, and nobody has been
  * promised. All other writes are refused then.
  */
-export const WRITTEN_LATER: ReadonlySet<string> = new Set(['analytics', 'history'])
+export const WRITTEN_LATER: ReadonlySet<string> = new Set(['versions'])
 
 /**
  * Records of a store that may be away. While it is, each method rejects with EX10_STORE_UNAVAILABLE at once, but for drops, and writes
