@@ -14,7 +14,7 @@ export interface StoreState {
 
 export type StoreNews = (news: 'away' | 'back' | 'dropping' | 'failed', error?: unknown) => void
 
-interface Write { work: () => Promise<unknown>, bytes: number }
+interface Write { number: number, work: () => Promise<unknown>, bytes: number }
 
 export interface StoreLinkOptions {
   /** Asks the store for something small. Rejects when the store does not answer. */
@@ -37,6 +37,7 @@ export class StoreLink {
   readonly #pending = new Set<(error: unknown) => void>()
   readonly #waiting: Write[] = []
   #bytes = 0
+  #calls = 0
   #dropped = 0
   #away: { since: Date, isReturning: boolean } | undefined
   #looking: Promise<void> | undefined
@@ -76,6 +77,7 @@ export class StoreLink {
    * kept for later. `work` may be called again after a failure: it must not be done twice. `bytes` is the memory that it keeps.
    */
   async later (work: () => Promise<unknown>, bytes: number): Promise<void> {
+    const number = ++this.#calls
     if (!this.#away && this.#waiting.length === 0) {
       try {
         await work()
@@ -85,7 +87,7 @@ export class StoreLink {
         this.#look()
       }
     }
-    this.#keep({ work, bytes })
+    this.#keep({ number, work, bytes })
   }
 
   /** Asks the store for a sign of life. @throws {Ex10Error} EX10_STORE_UNAVAILABLE */
@@ -159,22 +161,24 @@ export class StoreLink {
         if (isUnavailable(error)) throw error
         this.#listeners.tell('failed', error) // it would fail each time: the next ones must not wait for it
       }
-      if (this.#waiting[0] === first) this.#forgetOldest()
+      this.#forget(this.#waiting.indexOf(first))
     }
   }
 
   #keep (write: Write): void {
-    this.#waiting.push(write)
+    const before = this.#waiting.findLastIndex(({ number }) => number < write.number) // later calls may have failed earlier
+    this.#waiting.splice(before + 1, 0, write)
     this.#bytes += write.bytes
     while (this.#waiting.length > this.#most.writes || this.#bytes > this.#most.bytes) {
-      this.#forgetOldest()
+      this.#forget(0)
       this.#dropped++
       if (this.#dropped === 1) this.#listeners.tell('dropping')
     }
   }
 
-  #forgetOldest (): void {
-    this.#bytes -= this.#waiting.shift()?.bytes ?? 0
+  /** Forgets the write at this place; -1: it was dropped meanwhile. */
+  #forget (at: number): void {
+    if (at >= 0) this.#bytes -= this.#waiting.splice(at, 1)[0]?.bytes ?? 0
   }
 }
 

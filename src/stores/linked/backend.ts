@@ -2,20 +2,18 @@ import { guardedRecords } from '#domain/storage/guarded-records.ts'
 import type { RecordStore } from '#domain/storage/record-store.ts'
 import { StoreLink, type StoreLinkOptions } from '#domain/storage/store-link.ts'
 import type { Backend } from '#stores/backend.ts'
+import { storesOver } from '#stores/records/backend.ts'
 import { linkedKeys, linkedLogins, linkedShares } from './access.ts'
 import { linkedAuditLog, linkedStatistics } from './operations.ts'
 
 /** A record that each probe writes, since a store that can only be read is of no use. */
 const PROBE = { partition: 'probe/store', key: 'probe', value: Buffer.alloc(0), ms: 60_000 }
 
-/**
- * Stores on another machine, which may be away. `open` opens its records; `over` makes the stores over such records.
- * Until the records are open, errors are those of `open`.
- */
-export function linkedStores (open: () => Promise<RecordStore>, over: (open: () => Promise<RecordStore>) => Backend, options: Omit<StoreLinkOptions, 'probe'> = {}): Backend & { link: StoreLink } {
+/** Keeps every store as records of one store on another machine, which `open` opens, and which may be away later. */
+export function linkedStores (open: () => Promise<RecordStore>, options: Omit<StoreLinkOptions, 'probe'> = {}): Backend & { link: StoreLink } {
   let records: RecordStore | undefined
   const link = new StoreLink({ ...options, probe: async () => await records?.write(PROBE.partition, [{ key: PROBE.key, value: PROBE.value, expiresAt: new Date(Date.now() + PROBE.ms) }]) })
-  const stores = over(async () => {
+  const stores = storesOver(async () => {
     records = await open()
     return guardedRecords(records, link)
   })

@@ -1,4 +1,3 @@
-import { newQueue } from '#domain/concurrency/queue.ts'
 import type { AuditedDeed } from '#domain/operations/audit-log.ts'
 import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { StatisticsStore } from '#domain/operations/statistics-store.ts'
@@ -9,8 +8,6 @@ const LOOKED_AT = 20
 
 /** An audit log whose store may be away: entries of that time wait, and are added in their order, with the time of the deed. */
 export function linkedAuditLog (store: AuditLogStore, link: StoreLink): AuditLogStore {
-  const inTurn = newQueue()
-
   async function isAdded (deed: AuditedDeed, at: Date): Promise<boolean> {
     const text = JSON.stringify({ at: at.toISOString(), ...deed })
     return (await store.page({ limit: LOOKED_AT })).some(({ seq, hash, ...entry }) => JSON.stringify(entry) === text)
@@ -18,16 +15,16 @@ export function linkedAuditLog (store: AuditLogStore, link: StoreLink): AuditLog
 
   return {
     ...store,
-    append: (deed, at = new Date()) => inTurn(async () => {
+    async append (deed, at = new Date()) {
       let isAgain = false
       await link.later(async () => {
         if (isAgain && await isAdded(deed, at)) return
         isAgain = true
         await store.append(deed, at)
       }, 2 * JSON.stringify(deed).length + 200)
-    }),
+    },
     async close () {
-      await inTurn(() => link.flush())
+      await link.flush()
       await store.close()
     }
   }

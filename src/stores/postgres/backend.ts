@@ -1,11 +1,11 @@
-import type { Backend } from '#stores/backend.ts'
-import { storesOver } from '#stores/records/backend.ts'
+import type { Stores } from '#stores/backend.ts'
+import { linkedStores } from '#stores/linked/backend.ts'
 import { openDatabase, type PostgresAddress } from './connection.ts'
 import { recordsIn } from './records.ts'
 
 /** Keeps stores in a PostgreSQL database, which several servers may use. */
-export function postgresStores (address: PostgresAddress): Backend {
-  return storesOver(async () => {
+export function postgresStores (address: PostgresAddress): Stores {
+  return linkedStores(async () => {
     const database = await openDatabase(address)
     return { ...recordsIn(database), close: database.close }
   })

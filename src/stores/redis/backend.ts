@@ -1,5 +1,5 @@
-import type { Backend } from '#stores/backend.ts'
-import { storesOver } from '#stores/records/backend.ts'
+import type { Stores } from '#stores/backend.ts'
+import { linkedStores } from '#stores/linked/backend.ts'
 import { connect, type RedisAddress } from './connection.ts'
 import { recordsIn } from './records.ts'
 
@@ -7,9 +7,9 @@ import { recordsIn } from './records.ts'
 const PREFIX = 'ex10'
 
 /** Keeps stores in a Redis or a Redis Cluster, which several servers may use. */
-export function redisStores (address: RedisAddress): Backend {
+export function redisStores (address: RedisAddress): Stores {
   const prefix = new URL(address.url).searchParams.get('prefix') ?? PREFIX
-  return storesOver(async () => {
+  return linkedStores(async () => {
     const connection = await connect(address)
     return { ...recordsIn(connection, prefix), close: connection.close }
   })

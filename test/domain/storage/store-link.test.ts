@@ -95,6 +95,27 @@ t.test('writes that may wait are made when the store is back, in their order, an
   t.match(news, [/^away/, 'back'])
 })
 
+t.test('a write that fails late waits at its place', async t => {
+  const { link, store } = newLink(t)
+  const { promise: late, reject } = Promise.withResolvers<void>()
+  const named = (name: string) => async () => {
+    if (store.isAway) throw unavailable()
+    store.written.push(name)
+  }
+  let isFirst = true
+  const first = link.later(async () => {
+    if (isFirst) await late.finally(() => { isFirst = false })
+    await named('1')()
+  }, 10)
+  store.isAway = true
+  for (const name of ['2', '3']) await link.later(named(name), 10)
+  reject(unavailable())
+  await first
+  store.isAway = false
+  await until(() => link.state.waiting === 0)
+  t.strictSame(store.written, ['1', '2', '3'])
+})
+
 t.test('too many waiting writes drop the oldest, and are counted', async t => {
   for (const most of [{ writes: 3, bytes: 10_000 }, { writes: 100, bytes: 350 }]) {
     const { link, store, write, news } = newLink(t, most)
