@@ -5,6 +5,7 @@ import type { ProviderSession } from '#domain/access/login.ts'
 import { MAX_SHARES, type NewShare, type Share } from '#domain/access/share.ts'
 import { newQueue } from '#domain/concurrency/queue.ts'
 import { failure } from '#errors.ts'
+import { isShared } from '#stores/index.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -35,13 +36,13 @@ async function shares (app: FastifyInstance): Promise<void> {
   const store = await app.instance.stores.openShares()
   app.addHook('onClose', () => store.close())
   const live = new Set(app.registry.live().map(({ id }) => id))
-  for (const id of await store.sessionIds()) if (!live.has(id)) await store.forget(id)
+  for (const id of await ownIds()) if (!live.has(id)) await store.forget(id)
   const listeners = new Listeners<[string]>()
   /** A link with an opener is in force while its opener vouches for it. A link without one is in force only with EX10_AUTH=none. */
   const isGood = async (share: Share | undefined) => share !== undefined && (share.opener ? await app.logins.vouches(share.opener) : app.config.auth === 'none')
   const inTurn = newQueue()
 
-  app.audit.own('share', () => store.sessionIds())
+  app.audit.own('share', ownIds)
   app.decorate('shares', {
     create: share => inTurn(async () => {
       const uncounted = (await listed(share.sessionId)).filter(({ isGood }) => !isGood).map(({ share }) => share.id)
@@ -66,6 +67,14 @@ async function shares (app: FastifyInstance): Promise<void> {
     },
     forget: sessionId => inTurn(() => store.forget(sessionId))
   } satisfies FastifyInstance['shares'])
+
+  /** The sessions of this server that have links. In stores that servers share, those that its registry knows; links of lost servers end by themselves. */
+  async function ownIds (): Promise<string[]> {
+    const ids = await store.sessionIds()
+    if (!isShared(app.config.store)) return ids
+    const known = await Promise.all(ids.map(async id => await app.registry.find(id) !== undefined))
+    return ids.filter((_, index) => known[index])
+  }
 
   async function listed (sessionId: string): Promise<{ share: Share, isGood: boolean }[]> {
     return await Promise.all((await store.list(sessionId)).map(async share => ({ share, isGood: await isGood(share) })))

@@ -81,6 +81,7 @@ function optionsOf ({ url, password }: RedisAddress): RedisOptions {
     ...(username !== '' && { username: decodeURIComponent(username) }),
     ...(secret !== '' && { password: secret }),
     ...(protocol === 'rediss:' && { tls: {} }),
+    protocol: 2, // as Redis 5 knows it, too
     lazyConnect: true,
     connectionName: 'ex10',
     connectTimeout: CONNECT_MS,
