@@ -24,10 +24,10 @@ declare module 'fastify' {
       capture (facts: SessionFacts, signal: AbortSignal): Promise<string>
       /** The changes that lead from the files as they are now to those of a kept tree. Call it in the source's turn. @throws {Ex10Error} like `capture`; EX10_VERSION_NOT_FOUND */
       changesTo (facts: SessionFacts, tree: string): Promise<FileChange[]>
-      /** All versions of a live session, oldest first. */
-      versions (facts: SessionFacts): Promise<readonly Version[]>
-      /** A version by its number or its name. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
-      version (facts: SessionFacts, ref: string | number): Promise<Version>
+      /** The history of a live session, with every version that was pushed before the call. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+      of (facts: SessionFacts): Promise<SourceHistory>
+      /** Runs work while nothing is pushed. @throws {Ex10Error} EX10_SESSION_NOT_FOUND; errors of `work` */
+      inTurn<T> (facts: SessionFacts, work: (history: SourceHistory, source: Source) => Promise<T>): Promise<T>
       /** The last version that has its files, also after the session's end. */
       latest (id: string): Promise<{ version: number, tree: string } | undefined>
       /** All files of a kept tree, also after the session's end. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
@@ -79,25 +79,17 @@ async function history (app: FastifyInstance): Promise<void> {
       const followed = all.get(facts.id)
       if (followed) confirm(facts, followed, version, reloadMs).catch(err => app.log.warn({ err, sessionId: facts.id }, 'version not confirmed'))
     },
-    async capture (facts, signal) {
-      const { source, history } = followedOf(facts)
-      return await source.inTurn(async () => {
-        signal.throwIfAborted()
-        return await (await history).capture(source)
-      })
-    },
+    capture: (facts, signal) => inTurn(facts, async (history, source) => {
+      signal.throwIfAborted()
+      return await history.capture(source)
+    }),
     async changesTo (facts, root) {
       const { source, history } = followedOf(facts)
       const files = await tree(facts.id, root)
       return await (await history).changesTo(source, files)
     },
-    versions: async facts => (await keptOf(facts)).versions,
-    async version (facts, ref) {
-      const { versions } = await keptOf(facts)
-      const found = versions.find(({ version, label }) => ref === label || String(ref) === String(version))
-      if (!found) throw failure('VERSION_NOT_FOUND')
-      return found
-    },
+    of: keptOf,
+    inTurn,
     async latest (id) {
       const found = await records.list<Version>(partitionOf(id), { after: keyOf(Number.MAX_SAFE_INTEGER), newestFirst: true, limit: LOOKED_BACK })
       return found.map(({ value: { version, tree } }) => ({ version, tree })).find((kept): kept is { version: number, tree: string } => kept.tree !== undefined)
@@ -126,11 +118,15 @@ async function history (app: FastifyInstance): Promise<void> {
     return followed
   }
 
-  /** The history, with every version that was pushed before the call. */
   async function keptOf (facts: SessionFacts): Promise<SourceHistory> {
     const { history, kept } = followedOf(facts)
     await kept
     return await history
+  }
+
+  async function inTurn<T> (facts: SessionFacts, work: (history: SourceHistory, source: Source) => Promise<T>): Promise<T> {
+    const { source, history } = followedOf(facts)
+    return await source.inTurn(async () => await work(await history, source))
   }
 
   async function keep (facts: SessionFacts, { source, history }: Followed, origin: Origin): Promise<void> {

@@ -1,3 +1,4 @@
+import activities from './activities.ts'
 import codeUpdates from './code-updates.ts'
 import files from './files.ts'
 import history from './history.ts'
@@ -7,4 +8,4 @@ import templates from './templates.ts'
 import uploads from './uploads.ts'
 
 /** Templates and pushed code. Each plugin comes after those that it needs. */
-export default [templates, history, codeUpdates, rollbacks, files, uploads, problemNews]
+export default [templates, history, codeUpdates, rollbacks, activities, files, uploads, problemNews]

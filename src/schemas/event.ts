@@ -12,7 +12,7 @@ export type EventsQuery = Static<typeof EventsQuery>
 
 export const SessionEvent = Type.Object({
   at: Type.String({ format: 'date-time' }),
-  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { title: 'EventType', description: 'expiring: the session is about to end by itself; extended: that end is postponed; draining: the server takes no new sessions, and ends this one at `expiresAt` if that is there; drain-cancelled: it takes sessions again; pushed: files were written; reloaded: the browser has loaded them; confirmed: it runs this version, and the service worker has started; problem: the problems of the extension have changed; viewer-thrown-out: a viewer of the display broke the protocol, sent at most once a minute; state: the state has changed, sent only to those who read at that moment; store-away: the server\'s store does not answer, so that nothing it would keep can be changed; store-back: it answers again; warning: the server is about to act, for the given reason; heartbeat: no event for 15 s' }),
+  type: Type.Union(EVENT_TYPES.map(type => Type.Literal(type)), { title: 'EventType', description: 'expiring: the session is about to end by itself; extended: that end is postponed; draining: the server takes no new sessions, and ends this one at `expiresAt` if that is there; drain-cancelled: it takes sessions again; pushed: files were written; reloaded: the browser has loaded them; confirmed: it runs this version, and the service worker has started; activity-…: an activity of pushes has begun, or ended; problem: the problems of the extension have changed; viewer-thrown-out: a viewer of the display broke the protocol, sent at most once a minute; state: the state has changed, sent only to those who read at that moment; store-away: the server\'s store does not answer, so that nothing it would keep can be changed; store-back: it answers again; warning: the server is about to act, for the given reason; heartbeat: no event for 15 s' }),
   message: Type.String(),
   service: Type.Optional(Type.String({ description: `${PROGRAM_NAMES.slice(0, -1).join(', ')} or ${PROGRAM_NAMES.at(-1)}` })),
   exitCode: Type.Optional(Type.Integer({ description: 'Exit code of the service' })),
@@ -26,6 +26,7 @@ export const SessionEvent = Type.Object({
   category: Type.Optional(Type.String({ description: 'The category of the state that has changed; absent when several have' })),
   key: Type.Optional(Type.String({ description: 'The value of the state that has changed; absent when several have' })),
   files: Type.Optional(Type.Integer({ description: 'Number of files that the push wrote or deleted' })),
+  activity: Type.Optional(Type.Integer({ description: 'Number of the activity' })),
   ms: Type.Optional(Type.Integer({ description: 'Time from the notice of the change to the command to reload the tabs' })),
   tabs: Type.Optional(Type.Integer({ description: 'Number of reloaded tabs' })),
   closed: Type.Optional(Type.Array(Type.String(), { description: 'Pages of the extension that Chromium closed and that could not be opened again' })),

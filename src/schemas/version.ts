@@ -29,7 +29,7 @@ export const VersionView = Type.Object({
   confirmedAt: Type.Optional(Type.String({ format: 'date-time', description: 'When the browser ran it, its service worker included' })),
   reloadMs: Type.Optional(Type.Integer({ description: 'How long the build and the reload took' })),
   label: Type.Optional(Type.String()),
-  activity: Type.Optional(Type.String({ description: 'The activity that it belongs to' })),
+  activity: Type.Optional(Type.Integer({ description: 'The activity that it belongs to' })),
   rolledBackTo: Type.Optional(Type.Integer({ description: 'The version whose files it has again' }))
 }, { title: 'Version', description: 'A version of the extension\'s sources' })
 export type VersionView = Static<typeof VersionView>
@@ -55,3 +55,33 @@ const VersionFile = Type.Object({
   hash: Type.String({ description: 'SHA-256 of its content, hex; its ETag is this in double quotes' })
 }, { title: 'VersionFile', description: 'A file of a version' })
 export const VersionFiles = Type.Object({ files: Type.Array(VersionFile) }, { title: 'VersionFiles', description: 'All files of a version' })
+
+const Entry = Type.Object({ hash: Type.String(), size: Count('Bytes') }, { title: 'VersionContent', description: 'A file\'s content, by its SHA-256 as hex' })
+export const DiffQuery = Type.Object({ to: Type.Optional(Type.Union([Reference], { description: 'The other version: its number, or its label; the newest if absent' })) }, { additionalProperties: false })
+export const VersionDiff = Type.Object({
+  from: Type.Integer(),
+  to: Type.Integer(),
+  files: Type.Array(Type.Object({
+    path: Type.String({ description: 'Relative to the extension' }),
+    change: Type.Union([Type.Literal('added'), Type.Literal('changed'), Type.Literal('removed')]),
+    before: Type.Optional(Entry),
+    after: Type.Optional(Entry),
+    patch: Type.Optional(Type.String({ description: 'A unified diff. Absent for a file that is not text, or too long, or when there is too much to compare' }))
+  }, { title: 'FileDiff', description: 'A file in which two versions differ' }))
+}, { title: 'VersionDiff', description: 'What leads from one version to the other' })
+export type VersionDiff = Static<typeof VersionDiff>
+
+export const ActivityParams = Type.Object({ id: SessionId, activity: Type.Integer({ minimum: 1, description: 'The number of an activity' }) })
+export const ActivityBody = Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^\\P{Cc}+$' })) }, { additionalProperties: false })
+export const ActivityView = Type.Object({
+  activity: Type.Integer({ minimum: 1 }),
+  title: Type.Optional(Type.String()),
+  at: Type.String({ format: 'date-time' }),
+  by: Type.String({ description: 'The user who began it' }),
+  from: Count('The version that it began with'),
+  outcome: Type.Optional(Type.Union([Type.Literal('committed'), Type.Literal('discarded')], { description: 'Absent while it is under way' })),
+  endedAt: Type.Optional(Type.String({ format: 'date-time' }))
+}, { title: 'Activity', description: 'Pushes that are committed or discarded together' })
+export type ActivityView = Static<typeof ActivityView>
+export const ActivityList = Type.Object({ activities: Type.Array(ActivityView, { description: 'Newest first' }) }, { title: 'ActivityList', description: 'The last 200 activities of a session' })
+export const Discarded = Type.Object({ ...updated, activity: ActivityView }, { title: 'Discarded', description: 'The files are as they were when the activity began' })

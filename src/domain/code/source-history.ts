@@ -8,7 +8,7 @@ import { checkFilePath } from './file-path.ts'
 import { KeptBlobs } from './kept-blobs.ts'
 import { readTree, SourceTree, type FileEntry } from './source-tree.ts'
 import { isInFolder } from './tool-folders.ts'
-import { keyOf, rankOf, type Origin, type Version } from './version.ts'
+import { activityKeyOf, keyOf, rankOf, type Activity, type Origin, type Version } from './version.ts'
 
 /** The session's source files, as its own program reads them. What it says is not trusted. */
 export interface Source {
@@ -30,6 +30,7 @@ const LEFT_VERSIONS = 900
 const CAPTURED = 2
 const PUTS_AT_ONCE = 8
 const KEPT_MS = 60_000
+const MOST_ACTIVITIES = 200
 /** The key of the captured trees, behind those of all versions. */
 const CAPTURES = 'captured'
 
@@ -52,34 +53,52 @@ export class SourceHistory {
   readonly #before = new Map<string, FileEntry | undefined>()
   /** All files of `#tree` are in the store, and the next scan need only tell what differs from it. */
   #isKept = false
-  /** The tree to which an activity may go back. */
-  #pinned: string | undefined
+  readonly #activities: Activity[]
   readonly #inTurn = newQueue()
 
-  private constructor (id: string, records: Records, blobs: KeptBlobs, versions: Version[], captured: string[], tree: SourceTree, also: string[]) {
+  private constructor (id: string, records: Records, blobs: KeptBlobs, versions: Version[], captured: string[], activities: Activity[], tree: SourceTree, also: string[]) {
     this.#id = id
     this.#records = records
     this.#blobs = blobs
     this.#versions = versions
     this.#captured = captured
+    this.#activities = activities
     this.#tree = tree
     this.#also = also
   }
 
   /** Begins with the versions that earlier servers kept. */
   static async open (id: string, records: Records, store: Blobs, toolFolders: readonly string[]): Promise<SourceHistory> {
-    const [found, blobs] = await Promise.all([records.list<Version | string[]>(partitionOf(id)), KeptBlobs.open(id, store)])
-    const versions = found.filter(({ key }) => key !== CAPTURES).map(({ value }) => value as Version)
-    const captured = (found.find(({ key }) => key === CAPTURES)?.value ?? []) as string[]
+    const [found, blobs] = await Promise.all([records.list(partitionOf(id)), KeptBlobs.open(id, store)])
+    const valuesOf = <Value>(keys: RegExp) => found.filter(({ key }) => keys.test(key)).map(({ value }) => value as Value)
+    const versions = valuesOf<Version>(/^\d/)
+    const [captured = []] = valuesOf<string[]>(/^captured$/)
     const tree = new SourceTree()
     const last = versions.findLast(({ tree }) => tree)?.tree
     if (last !== undefined) for (const [path, entry] of await readTree(last, id => blobs.read(id))) tree.set(path, entry)
-    return new SourceHistory(id, records, blobs, versions, captured, tree, [...tree.files()].map(([path]) => path).filter(path => isInFolder(path, toolFolders)))
+    return new SourceHistory(id, records, blobs, versions, captured, valuesOf<Activity>(/^activity-/), tree, [...tree.files()].map(([path]) => path).filter(path => isInFolder(path, toolFolders)))
   }
 
   /** All versions, oldest first. */
   get versions (): readonly Version[] {
     return this.#versions
+  }
+
+  /** All activities, oldest first. */
+  get activities (): readonly Activity[] {
+    return this.#activities
+  }
+
+  /** The activity that is under way. */
+  get activity (): Activity | undefined {
+    return this.#activities.find(({ outcome }) => outcome === undefined)
+  }
+
+  /** A version by its number or its label. @throws {Ex10Error} EX10_VERSION_NOT_FOUND */
+  find (ref: string | number): Version {
+    const found = this.#versions.find(({ version, label }) => ref === label || String(ref) === String(version))
+    if (!found) throw failure('VERSION_NOT_FOUND')
+    return found
   }
 
   /** Keeps the files as they are now, as a version. When that fails, the version is there without files, and `onFailure` hears why. */
@@ -95,7 +114,7 @@ export class SourceHistory {
       onFailure(error)
       kept = { files: 0, bytes: 0, added: 0, changed: 0, removed: 0 }
     }
-    const version: Version = { ...origin, at, ...kept }
+    const version: Version = { activity: this.activity?.activity, ...origin, at, ...kept }
     this.#versions.push(version)
     await this.#write(version)
     await this.#makeRoom()
@@ -129,9 +148,13 @@ export class SourceHistory {
     await this.#write(version)
   }
 
-  /** Keeps this tree beside the versions, in place of the one before. */
-  pin (tree: string | undefined): void {
-    this.#pinned = tree
+  /** Adds an activity, or changes what is said about one. Of those that have ended, the last ones are kept. */
+  async noteActivity (activity: Activity, news: Pick<Activity, 'endedAt' | 'outcome'> = {}): Promise<void> {
+    Object.assign(activity, news)
+    if (!this.#activities.includes(activity)) this.#activities.push(activity)
+    const old = this.#activities.splice(0, this.#activities.length - MOST_ACTIVITIES)
+    const changes = [...old.map(({ activity }) => ({ key: activityKeyOf(activity) })), { key: activityKeyOf(activity.activity), value: activity }]
+    await this.#inTurn(() => this.#records.write(partitionOf(this.#id), changes))
   }
 
   /** Reads the files anew, and keeps those that the store does not have. `named` are files in tool folders that a push has put there. */
@@ -181,7 +204,7 @@ export class SourceHistory {
     const others = this.#versions.filter(version => version !== newest).sort((a, b) => rankOf(a) - rankOf(b) || a.version - b.version)
     const gone = others.splice(0, Math.max(0, this.#versions.length - LEFT_VERSIONS) * Number(this.#versions.length > MOST_VERSIONS))
     const withTree = others.filter(({ tree }) => tree)
-    const kept = [newest?.tree, this.#pinned, ...this.#captured].filter(tree => tree !== undefined)
+    const kept = [newest?.tree, this.activity?.tree, ...this.#captured].filter(tree => tree !== undefined)
     await this.#blobs.trim(kept, withTree.map(({ tree }) => tree!), isFull ? LEFT_BYTES : Infinity, async dropped => {
       gone.push(...withTree.slice(0, dropped))
       await this.#records.write(partitionOf(this.#id), gone.map(({ version }) => ({ key: keyOf(version) })))

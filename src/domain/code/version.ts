@@ -18,9 +18,22 @@ export interface Version {
   reloadMs?: number | undefined
   label?: string | undefined
   /** The activity that the push belongs to. */
-  activity?: string | undefined
+  activity?: number | undefined
   /** The version whose files it has again. */
   rolledBackTo?: number | undefined
+}
+
+/** Pushes that belong together, and are committed or discarded together. */
+export interface Activity {
+  activity: number
+  title?: string | undefined
+  at: string
+  by: string
+  /** The version that it began with, and the tree of the files then: tools may have changed them since that version. */
+  from: number
+  tree: string
+  endedAt?: string | undefined
+  outcome?: 'committed' | 'discarded' | undefined
 }
 
 /** What is known of a version before its files are kept. */
@@ -32,6 +45,11 @@ export type Origin = Pick<Version, 'version' | 'by' | 'activity' | 'rolledBackTo
 /** The record's key: keys are in the order of versions. */
 export function keyOf (version: number): string {
   return String(version).padStart(12, '0')
+}
+
+/** The key of an activity's record, behind those of versions. */
+export function activityKeyOf (activity: number): string {
+  return `activity-${String(activity).padStart(12, '0')}`
 }
 
 /** How gladly a version is kept: one that a browser ran before one that none did, and one with a name before both. */

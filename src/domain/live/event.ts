@@ -6,7 +6,7 @@ import type { ExpiryCause } from './clocks.ts'
 /** The types of a session's events, as clients and operators read them. */
 export const EVENT_TYPES = [
   'ready', 'adopted', 'service-exited', 'service-frozen', 'service-restarted', 'service-given-up', 'degraded', 'recovered',
-  'firewall-lost', 'firewall-restored', 'store-away', 'store-back', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'problem', 'viewer-thrown-out', 'state', 'warning', 'ended', 'failed', 'heartbeat'
+  'firewall-lost', 'firewall-restored', 'store-away', 'store-back', 'expiring', 'extended', 'draining', 'drain-cancelled', 'pushed', 'reloaded', 'confirmed', 'activity-begun', 'activity-committed', 'activity-discarded', 'problem', 'viewer-thrown-out', 'state', 'warning', 'ended', 'failed', 'heartbeat'
 ] as const
 
 export interface SessionEvent {
@@ -32,6 +32,8 @@ export interface SessionEvent {
   key?: string
   /** The number of files that a push wrote or deleted. */
   files?: number
+  /** The number of an activity. */
+  activity?: number
   /** The duration of a reload, from the moment the change was noticed, and the number of reloaded tabs. */
   ms?: number
   tabs?: number

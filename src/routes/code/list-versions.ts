@@ -16,7 +16,8 @@ const listVersions: FastifyPluginAsyncTypebox = async app => {
       response: { 200: VersionList, ...errors(400) }
     }
   }, async ({ session, query: { before = Infinity, limit = 50 } }) => {
-    const earlier = (await app.history.versions(session)).filter(({ version }) => version < before)
+    const { versions: all } = await app.history.of(session)
+    const earlier = all.filter(({ version }) => version < before)
     const versions = earlier.slice(-limit).reverse()
     return { versions: versions.map(viewOf), ...(earlier.length > limit && { next: versions.at(-1)!.version }) }
   })

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { errors, SessionParams } from '#schemas/common.ts'
 import { RollbackBody, RollbackQuery, RolledBack } from '#schemas/version.ts'
+import { treeOf } from './version-view.ts'
 
 const rollback: FastifyPluginAsyncTypebox = async app => {
   app.post('/sessions/:id/rollback', {
@@ -16,8 +17,9 @@ const rollback: FastifyPluginAsyncTypebox = async app => {
       response: { 200: RolledBack, ...errors(400, 404, 502, 503, 507) }
     }
   }, async ({ session, principal, body, query }) => {
-    const { version: rolledBackTo, tree } = await app.history.version(session, body.version)
-    const version = await app.rollbacks.goBack(session, tree, { by: principal.user, rolledBackTo })
+    const target = (await app.history.of(session)).find(body.version)
+    const { version: rolledBackTo } = target
+    const version = await app.rollbacks.goBack(session, () => treeOf(target), { by: principal.user, rolledBackTo })
     const outcome = body.wait || query.wait ? await app.codeUpdates.settled(session) : undefined
     return { success: true as const, message: `The files are those of version ${rolledBackTo}`, version, rolledBackTo, ...outcome }
   })
