@@ -5,8 +5,9 @@ import points from './points.ts'
 import recovery from './recovery.ts'
 import remembering from './remembering.ts'
 import restarts from './restarts.ts'
+import retention from './retention.ts'
 import snapshots from './snapshots.ts'
 import state from './state.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points]
+export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points, retention]
