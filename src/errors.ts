@@ -151,6 +151,11 @@ export function failure (name: ErrorName, context?: ErrorContext): Ex10Error {
   return new Ex10Error(name, context)
 }
 
+/** Throws the error called `name`, where an expression is wanted. */
+export function raise (name: ErrorName): never {
+  throw failure(name)
+}
+
 /** The error that a creation's last line shows by its code and message. */
 export function failureOf ({ code, message }: Pick<Ex10Error, 'code' | 'message'>): Ex10Error {
   const name = code.replace(/^EX10_/, '')

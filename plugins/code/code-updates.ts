@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -18,10 +17,11 @@ import type { SessionFacts, Template, TemplateKind } from '#domain/session.ts'
 import type { Source } from '#domain/code/source-history.ts'
 import { TOOL_FOLDERS } from '#domain/code/tool-folders.ts'
 import type { Origin } from '#domain/code/version.ts'
+import { raise } from '#errors.ts'
 import type { PushedFile } from '#schemas/code-update.ts'
-import { Problem } from '#schemas/problem.ts'
+import { KeptExtension } from '#schemas/kept-extension.ts'
+import type { Problem } from '#schemas/problem.ts'
 import type { BrowserChannel } from '#system/programs/browser-channel.ts'
-import type { DevTools } from '#system/programs/devtools.ts'
 import { reloadExtension, workerSettled } from '#system/programs/extension-reload.ts'
 import { receiveArchive } from '#system/code/file-transfer.ts'
 import { FileWriter, type Pushed, type PushOptions } from '#system/code/file-writer.ts'
@@ -50,12 +50,8 @@ declare module 'fastify' {
       follow (facts: SessionFacts, isAdopted: boolean): void
       /** Calls `listener`, which must not throw, with the result of every build from now on. Plain templates have none. */
       onBuilt (listener: (facts: SessionFacts, isGood: boolean) => void): void
-      /** The id of the extension that the browser runs; undefined when it runs none. */
-      extensionId (facts: SessionFacts): string | undefined
-      /** The open DevTools connection to the session's browser. */
-      devTools (facts: SessionFacts, signal: AbortSignal): Promise<DevTools>
-      /** Loads the extension again although its files have not changed. Resolves when the browser runs it, or when that has failed. */
-      reload (facts: SessionFacts): Promise<void>
+      /** The session's browser: the id of the extension that it runs, its DevTools, and a load of the extension although no file has changed. @throws {Ex10Error} EX10_SESSION_NOT_FOUND */
+      browser (facts: SessionFacts): { extensionId: string | undefined, devTools: BrowserChannel['devTools'], reload: () => Promise<void> }
     }
   }
 }
@@ -75,9 +71,6 @@ interface Updates {
   pipeline: CodePipeline
   channel: BrowserChannel
 }
-
-const Running = Type.Object({ id: Type.String({ pattern: '^[a-p]{32}$' }), manifest: Type.Optional(Type.String()) })
-const Kept = Type.Object({ loaded: Type.Integer(), extension: Type.Optional(Running), refusal: Type.Optional(Problem), problems: Type.Optional(Type.Array(Problem, { maxItems: 50 })), isWorkerUp: Type.Optional(Type.Boolean()) })
 
 /** The programs whose restart restarts the browser, too. */
 const WITH_BROWSER: readonly ProgramName[] = ['browser', ...PROGRAMS.browser.needs]
@@ -103,10 +96,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
   app.decorate('codeUpdates', {
     async install (facts: SessionFacts, template: Template, own: FirstFiles | undefined, signal: AbortSignal) {
       const { writer } = updatesOf(facts)
-      await writer.push('', [
-        ...app.programs.files(facts, template),
-        ...(own ? [] : app.templates.get(template.name).files)
-      ])
+      await writer.push('', [...app.programs.files(facts, template), ...(own ? [] : app.templates.get(template.name).files)])
       if (own && 'changes' in own) await writer.push(template.sourceDir, own.changes)
       if (own && 'archive' in own) await receiveArchive(enterOf(facts), own.archive(), signal, ({ transfer, changes }) => writer.push(template.sourceDir, changes, { transfer }), own.isExact)
     },
@@ -127,7 +117,7 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       app.history.follow(facts, sourceOf(facts, updates), isAdopted)
       const begin = async () => {
         const kept = isAdopted ? await keptExtension(placeOf(facts)) : undefined
-        if (Value.Check(Kept, kept)) pipeline.resume(kept)
+        if (Value.Check(KeptExtension, kept)) pipeline.resume(kept)
         pipeline.follow()
         const { loaded, reloadMs } = await pipeline.settled()
         if (loaded && !isAdopted) app.history.confirm(facts, 0, reloadMs)
@@ -135,9 +125,10 @@ async function codeUpdates (app: FastifyInstance): Promise<void> {
       begin().catch(err => app.log.warn({ err, sessionId: facts.id }, 'changes not followed'))
     },
     onBuilt (listener: Parameters<typeof builds.add>[0]) { builds.add(listener) },
-    extensionId: (facts: SessionFacts) => all.get(facts.id)?.pipeline.extensionId,
-    devTools: (facts: SessionFacts, signal: AbortSignal) => updatesOf(facts).channel.devTools(signal),
-    reload: (facts: SessionFacts) => updatesOf(facts).pipeline.lost(),
+    browser ({ id }: SessionFacts) {
+      const { pipeline, channel } = all.get(id) ?? raise('SESSION_NOT_FOUND')
+      return { extensionId: pipeline.extensionId, devTools: (signal: AbortSignal) => channel.devTools(signal), reload: () => pipeline.lost() }
+    },
     stop (facts: SessionFacts) {
       const updates = all.get(facts.id)
       updates?.pipeline.end()

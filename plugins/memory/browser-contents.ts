@@ -25,20 +25,21 @@ async function browserContents (app: FastifyInstance): Promise<void> {
 
   app.decorate('browserContents', {
     async tabs (facts, signal) {
-      return keptTabs(await readTabs(await codeUpdates.devTools(facts, signal), signal), codeUpdates.extensionId(facts))
+      const { devTools, extensionId } = codeUpdates.browser(facts)
+      return keptTabs(await readTabs(await devTools(signal), signal), extensionId)
     },
     async openTabs (facts, tabs, signal) {
-      await openTabs(await codeUpdates.devTools(facts, signal), tabs, signal)
+      await openTabs(await codeUpdates.browser(facts).devTools(signal), tabs, signal)
     },
     async storage (facts, signal) {
-      const id = codeUpdates.extensionId(facts)
-      return id === undefined ? undefined : await readStorage(await codeUpdates.devTools(facts, signal), id, signal)
+      const { devTools, extensionId } = codeUpdates.browser(facts)
+      return extensionId === undefined ? undefined : await readStorage(await devTools(signal), extensionId, signal)
     },
     async writeStorage (facts, storage, signal) {
-      const id = codeUpdates.extensionId(facts)
-      if (id === undefined) return
-      await writeStorage(await codeUpdates.devTools(facts, signal), id, storage, signal)
-      await codeUpdates.reload(facts)
+      const { devTools, extensionId, reload } = codeUpdates.browser(facts)
+      if (extensionId === undefined) return
+      await writeStorage(await devTools(signal), extensionId, storage, signal)
+      await reload()
     }
   } satisfies FastifyInstance['browserContents'])
 }

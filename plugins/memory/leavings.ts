@@ -2,7 +2,6 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import { snapshotScope } from '#domain/memory/snapshot.ts'
-import { stateOf } from '#domain/memory/parts.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -33,7 +32,6 @@ const SESSION = /^[0-9a-f]{32}(?=$|\.)/
 
 async function leavings (app: FastifyInstance): Promise<void> {
   const { records, blobs, snapshots, history, sealer } = app
-  const state = stateOf(app)
   const partitionOf = (id: string) => `snapshots/${id}`
   /** The times at which leavings are looked at, by session. */
   const due = new Map<string, number>()
@@ -53,7 +51,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['leavings'])
   app.audit.own('leaving', async () => {
     const all = [...await ids()]
-    const held = await Promise.all(all.map(async id => app.registry.get(id) ? true : (await holdsOf(id)).length > 0))
+    const held = await Promise.all(all.map(isHeld))
     return all.filter((_, index) => !held[index])
   })
   app.addHook('onReady', async () => { looking = every(LOOK_MS, look, closing.signal) })
@@ -61,6 +59,13 @@ async function leavings (app: FastifyInstance): Promise<void> {
     closing.abort()
     await looking
   })
+
+  /** Whether the session lives, here or on another server of this store, or something holds what it left. */
+  async function isHeld (id: string): Promise<boolean> {
+    if (app.registry.get(id)) return true
+    const server = await snapshots.serverOf(id)
+    return (server !== undefined && await app.leases.isAlive(server)) || (await holdsOf(id)).length > 0
+  }
 
   async function holdsOf (id: string): Promise<Hold[]> {
     return (await records.list<Hold>(partitionOf(id), { prefix: HELD })).map(({ value }) => value)
@@ -73,10 +78,10 @@ async function leavings (app: FastifyInstance): Promise<void> {
 
   async function settleNow (id: string): Promise<void> {
     const holds = await holdsOf(id)
-    const isHeld = holds.length > 0
-    const tree = isHeld ? (await snapshots.last(id))?.tree : undefined
-    await Promise.all([history.forget(id, tree === undefined ? [] : [tree]), state?.forget(id)])
-    if (isHeld) await snapshots.disclaim(id)
+    const hasHold = holds.length > 0
+    const tree = hasHold ? (await snapshots.last(id))?.tree : undefined
+    await Promise.all([history.forget(id, tree === undefined ? [] : [tree]), app.state.forget(id)])
+    if (hasHold) await snapshots.disclaim(id)
     else {
       await snapshots.forget(id)
       await Promise.all([...PARTITIONS.map(what => records.drop(`${what}/${id}`)), blobs.drop(id)])
@@ -84,7 +89,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
     }
     due.delete(id)
     const ends = holds.map(({ until }) => until === undefined ? Infinity : Date.parse(until))
-    if (isHeld && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
+    if (hasHold && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
   }
 
   async function ids (): Promise<Set<string>> {
@@ -101,4 +106,4 @@ async function leavings (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(leavings, { name: 'leavings', dependencies: ['audit', 'history', 'registry', 'snapshots', 'storage'] })
+export default fp(leavings, { name: 'leavings', dependencies: ['audit', 'history', 'leases', 'registry', 'snapshots', 'state', 'storage'] })

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { stateOf } from '#domain/memory/parts.ts'
 import type { Remember } from '#domain/sessions/remembered.ts'
 import type { Snapshot } from '#domain/memory/snapshot.ts'
 import { tabsFor } from '#domain/memory/tab.ts'
@@ -31,7 +30,6 @@ const BUILD_MS = 20 * 60_000
 const AGAIN_MS = 500
 
 async function remembering (app: FastifyInstance): Promise<void> {
-  const states = stateOf(app)
   const closing = new AbortController()
   app.addHook('preClose', async () => closing.abort())
 
@@ -63,11 +61,11 @@ async function remembering (app: FastifyInstance): Promise<void> {
   }
 
   async function restore (facts: SessionFacts, { state, storage, tabs, devServerPort, extensionId }: Rest, signal: AbortSignal): Promise<void> {
-    if (state !== undefined) await states?.restore(facts.id, state)
+    if (state !== undefined) await app.state.restore(facts.id, state)
     const isKept = storage && Object.values(storage).some(items => Object.keys(items ?? {}).length > 0)
-    if (isKept && app.codeUpdates.extensionId(facts)) await app.browserContents.writeStorage(facts, storage, signal)
+    if (isKept && app.codeUpdates.browser(facts).extensionId) await app.browserContents.writeStorage(facts, storage, signal)
     else if (isKept) writeLater(facts, storage).catch(err => app.log.warn({ err, sessionId: facts.id }, 'storage of the extension not restored'))
-    const to = { devServerPort: facts.slot.devServerPort, extensionId: app.codeUpdates.extensionId(facts) }
+    const to = { devServerPort: facts.slot.devServerPort, extensionId: app.codeUpdates.browser(facts).extensionId }
     const opening = AbortSignal.any([signal, AbortSignal.timeout(TABS_MS)])
     await app.browserContents.openTabs(facts, tabsFor(tabs, { devServerPort, extensionId }, to), opening).catch(err => {
       signal.throwIfAborted()
@@ -78,12 +76,9 @@ async function remembering (app: FastifyInstance): Promise<void> {
   /** Restores the storage of a project's extension after its first build, which the session does not wait for. */
   async function writeLater (facts: SessionFacts, storage: ExtensionStorage): Promise<void> {
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(BUILD_MS)])
-    while (!app.codeUpdates.extensionId(facts)) {
-      await delay(AGAIN_MS, undefined, { signal, ref: false })
-      if (!app.registry.get(facts.id)) return
-    }
+    while (!app.codeUpdates.browser(facts).extensionId) await delay(AGAIN_MS, undefined, { signal, ref: false })
     await app.browserContents.writeStorage(facts, storage, signal)
   }
 }
 
-export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots'] })
+export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots', 'state'] })

@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Lanes } from '#domain/concurrency/lanes.ts'
 import { isSame, snapshotFacts, snapshotScope as scopeOf, type Snapshot } from '#domain/memory/snapshot.ts'
-import { stateOf } from '#domain/memory/parts.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
 
@@ -42,7 +41,6 @@ const BROWSER_MS = 4000
 async function snapshots (app: FastifyInstance): Promise<void> {
   const { records, blobs } = app
   const { history } = app
-  const states = stateOf(app)
   const lanes = new Lanes(1, 32)
   const partitionOf = (id: string) => PARTITIONS + id
 
@@ -85,11 +83,11 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     const looking = AbortSignal.any([signal, AbortSignal.timeout(BROWSER_MS)])
     const [tree, state, tabs, storage] = await Promise.all([
       or('code', history.capture(facts, signal), async () => (await history.latest(id))?.tree ?? before?.tree),
-      or('state', states?.all(id).then(state => keep(id, 'state', state)), () => before?.state),
+      or('state', app.state.all(id).then(state => keep(id, 'state', state)), () => before?.state),
       or('tabs', app.browserContents.tabs(facts, looking), () => before?.tabs ?? []),
       or('storage', app.browserContents.storage(facts, looking).then(storage => storage && keep(id, 'storage', storage)), () => before?.storage)
     ])
-    const extensionId = app.codeUpdates.extensionId(facts) ?? before?.extensionId
+    const extensionId = extensionOf(facts) ?? before?.extensionId
     const snapshot: Snapshot = {
       format: 1,
       at: new Date().toISOString(),
@@ -106,6 +104,14 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     await records.write(partitionOf(id), [{ key: LAST, value: snapshot }])
     await sweep(snapshot)
     return snapshot
+  }
+
+  function extensionOf (facts: SessionFacts): string | undefined {
+    try {
+      return app.codeUpdates.browser(facts).extensionId
+    } catch {
+      return undefined // of an earlier server's session
+    }
   }
 
   /** Keeps a value as a blob, unless there is one of this content. Resolves with the blob's name. */
@@ -129,4 +135,4 @@ async function snapshots (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(snapshots, { name: 'snapshots', dependencies: ['browser-contents', 'code-updates', 'history', 'leases', 'registry', 'storage'] })
+export default fp(snapshots, { name: 'snapshots', dependencies: ['browser-contents', 'code-updates', 'history', 'leases', 'registry', 'state', 'storage'] })
