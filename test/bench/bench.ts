@@ -10,6 +10,7 @@ import { createSession, endSession, launch, readLines, testEnv, type Server } fr
 import { countingLine, measureCounting } from './analytics.ts'
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
+import { measureState, STATE_FLOOR } from './state.ts'
 
 const USAGE = `usage: npm run bench -- [ROUNDS]
 
@@ -52,6 +53,7 @@ async function measure (server: Server): Promise<void> {
     await createAndEnd(server)
   }
   await pushes(server)
+  await state(server)
   await memory(server)
   notes.push(countingLine(await measureCounting(COUNTING_SECONDS)))
 }
@@ -98,6 +100,12 @@ async function pushes (server: Server): Promise<void> {
   await closeBench(bundled)
 }
 
+async function state (server: Server): Promise<void> {
+  const { id } = await createSession(server)
+  for (const [name, ms] of await measureState(server, id, 200)) add(name, ms)
+  await endSession(server, id)
+}
+
 /** PSS of one session, then of four, each time three seconds after they are complete. */
 async function memory (server: Server): Promise<void> {
   const sessions = [await createSession(server)]
@@ -128,7 +136,8 @@ function print (): void {
   const ratio = (name: string, to: string) => (median(figures.get(name) ?? []) / median(figures.get(to) ?? [])).toFixed(2)
   const comparisons = [
     ['create', 'create: complete', 'by hand: create'], ['DELETE', 'DELETE', 'by hand: delete'],
-    ...MANY.map(([name]) => [`a push ${name}`, `${SEEN}, ${name}`, SEEN])
+    ...MANY.map(([name]) => [`a push ${name}`, `${SEEN}, ${name}`, SEEN]),
+    ...['state: GET a value', 'state: PUT a value'].map(name => [name, name, STATE_FLOOR])
   ] as const
   console.log('\n' + comparisons.map(([what, name, to]) => `${what}: ${ratio(name ?? '', to ?? '')} × ${to}`).join('\n'))
   console.log(notes.join('\n'))

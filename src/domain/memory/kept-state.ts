@@ -19,8 +19,8 @@ interface Head {
 
 interface Value { text: string, tag: string, at: string }
 
-/** A kept version, and the size of the values that it replaced. */
-interface Kept extends StateVersion { bytes: number }
+/** A kept version, with the size of the values that it replaced. Small ones are in `old`, others in records of their own. */
+interface Kept extends StateVersion { bytes: number, old?: Record<string, string> }
 
 /** The values at an address, and its tag. */
 export interface Reading extends Standing { texts: Texts, at?: string | undefined }
@@ -45,6 +45,8 @@ export interface VersionsQuery { category?: string | undefined, limit: number, b
 const ATTEMPTS = 20
 /** What a change costs beside the replaced value. */
 const CHANGE_BYTES = 300
+/** The most bytes of replaced values in a version's record: each record more makes a change slower. */
+const SMALL_BYTES = 8192
 
 /** JSON values in a partition, with versions. Each change is one write, which expects that nobody else has written since it was read. */
 export class KeptState {
@@ -84,7 +86,7 @@ export class KeptState {
   /** The kept versions before `before`, newest first; with a category, those that changed it. */
   async versions (partition: string, { category, limit, before }: VersionsQuery): Promise<StateVersion[]> {
     const found = await this.#records.list<Kept>(partition, { prefix: 'version/', newestFirst: true, after: before === undefined ? undefined : versionKey(before), limit: category === undefined ? limit : undefined })
-    const versions = found.map(({ value: { bytes, ...version } }) => version)
+    const versions = found.map(({ value: { bytes, old, ...version } }) => version)
     return versions.filter(({ changes }) => category === undefined || changes.some(change => change.category === category)).slice(0, limit)
   }
 
@@ -133,18 +135,21 @@ export class KeptState {
   /** The records of a new version, and the removal of those that are too old. Counts them in `head`. */
   async #history (partition: string, head: Head, version: StateVersion, before: Texts): Promise<Change[]> {
     if (this.#limits.versions === 0) return []
-    const replaced = version.changes.filter(({ action }) => action !== 'added').map(({ category, key }) => `${category}/${key}`)
-    const bytes = version.changes.length * CHANGE_BYTES + replaced.reduce((sum, name) => sum + Buffer.byteLength(before.get(name) ?? ''), 0)
+    const old = new Map(replacedBy(version).map(name => [name, before.get(name) ?? '']))
+    const oldBytes = [...old.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+    const bytes = version.changes.length * CHANGE_BYTES + oldBytes
     head.historyBytes += bytes
     const removed: Change[] = []
     while (head.oldest < head.version && (head.version - head.oldest >= this.#limits.versions || head.historyBytes > HISTORY_BYTES)) {
-      const old = await this.#records.get<Kept>(partition, versionKey(head.oldest))
-      removed.push({ key: versionKey(head.oldest) }, ...replacedBy(old?.value).map(name => ({ key: oldKey(head.oldest, name) })))
-      head.historyBytes -= old?.value.bytes ?? 0
+      const oldest = (await this.#records.get<Kept>(partition, versionKey(head.oldest)))?.value
+      removed.push({ key: versionKey(head.oldest) }, ...oldest?.old ? [] : replacedBy(oldest).map(name => ({ key: oldKey(head.oldest, name) })))
+      head.historyBytes -= oldest?.bytes ?? 0
       head.oldest++
     }
-    const kept: Kept = { ...version, bytes }
-    return [{ key: versionKey(version.version), value: kept, ifRevision: 0 }, ...replaced.map(name => ({ key: oldKey(version.version, name), value: before.get(name), ifRevision: 0 })), ...removed]
+    const isSmall = oldBytes <= SMALL_BYTES
+    const kept: Kept = { ...version, bytes, ...(isSmall && { old: Object.fromEntries(old) }) }
+    const apart = isSmall ? [] : [...old].map(([name, value]) => ({ key: oldKey(version.version, name), value, ifRevision: 0 }))
+    return [{ key: versionKey(version.version), value: kept, ifRevision: 0 }, ...apart, ...removed]
   }
 
   /** The values of `now`, with everything undone that came after the version. */
@@ -159,9 +164,9 @@ export class KeptState {
         const name = `${change.category}/${change.key}`
         if (seen.has(name)) continue
         seen.add(name)
-        const old = change.action === 'added' ? undefined : await this.#records.get<string>(partition, oldKey(value.version, name))
-        if (old) texts.set(name, old.value)
-        else texts.delete(name)
+        const old = change.action === 'added' ? undefined : value.old ? value.old[name] : (await this.#records.get<string>(partition, oldKey(value.version, name)))?.value
+        if (old === undefined) texts.delete(name)
+        else texts.set(name, old)
       }
     }
     return texts
@@ -215,7 +220,7 @@ function sizeOf (texts: Texts): number {
   return bytes
 }
 
-function replacedBy (version: Kept | undefined): string[] {
+function replacedBy (version: StateVersion | undefined): string[] {
   return version?.changes.filter(({ action }) => action !== 'added').map(({ category, key }) => `${category}/${key}`) ?? []
 }
 

@@ -54,6 +54,7 @@ t.test('browsers are told that listed origins may read answers, and which header
   const ask = await withOrigins(t)
   const { headers } = await ask('OPTIONS', '/write', { origin: LISTED, 'access-control-request-method': 'POST' })
   t.equal(headers['access-control-allow-origin'], LISTED)
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) t.match(headers['access-control-allow-methods'], method)
   t.match((await ask('GET', '/read', { origin: LISTED })).headers['access-control-expose-headers'], /Retry-After/)
   t.notOk('access-control-allow-origin' in (await ask('GET', '/read', { origin: OTHER })).headers)
 })
