@@ -52,6 +52,7 @@ const table = {
   TRACKING_OFF: [409, 'This server counts nothing: EX10_TRACKING=0'],
   SESSION_NOT_READY: [409, 'The session is not ready: wait for the "complete" line', 1],
   RECOVERING: [409, 'Another request is bringing this session back'],
+  USER_HAS_SESSIONS: [409, 'The user has sessions, or waits for one: end them first'],
   BUILD_FAILED: [409, 'The extension could not be built for the export: see its problems'],
   NOTHING_TO_EXPORT: [409, 'There is no extension to export: it has no manifest.json'],
   LABEL_TAKEN: [409, 'Another version of the session has this label: take it from that one first, or choose another'],

@@ -1,4 +1,5 @@
 import browserContents from './browser-contents.ts'
+import erasure from './erasure.ts'
 import leases from './leases.ts'
 import leavings from './leavings.ts'
 import points from './points.ts'
@@ -10,4 +11,4 @@ import snapshots from './snapshots.ts'
 import state from './state.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points, retention]
+export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points, retention, erasure]

@@ -67,6 +67,11 @@ async function retention (app: FastifyInstance): Promise<void> {
       for (const day of new Set(due.map(({ day }) => day))) await index.closeDay(day).catch(err => log.warn({ err, kind, day }, 'empty day not removed'))
       if (due.length > 0) log.info({ kind, removed: removed[kind] ?? 0, failed, retentionDays }, 'removed what was older than EX10_RETENTION_DAYS')
     }
+    const names = await app.statistics.forget({ before: new Date(Date.now() - retentionDays * DAY_MS).toISOString().slice(0, 10) }).catch(err => {
+      log.error({ err }, 'names in the statistics not forgotten: the next sweep tries again')
+      return 0
+    })
+    if (names > 0) log.info({ names }, 'forgot the names in the statistics of days before EX10_RETENTION_DAYS')
     return removed
   }
 
@@ -93,4 +98,4 @@ async function retention (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(retention, { name: 'retention', dependencies: ['config', 'storage', 'summaries'] })
+export default fp(retention, { name: 'retention', dependencies: ['config', 'statistics', 'storage', 'summaries'] })

@@ -8,7 +8,10 @@ import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /** The record of actions by users and admins. */
-    auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head'>
+    auditLog: Pick<AuditLogStore, 'page' | 'firstBroken' | 'head' | 'erase'> & {
+      /** Adds an entry of which the server's log says nothing. Never rejects: a failed write is logged. */
+      note (deed: AuditedDeed): Promise<void>
+    }
   }
   interface FastifyRequest {
     /**
@@ -45,7 +48,9 @@ async function auditLog (app: FastifyInstance): Promise<void> {
   app.decorate('auditLog', {
     page: store.page,
     firstBroken: store.firstBroken,
-    head: store.head
+    head: store.head,
+    erase: store.erase,
+    note: append
   } satisfies FastifyInstance['auditLog'])
   app.decorateRequest('note', async function (this: FastifyRequest, { by: { user } = this.principal, ...done }) {
     const { config, url } = this.routeOptions

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Counted, Day } from '#domain/operations/statistics-store.ts'
+import type { Counted, Day, StatisticsStore } from '#domain/operations/statistics-store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -10,6 +10,8 @@ declare module 'fastify' {
       sinceStart (): Omit<Day, 'day'> & { startedAt: Date }
       /** The counts of each day, newest first, including those of earlier servers. */
       days (limit: number): Promise<Day[]>
+      /** As `StatisticsStore.forget`. */
+      forget: StatisticsStore['forget']
     }
   }
 }
@@ -30,7 +32,8 @@ async function statistics (app: FastifyInstance): Promise<void> {
 
   app.decorate('statistics', {
     sinceStart: () => ({ startedAt, ...counts, users: users.size, peak }),
-    days: store.days
+    days: store.days,
+    forget: store.forget
   } satisfies FastifyInstance['statistics'])
 
   function count (what: Counted, user: string): void {

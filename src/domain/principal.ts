@@ -22,7 +22,7 @@ export const LOCAL_USER = 'local'
 export const LOCAL: Principal = { user: LOCAL_USER, role: 'admin', scopes: SCOPES }
 
 /** Names that users cannot have, because the product gives them a meaning of their own, such as in the audit log. */
-export const RESERVED_USERS: readonly string[] = [LOCAL_USER, 'server', 'terminal', 'provider']
+export const RESERVED_USERS: readonly string[] = [LOCAL_USER, 'server', 'terminal', 'provider', 'erased']
 
 /** Whether the principal's role and scopes allow it. */
 export function mayDo ({ role, scopes }: Principal, scope: Scope): boolean {

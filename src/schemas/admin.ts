@@ -96,7 +96,8 @@ export const AuditLog = Type.Object({
     action: Action,
     target: Type.Optional(Type.String({ description: 'The session, key, link or user that the action concerned' })),
     details: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
-    hash: Type.String({ description: 'SHA-256 of the hash before, the number and the entry as it was written' })
+    erased: Type.Optional(Type.Literal(true, { description: 'What the entry said of a user was erased. In the place of the user who acted stands `erased`' })),
+    hash: Type.String({ description: 'SHA-256 of the hash before, the number and the text of the entry, which has salted hashes in the place of people' })
   }, { title: 'AuditLogEntry', description: 'One action' }), { description: 'Newest first' }),
   head: Type.Object({ seq: Type.Integer(), hash: Type.String() }, { title: 'AuditLogHead', description: 'The newest entry. A copy of it elsewhere shows later whether the end of the log was cut off' }),
   intact: Type.Optional(Type.Boolean({ description: 'With `verify`: whether every entry is as it was written, and none is missing before another' })),

@@ -20,3 +20,15 @@ contract('openStatistics', 'what happens at once is counted each time, also when
   t.match(await statistics.days(1), [{ created: 20, users: 1 }])
   await Promise.all(counted)
 })
+
+contract('openStatistics', 'who was counted can be forgotten, and the counts stay', async (t, statistics) => {
+  const [before, today] = [new Date(Date.now() - 86_400_000), new Date()]
+  for (const [user, now] of [['anna', before], ['anna', today], ['ben', before], ['ben', today]] as const) await statistics.count('created', user, 1, now)
+  const days = await statistics.days(10)
+  t.equal(await statistics.forget({ user: 'anna' }), 2)
+  t.equal(await statistics.forget({ user: 'anna' }), 0)
+  t.equal(await statistics.forget({ before: today.toISOString().slice(0, 10) }), 1, 'ben, the day before')
+  t.strictSame(await statistics.days(10), days)
+  await statistics.count('created', 'ben', 1, today)
+  t.equal((await statistics.days(1))[0]?.users, 2, 'ben is known today')
+})

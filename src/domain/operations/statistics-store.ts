@@ -16,6 +16,8 @@ export interface StatisticsStore {
   count (what: Counted, user: string, atOnce: number, now?: Date): Promise<void>
   /** The last days with any count, newest first. */
   days (limit: number): Promise<Day[]>
+  /** Forgets who was counted: this user on all days, or everybody before this day. The counts stay. Resolves with the number of names. */
+  forget (whom: { user: string } | { before: string }): Promise<number>
   /** Releases the store's resources, once all counts are written. Call it once, last. */
   close (): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Change, Records } from './records.ts'
 
 /** An entry of a `DayIndex`: a session that ended, its user, unless that was erased, and a value. */
@@ -68,11 +69,16 @@ export class DayIndex<Value> {
     await this.#records.write(this.#partition(PLACES), [{ key: id }])
   }
 
-  /** Keeps the session's entry, with another value, so that nobody finds it by the session or its user. */
-  async disown (id: string, value: Value, otherKey: string): Promise<void> {
+  /** The sessions of this owner. It looks through all places: for erasures. */
+  async idsOf (owner: string): Promise<string[]> {
+    return (await this.#records.list<Place>(this.#partition(PLACES))).filter(({ value }) => value.owner === owner).map(({ key }) => key)
+  }
+
+  /** Keeps the session's entry, with another value, under another id, so that nobody finds it by the session or its user. */
+  async disown (id: string, value: Value): Promise<void> {
     const place = await this.#place(id)
     if (!place) return
-    await this.#records.write(this.#partition(place.day), [{ key: place.key }, { key: `${place.key.split(' ')[0]} ${otherKey}`, value }])
+    await this.#records.write(this.#partition(place.day), [{ key: place.key }, { key: `${place.key.split(' ')[0]} ${randomBytes(16).toString('hex')}`, value }])
     await this.#records.write(this.#partition(PLACES), [{ key: id }])
   }
 

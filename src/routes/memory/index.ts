@@ -1,4 +1,5 @@
 import deleteState from './delete-state.ts'
+import eraseUser from './erase-user.ts'
 import getState from './get-state.ts'
 import issueRecoveryToken from './issue-recovery-token.ts'
 import listRecoverable from './list-recoverable.ts'
@@ -7,4 +8,4 @@ import patchState from './patch-state.ts'
 import putState from './put-state.ts'
 import restoreState from './restore-state.ts'
 
-export default [getState, putState, patchState, deleteState, listStateVersions, restoreState, listRecoverable, issueRecoveryToken]
+export default [getState, putState, patchState, deleteState, listStateVersions, restoreState, listRecoverable, issueRecoveryToken, eraseUser]

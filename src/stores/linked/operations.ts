@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AuditedDeed } from '#domain/operations/audit-log.ts'
 import type { AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { StatisticsStore } from '#domain/operations/statistics-store.ts'
@@ -9,8 +10,7 @@ const LOOKED_AT = 20
 /** An audit log whose store may be away: entries of that time wait, and are added in their order, with the time of the deed. */
 export function linkedAuditLog (store: AuditLogStore, link: StoreLink): AuditLogStore {
   async function isAdded (deed: AuditedDeed, at: Date): Promise<boolean> {
-    const text = JSON.stringify({ at: at.toISOString(), ...deed })
-    return (await store.page({ limit: LOOKED_AT })).some(({ seq, hash, ...entry }) => JSON.stringify(entry) === text)
+    return (await store.page({ limit: LOOKED_AT })).some(({ seq, hash, ...entry }) => isDeepStrictEqual(entry, { at: at.toISOString(), ...deed }))
   }
 
   return {

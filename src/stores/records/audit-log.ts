@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Turns } from '#domain/concurrency/turns.ts'
+import { ChainCheck, readEntry, rolesOf, writeEntry, type Persons } from '#domain/operations/audit-entry.ts'
 import { FIRST_LINK, linkOf, type AuditedDeed } from '#domain/operations/audit-log.ts'
 import type { AuditLogEntry, AuditLogHead, AuditLogStore } from '#domain/operations/audit-log-store.ts'
 import type { RecordRange } from '#domain/storage/record-store.ts'
 import type { Found, Records } from '#domain/storage/records.ts'
 import { pages } from './changes.ts'
 
-interface Kept { text: string, hash: string }
+interface Kept { text: string, hash: string, persons: Persons }
 
 const PARTITION = 'audit-log/all'
 const ENTRIES = 'entry/'
@@ -31,13 +32,13 @@ export function auditLogIn (records: Records, turns: Turns): Omit<AuditLogStore,
   }
 
   async function append (deed: AuditedDeed, at: Date): Promise<void> {
-    const text = JSON.stringify({ at: at.toISOString(), ...deed })
+    const written = writeEntry(deed, at)
     for (let before = last ?? await head(); ; before = await head()) {
       const seq = before.seq + 1
-      const hash = linkOf(before.hash, seq, text)
+      const hash = linkOf(before.hash, seq, written.text)
       const indexes = [indexOf('user', deed.user), ...deed.target === undefined ? [] : [indexOf('target', deed.target)]]
       const isAdded = await records.write(PARTITION, [
-        { key: ENTRIES + numbered(seq), value: { text, hash }, ifRevision: 0 },
+        { key: ENTRIES + numbered(seq), value: { ...written, hash } satisfies Kept, ifRevision: 0 },
         ...indexes.map(index => ({ key: index + numbered(seq), value: null }))
       ])
       if (!isAdded) continue
@@ -51,6 +52,21 @@ export function auditLogIn (records: Records, turns: Turns): Omit<AuditLogStore,
     const found = await records.list<Kept | null>(PARTITION, range)
     const entries = await Promise.all(found.map(({ key, value }) => value === null ? records.get<Kept>(PARTITION, ENTRIES + numbered(seqOf(key))) : { key, value }))
     return entries.filter(entry => entry !== undefined).map(entry => toEntry(entry as Found<Kept>))
+  }
+
+  async function erase (user: string): Promise<number> {
+    let count = 0
+    for await (const page of pages<Kept>(records, PARTITION, { prefix: ENTRIES })) {
+      for (const { key, value, revision } of page) {
+        const roles = rolesOf(user, value)
+        if (roles.length === 0) continue
+        const persons = Object.fromEntries(Object.entries(value.persons).filter(([role]) => !roles.includes(role as 'actor')))
+        const indexes = [indexOf('user', user), indexOf('target', user)].map(index => ({ key: index + numbered(seqOf(key)) }))
+        const isWritten = await records.write(PARTITION, [{ key, value: { ...value, persons } satisfies Kept, ifRevision: revision }, ...indexes])
+        if (isWritten) count++ // otherwise another server has erased it at the same moment
+      }
+    }
+    return count
   }
 
   return {
@@ -70,22 +86,21 @@ export function auditLogIn (records: Records, turns: Turns): Omit<AuditLogStore,
     }),
     async firstBroken (signal) {
       await turns.read('log', async () => {}) // what was added before is there
-      let link = { seq: 0, hash: FIRST_LINK }
+      const check = new ChainCheck()
       for await (const page of pages<Kept>(records, PARTITION, { prefix: ENTRIES })) {
         signal.throwIfAborted()
-        for (const { key, value: { text, hash } } of page) {
-          const seq = link.seq + 1
+        for (const { key, value } of page) {
           if (seqOf(key) < 1) return 0
-          if (seqOf(key) !== seq || hash !== linkOf(link.hash, seq, text)) return seq
-          link = { seq, hash }
+          check.next({ seq: seqOf(key), ...value })
         }
       }
       signal.throwIfAborted()
-      return undefined
-    }
+      return check.firstBroken()
+    },
+    erase: user => turns.write(['log'], () => erase(user))
   }
 }
 
-function toEntry ({ key, value: { text, hash } }: Found<Kept>): AuditLogEntry {
-  return { seq: seqOf(key), ...JSON.parse(text) as AuditedDeed & { at: string }, hash }
+function toEntry ({ key, value }: Found<Kept>): AuditLogEntry {
+  return readEntry({ seq: seqOf(key), ...value })
 }

@@ -7,8 +7,9 @@ const PARTITION = 'statistics/all'
 const DAY_MS = 86_400_000
 
 const dayKey = (day: string) => `day/${day}`
+const hashOf = (user: string) => createHash('sha256').update(user).digest('hex')
 /** Notes that the user was counted on this day. */
-const userKey = (day: string, user: string) => `user/${day}/${createHash('sha256').update(user).digest('hex')}`
+const userKey = (day: string, user: string) => `user/${day}/${hashOf(user)}`
 
 /** Counts sessions by day. Each count waits for the one before. */
 export function statisticsIn (records: Records, turns: Turns): Omit<StatisticsStore, 'close'> {
@@ -27,6 +28,13 @@ export function statisticsIn (records: Records, turns: Turns): Omit<StatisticsSt
         ])
         if (isWritten) return
       }
+    }),
+    forget: whom => turns.write(['days'], async () => {
+      const names = (await records.list(PARTITION, { prefix: 'user/' })).map(({ key }) => key)
+      const [isOf, isBefore] = 'user' in whom ? [hashOf(whom.user), ''] : ['none', `user/${whom.before}`]
+      const forgotten = names.filter(key => key.endsWith(`/${isOf}`) || key < isBefore)
+      if (forgotten.length > 0) await records.write(PARTITION, forgotten.map(key => ({ key })))
+      return forgotten.length
     }),
     days: limit => turns.read('days', async () => (await records.list<Day>(PARTITION, { prefix: dayKey(''), newestFirst: true, limit })).map(({ value }) => value))
   }

@@ -5,6 +5,7 @@ const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA busy_timeout = 500;
+  PRAGMA secure_delete = ON;
   CREATE TABLE IF NOT EXISTS days (
     day TEXT PRIMARY KEY,
     created INTEGER NOT NULL DEFAULT 0,
@@ -25,6 +26,7 @@ export async function openStatistics (file: string): Promise<StatisticsStore> {
     failed: count('failed'),
     ended: count('ended'),
     user: database.prepare('INSERT OR IGNORE INTO day_users VALUES (?, ?)'),
+    forget: database.prepare("UPDATE day_users SET user = ' ' || hex(randomblob(12)) WHERE (user = :user OR day < :before) AND user NOT LIKE ' %'"), // no user's name begins with a space
     days: database.prepare('SELECT *, (SELECT count(*) FROM day_users WHERE day_users.day = days.day) AS users FROM days ORDER BY day DESC LIMIT ?')
   }
   const oldest = new Date(Date.now() - KEPT_DAYS * 86_400_000).toISOString().slice(0, 10)
@@ -37,6 +39,11 @@ export async function openStatistics (file: string): Promise<StatisticsStore> {
         statements[what].run({ day, peak: atOnce })
         if (what === 'created') statements.user.run(day, user)
       })
+    },
+    async forget (whom) {
+      const { changes } = statements.forget.run({ user: null, before: null, ...whom })
+      if (changes > 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      return Number(changes)
     },
     async days (limit) {
       const number = (value: unknown) => Number(value)

@@ -134,6 +134,7 @@ const ROWS: Record<string, Row> = {
   'POST /admin/drain': { path: '/admin/drain', body: { deadline: 'none' }, done: 400 },
   'GET /admin/drain': { path: '/admin/drain', done: 200 },
   'DELETE /admin/drain': { path: '/admin/drain', done: 200 },
+  'DELETE /users/:user/data': { path: '/users/a%20b/data', done: 400 },
   'GET /admin/stats': { path: '/admin/stats', done: 200 },
   'GET /admin/analytics': { path: '/admin/analytics', done: 200 },
   'GET /admin/audit': { path: '/admin/audit', done: 200, isDear: true },

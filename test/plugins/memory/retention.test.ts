@@ -21,6 +21,7 @@ async function withSessions (t: Test, ages: Record<string, number>, refuse: (id:
     const app = await bareApp(t, [fp(async app => { app.decorate('records', records) }, { name: 'storage' }), retention], {
       settings: { retentionDays: 30 },
       standIns: {
+        statistics: { forget: async () => 0 },
         summaries: {
           index: index as DayIndex<never>,
           async forget (id, owner) {

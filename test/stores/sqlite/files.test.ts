@@ -59,7 +59,7 @@ t.test('an entry of the audit log is not changed or removed, and one that was by
   for (const user of ['anna', 'ben', 'carl']) await log.append({ user, action: 'login' })
   const other = new DatabaseSync(files.auditLog)
   t.teardown(() => other.close())
-  const change = "UPDATE entries SET text = replace(text, 'ben', 'eve')"
+  const change = "UPDATE entries SET text = replace(text, 'login', 'logout') WHERE seq = 2"
   t.throws(() => other.exec(change), /append-only/)
   t.throws(() => other.exec('DELETE FROM entries WHERE seq = 3'), /append-only/)
   t.equal(await log.firstBroken(AbortSignal.timeout(5000)), undefined)
