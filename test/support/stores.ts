@@ -6,11 +6,12 @@ import { redisStores } from '#stores/redis/backend.ts'
 import { sqliteStores, type StoreFiles } from '#stores/sqlite/backend.ts'
 import { query, startPostgres } from './storage/postgres.ts'
 import type { StoreServer } from './storage/program.ts'
-import { newPrefix, startRedis } from './storage/redis.ts'
+import { newPrefix, startCluster, startRedis } from './storage/redis.ts'
 
 /** The servers of this process, each started at its first use. */
 let postgres: Promise<{ url: string, stores: Backend }> | undefined
 let redis: Promise<StoreServer> | undefined
+let cluster: Promise<StoreServer[]> | undefined
 
 /** The backends. A new one is an entry here: it keeps its promises when test/stores passes. */
 const BACKENDS: Record<string, (t: Test) => Promise<Backend>> = {
@@ -22,6 +23,11 @@ const BACKENDS: Record<string, (t: Test) => Promise<Backend>> = {
     return stores
   },
   redis: async () => redisStores({ url: newPrefix((await (redis ??= startRedis(t))).url) })
+}
+
+/** Backends of which only the records are tested: the other stores are made of them. */
+const OF_RECORDS: typeof BACKENDS = {
+  'redis cluster': async () => redisStores({ url: newPrefix((await (cluster ??= startCluster(t)))[0]!.url) })
 }
 
 /** Starts a PostgreSQL, and holds its database open: connections and migrations take longer than most tests. */
@@ -43,7 +49,7 @@ type Opened<Opener extends keyof Backend> = Awaited<ReturnType<Backend[Opener]>>
 
 /** Tests one promise of a store against each backend, each time with an empty store. */
 export function contract<Opener extends keyof Backend> (opener: Opener, promise: string, check: (t: Test, store: Opened<Opener>) => Promise<void>): void {
-  for (const [backend, storesOf] of Object.entries(BACKENDS)) {
+  for (const [backend, storesOf] of Object.entries({ ...BACKENDS, ...opener === 'openRecords' && OF_RECORDS })) {
     t.test(`${backend}: ${promise}`, async t => {
       const store = await (await storesOf(t))[opener]() as Opened<Opener>
       t.teardown(() => store.close())

@@ -87,8 +87,8 @@ function optionsOf ({ url, password }: RedisAddress): RedisOptions {
     connectTimeout: CONNECT_MS,
     commandTimeout: COMMAND_MS,
     keepAlive: KEEP_ALIVE_MS,
-    maxRetriesPerRequest: 2,
     autoResendUnfulfilledCommands: false, // a write whose answer was lost may have been made
+    maxRetriesPerRequest: 0, // so that it fails as soon as the connection breaks
     reconnectOnError: ({ message }) => message.startsWith('READONLY') ? 2 : false // after a failover, to the new master
   }
 }
