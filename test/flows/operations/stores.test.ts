@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
@@ -10,10 +11,17 @@ import { PASSWORD, startRedis } from '#support/storage/redis.ts'
 
 const STORES: Record<string, (t: Test) => Promise<StoreServer>> = { PostgreSQL: startPostgres, Redis: startRedis }
 
+/** A file with the stores' password, which only root can read. */
+function passwordFile (t: Test): string {
+  const folder = t.testdir()
+  writeFileSync(`${folder}/password`, `${PASSWORD}\n`, { mode: 0o600 })
+  return `${folder}/password`
+}
+
 for (const [name, start] of Object.entries(STORES)) {
   t.test(`with ${name}, a killed server's sessions, keys, links and audit log are there for the next one, and another server shares all but the sessions`, async t => {
     const { url } = await start(t)
-    const settings = { ...lightDisplay(), EX10_AUTH: 'keys', EX10_STORE: url }
+    const settings = { ...lightDisplay(), EX10_AUTH: 'keys', EX10_STORE: url.replace(/:[^:@]*@/, '@'), EX10_STORE_PASSWORD_FILE: passwordFile(t) }
     const server = await serve(t, settings)
     const secret = await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin')
     const ada = as(server, secret)

@@ -12,15 +12,15 @@ const PROGRAMS = `${TEST_DATA}/postgresql-15/usr/lib/postgresql/15/bin`
 /** A password that must be encoded in an address. */
 export const PASSWORD = 'p@ss/word:%'
 
-/** Starts a PostgreSQL with a new cluster, until the test ends. */
-export async function startPostgres (t: Test): Promise<StoreServer> {
+/** Starts a PostgreSQL with a new cluster, until the test ends. `further` are settings of postgresql.conf. */
+export async function startPostgres (t: Test, further: Record<string, string> = {}): Promise<StoreServer> {
   const folder = ownFolder(t, 'postgres')
   writeFileSync(`${folder}/password`, PASSWORD, { mode: 0o644 })
   const initdb = [`${PROGRAMS}/initdb`, '-D', `${folder}/data`, '-U', 'ex10', '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '-N', '-E', 'UTF8', '--no-locale', '--wal-segsize=1', '--no-instructions']
   execFileSync('setpriv', asNobody('KILL', initdb), { cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] })
   const port = await freePort()
   const url = `postgres://ex10:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`
-  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', max_connections: 200, shared_buffers: '32MB', jit: 'off' }
+  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', max_connections: 200, shared_buffers: '32MB', jit: 'off', ...further }
   return await newServer(t, {
     url,
     argv: [`${PROGRAMS}/postgres`, '-D', `${folder}/data`, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],

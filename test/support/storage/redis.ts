@@ -1,5 +1,5 @@
 import { symlinkSync, writeFileSync } from 'node:fs'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import type { Test } from 'tap'
 import { freePort } from '#support/servers/free-port.ts'
 import { eventually } from '#support/servers/server.ts'
@@ -14,23 +14,24 @@ const SLOTS = 16_384
 /** A password that must be encoded in an address. */
 export const PASSWORD = 'p@ss/word:%'
 
-/** Starts an empty Redis, until the test ends. `settings` are those of redis.conf. */
+/** Starts an empty Redis, until the test ends. `settings` are those of redis.conf; with a certificate, it is reached by TLS. */
 export async function startRedis (t: Test, settings: Record<string, string | number> = {}): Promise<StoreServer> {
   const folder = ownFolder(t, 'redis')
   const port = await freePort()
-  const all = { port, bind: '127.0.0.1', dir: folder, requirepass: PASSWORD, masterauth: PASSWORD, appendonly: 'yes', appendfsync: 'everysec', save: '""', ...settings }
+  const isByTls = 'tls-cert-file' in settings
+  const all = { ...isByTls ? { port: 0, 'tls-port': port } : { port }, bind: '127.0.0.1', dir: folder, requirepass: PASSWORD, masterauth: PASSWORD, appendonly: 'yes', appendfsync: 'everysec', save: '""', ...settings }
   writeFileSync(`${folder}/redis.conf`, Object.entries(all).map(([name, value]) => `${name} ${value}\n`).join(''))
   symlinkSync(PROGRAM, `${folder}/redis-server`)
   return await newServer(t, {
-    url: `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`,
+    url: `${isByTls ? 'rediss' : 'redis'}://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`,
     argv: [`${folder}/redis-server`, `${folder}/redis.conf`],
     signal: 'SIGTERM',
-    answers: () => asks(port)
+    answers: () => asks({ port, ...isByTls && { tls: { rejectUnauthorized: false } } })
   })
 }
 
-async function asks (port: number): Promise<boolean> {
-  const client = new Redis({ port, password: PASSWORD, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+async function asks (at: RedisOptions): Promise<boolean> {
+  const client = new Redis({ ...at, password: PASSWORD, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
   client.on('error', () => {})
   try {
     await client.connect()
