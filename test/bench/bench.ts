@@ -11,6 +11,7 @@ import { countingLine, measureCounting } from './analytics.ts'
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
 import { measureState, STATE_FLOOR } from './state.ts'
+import { measureSealing, sealingLines } from './sealing.ts'
 
 const USAGE = `usage: npm run bench -- [ROUNDS]
 
@@ -56,6 +57,7 @@ async function measure (server: Server): Promise<void> {
   await state(server)
   await memory(server)
   notes.push(countingLine(await measureCounting(COUNTING_SECONDS)))
+  notes.push(...sealingLines(await measureSealing(ROUNDS)))
 }
 
 async function floor (): Promise<void> {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 import { failure } from '#errors.ts'
 import { FORMATS } from './sealer.ts'
 
@@ -10,12 +10,13 @@ const KEY_BYTES = 32
 const ID_BYTES = 8
 const SALT_BYTES = 32
 const TAG_BYTES = 16
+const NONCE_BYTES = 12
 const HEADER_BYTES = 1 + ID_BYTES + 8 + SALT_BYTES
 /** The plain bytes of each chunk of a stream but the last. */
 export const CHUNK_BYTES = 65_536
 
 /** A key of 256 bits. Its id follows from it, so that two keys never have one id. */
-export interface Key { readonly id: string, readonly bytes: Buffer }
+export interface Key { readonly id: string, readonly bytes: Buffer, readonly secret: KeyObject }
 
 export function newKey (): Key {
   return keyOf(randomBytes(KEY_BYTES))
@@ -24,7 +25,7 @@ export function newKey (): Key {
 /** @throws {Error} when these are not 32 bytes */
 export function keyOf (bytes: Buffer): Key {
   if (bytes.length !== KEY_BYTES) throw new Error(`a key has ${KEY_BYTES} bytes`)
-  return { id: createHash('sha256').update('ex10 key id').update(bytes).digest('hex').slice(0, ID_BYTES * 2), bytes }
+  return { id: createHash('sha256').update('ex10 key id').update(bytes).digest('hex').slice(0, ID_BYTES * 2), bytes, secret: createSecretKey(bytes) }
 }
 
 /** What an envelope is of. All of it is authenticated. */
@@ -85,25 +86,23 @@ async function resume (format: number, findKey: FindKey, { scope, id, version }:
 
 /** The chunks of one envelope, in their order. */
 class Chunks {
-  readonly #key: Buffer
+  readonly #key: Uint8Array
   readonly #context: Buffer
   #number = 0
 
   constructor (key: Key, header: Buffer, scope: string, id: string) {
-    this.#key = Buffer.from(hkdfSync('sha256', key.bytes, header.subarray(-SALT_BYTES), 'ex10 envelope', KEY_BYTES))
-    this.#context = Buffer.concat([header, ...[scope, id].flatMap(withLength)])
+    this.#key = new Uint8Array(hkdfSync('sha256', key.secret, header.subarray(-SALT_BYTES), 'ex10 envelope', KEY_BYTES))
+    this.#context = Buffer.concat([header, withLength(scope), withLength(id), Buffer.alloc(NONCE_BYTES)])
   }
 
   seal (plain: Uint8Array, isLast: boolean): Buffer[] {
-    const { nonce, context } = this.#next(isLast)
-    const cipher = createCipheriv(CIPHER, this.#key, nonce).setAAD(context)
+    const cipher = createCipheriv(CIPHER, this.#key, this.#next(isLast)).setAAD(this.#context)
     return [cipher.update(plain), cipher.final(), cipher.getAuthTag()]
   }
 
   open (sealed: Buffer, isLast: boolean): Buffer {
     if (sealed.length < TAG_BYTES) throw failure('SEAL_BROKEN')
-    const { nonce, context } = this.#next(isLast)
-    const decipher = createDecipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES }).setAAD(context).setAuthTag(sealed.subarray(-TAG_BYTES))
+    const decipher = createDecipheriv(CIPHER, this.#key, this.#next(isLast), { authTagLength: TAG_BYTES }).setAAD(this.#context).setAuthTag(sealed.subarray(-TAG_BYTES))
     const plain = decipher.update(sealed.subarray(0, -TAG_BYTES))
     try {
       decipher.final()
@@ -113,21 +112,21 @@ class Chunks {
     return plain
   }
 
-  /** Nonce and associated data of the next chunk: its number, and whether it is the last. */
-  #next (isLast: boolean): { nonce: Buffer, context: Buffer } {
-    const place = Buffer.alloc(12)
-    place.writeUInt32BE(this.#number++, 7) // throws beyond 2^32 chunks, which are 256 TiB
-    place.writeUInt8(Number(isLast), 11)
-    return { nonce: place, context: Buffer.concat([this.#context, place]) }
+  /** The nonce of the next chunk, which is the end of its associated data: its number, and whether it is the last. */
+  #next (isLast: boolean): Buffer {
+    const nonce = this.#context.subarray(-NONCE_BYTES)
+    nonce.writeUInt32BE(this.#number++, 7) // throws beyond 2^32 chunks, which are 256 TiB
+    nonce.writeUInt8(Number(isLast), 11)
+    return nonce
   }
 }
 
 /** The text behind its length, so that two texts cannot be cut in two ways. */
-function withLength (text: string): Buffer[] {
-  const bytes = Buffer.from(text)
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(bytes.length)
-  return [length, bytes]
+function withLength (text: string): Buffer {
+  const bytes = Buffer.alloc(4 + Buffer.byteLength(text))
+  bytes.writeUInt32BE(bytes.length - 4)
+  bytes.write(text, 4)
+  return bytes
 }
 
 /** Cuts the content into pieces of `size` bytes, the first of `first`. The last may be shorter, and is there for an empty content, too. */
