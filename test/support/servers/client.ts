@@ -56,6 +56,7 @@ const REPLIES = {
     sessions: Type.Integer(),
     waiting: Type.Integer(),
     draining: Type.Boolean(),
+    store: Type.Object({ state: Type.Union([Type.Literal('here'), Type.Literal('away')]), since: Type.Optional(Type.String()), waiting: Type.Integer(), dropped: Type.Integer() }),
     isolation: Type.Object({ firewall: Type.String(), namespaces: Type.Array(Type.String()), cgroup: Type.String(), limits: Type.Array(Type.String()), home: Type.String(), landlock: Type.String(), seccomp: Type.String() }),
     encryption: Type.Object({ key: Type.Union([Type.String(), Type.Null()]), sealed: Type.Array(Type.String()) })
   }),
