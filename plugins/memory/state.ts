@@ -55,7 +55,6 @@ async function state (app: FastifyInstance): Promise<void> {
   const preferences = (user: string) => `preferences/${userScope(user)}`
   const idsOf = (partitions: string[]) => partitions.map(partition => partition.slice(partition.indexOf('/') + 1))
 
-  app.audit.own('state', async () => idsOf(await app.records.partitions('state/')))
   app.audit.own('temporary state', async () => idsOf(await passingStore.partitions('temporary/')))
   app.decorate('state', {
     async read (facts, path) {
