@@ -54,3 +54,14 @@ contract('openRecords', 'a state is as it was at each kept version, and nothing 
   await kept.forget(PARTITION)
   t.strictSame(await store.list(PARTITION), [])
 })
+
+contract('openRecords', 'a state of the greatest size is replaced and deleted in one step, and comes back', async (t, store) => {
+  const { kept } = oneServer(store)
+  const all = (text: string) => Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${'k'.repeat(100)}${index}`, text.repeat(4000)]))
+  const change = (put: Json) => kept.change(PARTITION, { path: {}, author, next: now => edited({}, { put }, now), check () {} })
+  for (const text of ['a', 'b']) t.equal((await change({ full: all(text) })).changes.length, 1000)
+  await t.rejects(change({ full: all('c'), one: { more: 1 } }), { code: 'EX10_STATE_TOO_LARGE' })
+  t.equal((await change({})).changes.length, 1000)
+  await kept.rewind(PARTITION, 1, { path: {}, author, check () {} })
+  t.strictSame([...new Set((await kept.read(PARTITION)).texts.values())], [JSON.stringify('a'.repeat(4000))])
+})

@@ -1,11 +1,13 @@
 import { failure } from '#errors.ts'
 import { isObject, mergePatch, type Json, type JsonObject } from './merge-patch.ts'
-import { CATEGORY, KEY, PREFERENCES, TEMPORARY, VALUE_BYTES, type StatePath, type Texts } from './state.ts'
+import { CATEGORY, KEPT_LIMITS, KEY, PREFERENCES, TEMPORARY, VALUE_BYTES, type StatePath, type Texts } from './state.ts'
 
 /** One request to change the state. */
 export type Edit = { put: Json } | { patch: Json } | 'delete'
 
 const MAX_DEPTH = 100
+/** The most names of categories, and of values, in a body. */
+const MOST = KEPT_LIMITS.values
 
 /**
  * The values below `path` after the edit, from those before it.
@@ -57,6 +59,7 @@ function patchAll (values: Values, now: Texts): Texts {
 function valuesOf (body: Json, category: string | undefined): Values {
   if (!isObject(body)) throw wrong('The body must be an object')
   const values: Values = new Map(category === undefined ? Object.entries(body).map(([name, members]) => [name, membersOf(name, members)]) : [[category, body]])
+  if (values.size > MOST || values.values().reduce((sum, members) => sum + Object.keys(members ?? {}).length, 0) > MOST) throw failure('STATE_TOO_LARGE')
   for (const [name, members] of values) {
     if (category === undefined && [PREFERENCES, TEMPORARY].includes(name)) throw wrong(`${name} is not changed together with the others: send it to its own address`)
     if (!CATEGORY.test(name)) throw wrong(`A category's name is a letter and at most 63 more letters, digits, "_" or "-": ${shown(name)}`)

@@ -155,7 +155,7 @@ export class KeptState {
   /** The values of `now`, with everything undone that came after the version. */
   async #asAt (partition: string, version: number, now: Texts, category?: string): Promise<Texts> {
     const head = (await this.#head(partition))?.value
-    if (!head || version > head.version || version < head.oldest - 1) throw failure('STATE_VERSION_NOT_FOUND')
+    if (!head || this.#limits.versions === 0 || version > head.version || version < head.oldest - 1) throw failure('STATE_VERSION_NOT_FOUND')
     const later = await this.#records.list<Kept>(partition, { prefix: 'version/', after: versionKey(version) })
     const texts = new Map(now)
     const seen = new Set<string>()

@@ -219,6 +219,10 @@ t.test('a session remembers what front ends and programs keep with it', { timeou
     t.match(await state.put('/other/v0', 1), { status: 201 })
     await state.remove('/full')
     t.match(await state.put('/many', Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`v${index}`, 0]))), { status: 413 })
+    t.match(await state.patch('/many', `{${Array.from({ length: 400_000 }, (_, index) => `"v${index}":null`)}}`), { status: 413 })
+    t.match(await state.put('', Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`c${index}`, {}]))), { status: 413 })
+    t.match(await state.put('/notes/twice', '{"a":1,"a":2}'), { status: 201 })
+    t.strictSame((await state.get('/notes/twice')).body, { a: 2 })
     t.match(await state.put('/temporary_data/large', text('x'.repeat(1024 * 1024))), { status: 413 })
   })
 
@@ -228,6 +232,7 @@ t.test('a session remembers what front ends and programs keep with it', { timeou
     t.match(await state.patch('/temporary_data', { [secret]: `${secret}!` }), { status: 200 })
     t.match((await state.get('/temporary_data')).body, { [secret]: `${secret}!` })
     t.match((await state.get('/versions?category=temporary_data')).body.versions, [])
+    t.match(await state.restore({ version: 1, category: 'temporary_data' }), { status: 404, body: { code: 'EX10_STATE_VERSION_NOT_FOUND' } })
     const mark = `mark${Date.now()}`
     const marked = await fetch(`${server.url}/sessions`, { method: 'POST', headers: { ...anna.headers, accept: 'application/json', 'user-agent': `${mark} agent`, referer: `https://editor.example/${mark}?token=hidden#x`, 'accept-language': 'fr;q=0.5, de-ch, *;q=0.1' } })
     const { sessionId } = await marked.json() as { sessionId: string }
