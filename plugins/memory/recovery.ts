@@ -18,8 +18,8 @@ declare module 'fastify' {
       withdraw (id: string, owner: string): Promise<void>
       /** The user's recovery points, the last ended first. */
       list (user: string): Promise<RecoveryPoint[]>
-      /** A new token of one of the user's points. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER */
-      issue (user: string, id: string): Promise<{ token: string, until: string }>
+      /** A new token of the session's point, if it is this user's; without a user, of anybody's, for its user to use. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER */
+      issue (id: string, user?: string): Promise<{ token: string, until: string }>
       /** Uses the token up. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER; EX10_RECOVERING while another request brings the session back */
       claim (user: string, token: string): Promise<Claim>
     }
@@ -63,9 +63,9 @@ async function recovery (app: FastifyInstance): Promise<void> {
       const points = await Promise.all(ids.map(({ key }) => find(key)))
       return points.flatMap(point => point && point.value.owner === user ? [point.value] : []).toSorted((a, b) => b.endedAt < a.endedAt ? -1 : 1)
     },
-    async issue (user, id) {
+    async issue (id, user) {
       const token = newToken(id)
-      const { until } = await change(id, async point => point.owner === user ? withToken(point, token) : undefined)
+      const { until } = await change(id, async point => user === undefined || point.owner === user ? withToken(point, token) : undefined)
       return { token, until }
     },
     async claim (user, token) {

@@ -54,7 +54,7 @@ export const CLIENT_FILES: readonly string[] = [
 ]
 
 // Modules; the first one is the entry and imports the others.
-const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'expiry.js', 'problems.js']
+const OWN_MODULES = ['page.js', 'about.js', 'packets.js', 'windows.js', 'moves.js', 'input.js', 'clipboard.js', 'connection.js', 'recovery.js', 'expiry.js', 'problems.js']
 
 /**
  * All files that the page loads; no other file and no whole folder has to be served. The client's files are one answer,
@@ -117,6 +117,7 @@ ${preloads.join('\n')}
 <ul id="other-problems" hidden></ul>
 </section>
 <div id="expiry" role="alert" hidden><span></span> <button type="button">Keep the session</button></div>
+<div id="recovery" hidden><button type="button">Bring the session back</button></div>
 <noscript>The live browser needs JavaScript.</noscript>
 </body>
 </html>

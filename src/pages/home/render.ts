@@ -50,6 +50,10 @@ ${LOGINS[login]}
 <ol id="progress" aria-live="polite"></ol>
 <h2>Sessions</h2>
 <ul id="sessions"></ul>
+<section id="ended" hidden>
+<h2>Ended, and can be brought back</h2>
+<ul id="recoverable"></ul>
+</section>
 </section>
 <p><a href="${base}docs">API documentation</a></p>
 </main>

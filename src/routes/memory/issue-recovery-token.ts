@@ -14,7 +14,7 @@ const issueRecoveryToken: FastifyPluginAsyncTypebox = async app => {
       params: SessionParams,
       response: { 200: RecoveryToken, ...errors(404, 409) }
     }
-  }, ({ principal, params }) => app.recovery.issue(principal.user, params.id))
+  }, ({ principal, params }) => app.recovery.issue(params.id, principal.user))
 }
 
 export default issueRecoveryToken

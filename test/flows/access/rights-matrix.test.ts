@@ -127,6 +127,7 @@ const ROWS: Record<string, Row> = {
   'GET /session/:id/state': { path: `/session/${UNKNOWN}/state`, done: 404, isForAll: true },
   'GET /session/:id/problems': { path: `/session/${UNKNOWN}/problems`, done: 404, isForAll: true },
   'POST /session/:id/keep': { path: `/session/${UNKNOWN}/keep`, type: 'text/plain', body: 'none', done: 404, isForAll: true },
+  'POST /session/:id/recovery': { path: `/session/${UNKNOWN}/recovery`, type: 'text/plain', body: 'none', done: 404, isForAll: true },
   'GET /admin/sessions': { path: '/admin/sessions', done: 200 },
   'DELETE /admin/sessions/:id': { path: `/admin/sessions/${UNKNOWN}`, done: 404 },
   'DELETE /admin/users/:user/sessions': { path: '/admin/users/nobody/sessions?dryRun=1', done: 200 },

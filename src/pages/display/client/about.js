@@ -17,6 +17,9 @@ export const token = take('token')
 export const renewal = take('renewal')
 export const renewUrl = `${base}display`
 export const keepUrl = `${base}keep`
+export const recoveryUrl = `${base}recovery`
+/** The page on which people see their sessions. */
+export const homeUrl = new URL('../../', new URL(base, document.baseURI)).href
 export const stateUrl = `${base}state?token=${token}`
 export const problemsUrl = `${base}problems?token=${token}`
 export const socketUrl = new URL(`${base}socket?ticket=${encodeURIComponent(ticket)}`, document.baseURI)

@@ -2,6 +2,7 @@
 // answers. Until then, the last picture stays on the screen.
 
 import { renewal, renewUrl, stateUrl } from './about.js'
+import { offerRecovery } from './recovery.js'
 
 const SILENCE = 20_000 // the client pings the server every 5 s, and the server must answer
 const PROBE = 6_000 // time for an answer after sleep, or when the network is back
@@ -69,6 +70,7 @@ export function watchConnection (client, show) {
       if (isLost || event.code !== SESSION_ENDED) return onclose(event)
       stop()
       show(`${endedBecause(event.reason)}.`, 'veil')
+      offerRecovery()
     }
   }
 
@@ -93,7 +95,10 @@ async function comeBack (show) {
   await pause(BACK_OFF[Math.min(failures, BACK_OFF.length - 1)], { early: false })
   for (let attempt = 0; ; attempt++) {
     const { state, over, address } = await askState()
-    if (over) return show(`${over}.`, 'veil')
+    if (over) {
+      offerRecovery()
+      return show(`${over}.`, 'veil')
+    }
     if (state === 'up') return load(address, failures)
     show(state === 'creating' ? 'The session is starting…' : 'Reconnecting…', 'veil')
     await pause(RETRY[Math.min(attempt, RETRY.length - 1)], { early: true })

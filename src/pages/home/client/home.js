@@ -23,7 +23,8 @@ login.addEventListener('submit', async event => {
     return
   }
   key.value = ''
-  location.assign(next)
+  if (next === base && location.hash !== '') location.reload() // the same address, with what stands behind the hash
+  else location.assign(next)
 })
 
 document.querySelector('#logout').addEventListener('click', async () => {
@@ -32,19 +33,27 @@ document.querySelector('#logout').addEventListener('click', async () => {
   location.assign(url ?? base) // at the provider, too
 })
 
-create.addEventListener('click', async () => {
+create.addEventListener('click', () => createBy(() => fetch(`${base}createSession`, changing)))
+
+/** Creates a session by the request, and opens it. */
+async function createBy (request) {
   create.disabled = true
   progress.replaceChildren()
   try {
-    await createSession()
+    await follow(await request())
   } catch (error) {
     addLine('error', `The connection to the server was lost: ${error.message}`)
   }
   create.disabled = false
-})
+}
 
-async function createSession () {
-  const response = await fetch(`${base}createSession`, changing)
+/** Brings an ended session back. */
+function recover (token) {
+  const headers = { ...changing.headers, 'content-type': 'application/json', accept: 'application/x-ndjson' }
+  return createBy(() => fetch(`${base}recover`, { method: 'POST', headers, body: JSON.stringify({ token }) }))
+}
+
+async function follow (response) {
   if (!response.ok) return addLine('error', (await response.json()).message)
   for await (const { status, data } of lines(response.body)) {
     if (status === 'complete') return location.assign(data.url)
@@ -87,6 +96,34 @@ async function listSessions () {
   if (list.length === 0) sessions.append('None yet.')
 }
 
+const ended = document.querySelector('#ended')
+const recoverable = document.querySelector('#recoverable')
+
+async function listRecoverable () {
+  const response = await fetch(`${base}recoverable`)
+  const list = response.ok ? (await response.json()).sessions : []
+  recoverable.replaceChildren(...list.map(toRecoverable))
+  ended.hidden = list.length === 0
+}
+
+function toRecoverable ({ sessionId, template, version, reason, endedAt, until, isRunning }) {
+  const bring = document.createElement('button')
+  bring.textContent = 'Bring back'
+  bring.disabled = isRunning
+  bring.addEventListener('click', async () => {
+    bring.disabled = true
+    const response = await fetch(`${base}recoverable/${sessionId}/token`, { method: 'POST', ...changing })
+    const answer = await response.json()
+    if (response.ok) await recover(answer.token)
+    else addLine('error', answer.message)
+    await listRecoverable()
+  })
+  const item = document.createElement('li')
+  const time = text => new Date(text).toLocaleTimeString()
+  item.append(`${sessionId.slice(0, 8)} (${template}, ${version} pushes) ${reason} at ${time(endedAt)}, until ${time(until)} `, bring)
+  return item
+}
+
 function toItem ({ id, url, state, health, createdAt, problems }) {
   const link = document.createElement('a')
   link.href = url
@@ -120,7 +157,7 @@ function toProblem (problems) {
 
 /** Lists the sessions again when the person comes back to the page. A timer would keep an unused login alive. */
 function listWhenSeen () {
-  const list = () => { if (!document.hidden) listSessions().catch(() => {}) } // the server is away: keep the present list
+  const list = () => { if (!document.hidden) Promise.all([listSessions(), listRecoverable()]).catch(() => {}) } // the server is away: keep the present list
   document.addEventListener('visibilitychange', list)
   addEventListener('focus', list)
 }
@@ -139,8 +176,12 @@ async function begin () {
     document.querySelector('#who').hidden = false
   }
   desk.hidden = false
-  await listSessions()
+  await Promise.all([listSessions(), listRecoverable()])
   listWhenSeen()
+  const [, token] = /^#recover=(ex10r_[\w-]+)$/.exec(location.hash) ?? []
+  if (token === undefined) return
+  history.replaceState(null, '', location.pathname) // the token serves once
+  await recover(token)
 }
 
 await begin()
