@@ -2,14 +2,16 @@
 // server. `create` prints the key on standard output. It cannot be shown again: only its hash is kept. With --from, the key is the
 // content of a file that only root can read, such as a mounted secret: `ex10_` and 43 characters of base64url. Repeated, it changes nothing.
 // `rotate` replaces the keys of the server itself: the master key of what is encrypted, and the secret that signs cookies and page tokens.
+// `abandon` deletes what no master key opens any more.
 import { readFileSync, statSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { readConfig } from '#config.ts'
 import { isSecret, readKeyRequest } from '#domain/access/api-key.ts'
 import { KeyRequest } from '#schemas/key.ts'
-import { backendOf, storesOf } from '#stores/index.ts'
+import { backendOf, openBlobs, storesOf } from '#stores/index.ts'
 import { storePassword } from '#system/access/store-password.ts'
-import { alone } from '#system/instance/claims.ts'
+import { abandon, lostScopes } from '#system/instance/abandon-sealed.ts'
+import { alone, withoutServer } from '#system/instance/claims.ts'
 import { dataFolderAt, prepareDataFolder } from '#system/instance/data-folder.ts'
 import { rotateSecret } from '#system/instance/own-secret.ts'
 import { rotateMasterKey } from '#system/instance/rotate-keys.ts'
@@ -18,7 +20,8 @@ import { Refused, runCommand } from './root-command.mjs'
 const USAGE = `usage: npm run keys -- create --user NAME [--role user|admin] [--scopes SCOPE,…] [--expires 2030-01-31T00:00:00Z] [--from FILE]
        npm run keys -- list
        npm run keys -- revoke ID
-       npm run keys -- rotate`
+       npm run keys -- rotate
+       npm run keys -- abandon [--yes]`
 
 const string = { type: 'string' }
 /** How long a retired secret stays in its file, in seconds: sessions and their open pages may be older than a login. */
@@ -29,7 +32,8 @@ await runCommand({
     create: { run: create, options: { user: string, role: string, scopes: string, expires: string, from: string } },
     list: { run: list },
     revoke: { run: revoke, most: 1 },
-    rotate: { run: rotate }
+    rotate: { run: rotate },
+    abandon: { run: abandonLost, options: { yes: { type: 'boolean' } } }
   },
   usage: USAGE,
   whyRoot: 'only root can read the keys'
@@ -116,5 +120,24 @@ async function rotateMaster (keyFile, stores) {
     return { key, wrapped }
   } finally {
     await records.close()
+  }
+}
+
+async function abandonLost (_keys, { yes }, _words, { config, folder, stores }) {
+  const keyFile = config.keyFile || folder.masterKeys
+  if (keyFile === 'none') throw new Refused('ex10: with EX10_KEY_FILE=none there is no key file: give the one that was lost, or its place')
+  withoutServer(folder.path, () => {})
+  const records = await stores.openRecords()
+  const blobs = await openBlobs(config, folder)
+  try {
+    const scopes = await lostScopes(keyFile, records)
+    const what = `what was sealed for ${scopes.length} sessions and users, and ${keyFile} does not open${scopes.length > 0 ? `: ${scopes.join(', ')}` : ''}`
+    if (!yes) throw new Refused(`ex10: this would delete for good ${what}. Repeat it with --yes`)
+    await abandon(scopes, keyFile, records, blobs)
+    console.error(`Deleted ${what}`)
+    return { action: 'server.sealed-abandoned', details: { scopes: scopes.length } }
+  } finally {
+    await records.close()
+    await blobs.close()
   }
 }

@@ -152,6 +152,16 @@ t.test('stores are opened by src/stores/index.ts, in the backend that EX10_STORE
   }
 })
 
+/** `temporary_data` is never written to a disk, so nothing of it is sealed. */
+const IN_MEMORY = ['plugins/memory/state.ts']
+
+t.test('what outlives a request is sealed: only plugins/storage opens records and blobs, and hands them out as app.records and app.blobs', async t => {
+  for (const file of files.filter(file => file.startsWith('plugins/') && file !== 'plugins/storage/storage.ts')) {
+    t.notMatch(textOf(file), /\bopenRecords\b|\bopenBlobs\b/, file)
+    if (!IN_MEMORY.includes(file)) t.notMatch(textOf(file), /\bUNSEALED\b/, file)
+  }
+})
+
 t.test('only src/system/instance/data-folder.ts names what is in the data folder', async t => {
   for (const file of [...files, 'bin/admin.mjs', 'bin/audit.mjs', 'bin/backup.mjs', 'bin/keys.mjs', 'bin/restore.mjs'].filter(file => !file.endsWith('instance/data-folder.ts'))) {
     t.notMatch(textOf(file), /join\([^)]*dataDir|\bdataDir\}?\/|'[a-z-]+\.db'/, file)

@@ -10,8 +10,8 @@ import { createSession, endSession, launch, readLines, testEnv, type Server } fr
 import { countingLine, measureCounting } from './analytics.ts'
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
-import { measureState, STATE_FLOOR } from './state.ts'
 import { measureSealing, sealingLines } from './sealing.ts'
+import { measureState, STATE_FLOOR } from './state.ts'
 
 const USAGE = `usage: npm run bench -- [ROUNDS]
 

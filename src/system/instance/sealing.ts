@@ -45,3 +45,8 @@ export async function sealedWith (store: RecordStore): Promise<string | undefine
 export async function noteKey (file: KeyFile, store: RecordStore, ifRevision?: number): Promise<boolean> {
   return await store.write(CHECK.partition, [{ key: CHECK.key, value: sealValue(file.newest(), CHECK.label, Buffer.from(TEXT)), ifRevision }])
 }
+
+/** Forgets which key the store is sealed with: the next start may make a new one. */
+export async function forgetKey (store: RecordStore): Promise<void> {
+  await store.drop(CHECK.partition)
+}
