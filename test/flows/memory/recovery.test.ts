@@ -21,7 +21,7 @@ async function work (t: Test, server: Server): Promise<CreatedSession> {
   const worker = await eventually('the pushed worker', async () => {
     const found = (await devTools.targets()).find(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId))
     const tab = found && await devTools.attach(found.targetId)
-    return await tab?.evaluate('self.token') === 'pushed' ? tab : ''
+    return await tab?.evaluate('self.token') === 'pushed' ? tab : undefined
   }, 30_000)
   await worker.evaluate(`chrome.storage.local.set(${JSON.stringify(ITEMS)})`)
   const { facts } = await inside(t, server, session)
