@@ -65,7 +65,7 @@ t.test('clients that are generated from the API\'s description compile, and driv
       const told = JSON.parse(await run(folder, [`${folder}/out/${program.replace('ts', 'js')}`, server.url], { hasNetwork: true }))
       t.match(told, { id: /^[0-9a-f]{32}$/, version: 1, listed: [told.id], file: 'export const typed = true', isListed: true, wrong: 'EX10_UNKNOWN_TEMPLATE', ended: true, refused: 'EX10_SESSION_NOT_FOUND' })
       if (isCommon) t.match(told.types, /ready/, 'the lines of a stream')
-      else t.match(told, { steps: [...STEPS], state: 'ready', url: `/session/${told.id}/`, source: 'dev-server', imported: 3, conflict: 'EX10_PRECONDITION_FAILED', again: told.id })
+      else t.match(told, { steps: [...STEPS], state: 'ready', url: `/session/${told.id}/`, source: 'dev-server', imported: 3, conflict: 'EX10_PRECONDITION_FAILED', kept: '[1,{"open":"lib/typed.js","tab":2}]', again: told.id })
     })
   }
   await assertEndsClean(t, server)

@@ -43,6 +43,7 @@ t.test('a session remembers what front ends and programs keep with it', { timeou
     const made = await state.put('/ui_state/layout', { panes: [1, 2], open: null })
     t.match(made, { status: 201, body: { success: true, version: 1, changes: 1 }, etag: /^"[0-9a-f]{8}-1"$/ })
     t.strictSame(await state.get('/ui_state/layout'), { status: 200, body: { panes: [1, 2], open: null }, etag: made.etag })
+    t.match(await ask(anna, `/sessions/${session.id}/state/ui_state/layout`, { method: 'HEAD' }), { status: 200, text: '', headers: { etag: made.etag, 'last-modified': /GMT$/ } })
     t.match(await state.get('/ui_state/layout', { 'if-none-match': made.etag! }), { status: 304, body: '' })
     t.match(await state.put('/ui_state/layout', { panes: [1, 2], open: null }), { status: 200, body: { version: 1, changes: 0 }, etag: made.etag }, 'the same again is no change')
     t.match(await state.patch('/ui_state/layout', { panes: null, open: { file: 'a.js' } }, { 'content-type': 'application/merge-patch+json' }), { status: 200, body: { version: 2 } })
