@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import type { RecordStore } from '#domain/storage/record-store.ts'
-import type { Backend } from '#stores/backend.ts'
+import type { Stores } from '#stores/backend.ts'
 import { storesOf } from '#stores/index.ts'
 import { dataFolderAt } from '#system/instance/data-folder.ts'
 import { eventually } from '#support/servers/server.ts'
@@ -14,7 +14,7 @@ const PARTITIONS = 5
 /** Redis with `everysec` may lose what it got in this time before it was killed. */
 const EVERYSEC_MS = 2000
 
-const storesAt = (url: string, folder = '/nowhere'): Backend => storesOf({ store: url }, dataFolderAt(folder))
+const storesAt = (url: string, folder = '/nowhere'): Stores => storesOf({ store: url }, dataFolderAt(folder))
 
 /** The numbers of these that the store does not have. */
 async function missing (store: RecordStore, numbers: Iterable<number>): Promise<number[]> {
@@ -34,13 +34,16 @@ const SERVERS: Record<string, { start: (t: Test) => Promise<StoreServer>, mayLos
 for (const [name, { start, mayLoseMs }] of Object.entries(SERVERS)) {
   t.test(`${name} is killed, and stopped, in mid-traffic: what was acknowledged is there, and writers go on by themselves`, async t => {
     const server = await start(t)
-    const store = await storesAt(server.url).openRecords()
+    const stores = storesAt(server.url)
+    const store = await stores.openRecords()
     t.teardown(() => store.close())
     const acknowledged = new Map<number, number>() // when, by number
     const errors = new Map<string, number>()
     const killedAt: number[] = []
     let next = 0
     const over = new AbortController()
+    const watching = stores.link?.watch(over.signal)
+    t.teardown(() => over.abort())
 
     async function write (): Promise<void> {
       while (!over.signal.aborted) {
@@ -66,10 +69,10 @@ for (const [name, { start, mayLoseMs }] of Object.entries(SERVERS)) {
     }
     await more(acknowledged.size + 300)
     over.abort()
-    await Promise.all(writers)
+    await Promise.all([...writers, watching])
     const lost = await missing(store, [...acknowledged].filter(([, at]) => killedAt.every(end => at > end || at < end - mayLoseMs)).map(([number]) => number))
-    t.strictSame(lost, [], `of ${acknowledged.size} acknowledged ones`)
-    t.strictSame([...errors.keys()], ['EX10_STORE_UNAVAILABLE'], `writers hear that the store was away, ${errors.get('EX10_STORE_UNAVAILABLE')} times, and nothing else`)
+    t.strictSame(lost.slice(0, 10), [], `of ${acknowledged.size} acknowledged ones`)
+    t.strictSame([...errors.keys()], ['EX10_STORE_UNAVAILABLE'], 'writers hear that the store was away, and nothing else')
   })
 }
 
@@ -94,6 +97,6 @@ for (const [name, urlOf] of Object.entries(BACKENDS)) {
     const store = await storesAt(url, folder).openRecords()
     t.teardown(() => store.close())
     t.ok(numbers.length > 300)
-    t.strictSame(await missing(store, numbers), [])
+    t.strictSame((await missing(store, numbers)).slice(0, 10), [])
   })
 }
