@@ -3,11 +3,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import t from 'tap'
 import { as, keysCommand } from '#support/access/keys.ts'
+import { openDevTools } from '#support/display/devtools.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
 import { ask, read } from '#support/servers/client.ts'
 import { next, refusalOf, serve } from '#support/servers/creation.ts'
 import { nextEvent, pastEvents } from '#support/servers/events.ts'
-import { createSession, endSession, pushCode, type Server } from '#support/servers/server.ts'
+import { createSession, endSession, eventually, pushCode, type Server } from '#support/servers/server.ts'
 
 const BROKEN = { status: 500, body: { code: 'EX10_SEAL_BROKEN', message: /Ask the operator/ } }
 
@@ -75,4 +76,17 @@ t.test('nothing that people leave can be read on the disk, in live sessions and 
     t.equal((await state(live.id)).body, 'STATE-marker')
     for (const { id } of [live, other]) t.equal((await endSession({ ...server, headers: admin.headers! }, id)).status, 200, 'both can be ended')
   })
+})
+
+t.test('the tabs of a browser and the storage of its extension are kept for a recovery, and cannot be read on the disk', { timeout: 200_000 }, async t => {
+  const server = await serve(t, { EX10_RECOVERY_INTERVAL: '2' })
+  const session = await createSession(server)
+  const devTools = await openDevTools(t, server, session)
+  const options = await devTools.openTab(`chrome-extension://${devTools.extensionId}/options.html?TAB-marker`)
+  await eventually('its storage', async () => await options.evaluate('Boolean(globalThis.chrome?.storage)') === true)
+  await options.evaluate('document.title = "TITLE-marker"; chrome.storage.local.set({ notes: "STORAGE-marker" })')
+  await ask(server, `/sessions/${session.id}/state/user_data/notes`, { method: 'PUT', body: '"STATE-marker"' })
+  const kept = () => globSync(`${server.dataDir}/blobs/${session.id}.snapshot/*`).length > 0
+  await eventually('a recovery point', kept, 30_000)
+  t.strictSame(showing(server, ['TAB-marker', 'TITLE-marker', 'STORAGE-marker', 'STATE-marker']), [])
 })
