@@ -4,11 +4,13 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { FileChange } from '#domain/code/file-changes.ts'
 import { KeptBlobs, openBlob } from '#domain/code/kept-blobs.ts'
-import { partitionOf, SourceHistory, type Source } from '#domain/code/source-history.ts'
+import type { Source } from '#domain/code/source-files.ts'
+import { partitionOf, SourceHistory } from '#domain/code/source-history.ts'
 import { readTree, type FileEntry } from '#domain/code/source-tree.ts'
-import { keyOf, type Origin, type Version } from '#domain/code/version.ts'
+import { keyOf, type Origin, type PendingVersion, type Version } from '#domain/code/version.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { failure } from '#errors.ts'
+import { readPending, removePending, writePending } from '#system/instance/pending-versions.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -44,36 +46,49 @@ declare module 'fastify' {
   }
 }
 
-interface Followed { source: Source, history: Promise<SourceHistory>, kept: Promise<unknown> }
+interface Followed {
+  source: Source
+  history: Promise<SourceHistory>
+  /** Resolves when the stores have every version so far. */
+  kept: Promise<unknown>
+  /** The versions since the last time that a push waited for the stores. */
+  waiting: number
+}
 
 /** The author of what a session begins with. */
 const SERVER = 'server'
+/** The most bytes of what is captured where no versions are kept. */
+const CAPTURED_BYTES = 100 * 1024 * 1024
+/** After so many pushes, the next one waits until the stores have all versions. */
+const MOST_WAITING = 20
 /** How many versions the last one that could be kept may be behind. */
 const LOOKED_BACK = 100
 
 async function history (app: FastifyInstance): Promise<void> {
   const { records, blobs } = app
+  const mostBytes = app.config.historySize * 1024 * 1024
   const all = new Map<string, Followed>()
+  const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const ending = new Map<string, Promise<unknown>>()
 
   app.audit.own('version', async () => (await records.partitions(partitionOf(''))).map(partition => partition.slice(partitionOf('').length)))
   app.decorate('history', {
     follow (facts, source, isAdopted) {
-      const history = SourceHistory.open(facts.id, records, blobs, source.toolFolders)
-      const followed: Followed = { source, history, kept: Promise.resolve() }
+      const history = open(facts, source, isAdopted)
+      const followed: Followed = { source, history, kept: Promise.resolve(), waiting: 0 }
       all.set(facts.id, followed)
       history.catch(err => app.log.error({ err, sessionId: facts.id }, 'history not read'))
       followed.kept = source.inTurn(async () => {
         const { versions } = await history
         const version = app.registry.get(facts.id)?.version ?? 0
-        if (versions.at(-1)?.version !== version) await keep(facts, followed, { version, by: isAdopted ? SERVER : facts.owner })
+        if (mostBytes === 0 || versions.at(-1)?.version === version) return
+        await (await history).keep(await add(facts, followed, { version, by: isAdopted ? SERVER : facts.owner }))
       }).catch(err => app.log.warn({ err, sessionId: facts.id }, 'first version not kept'))
     },
     async keep (facts, origin) {
       const followed = all.get(facts.id)
-      if (!followed) return
-      followed.kept = keep(facts, followed, origin).catch(err => app.log.error({ err, sessionId: facts.id }, 'version not kept'))
-      await followed.kept
+      if (!followed || mostBytes === 0) return
+      await keep(facts, followed, origin).catch(err => app.log.error({ err, sessionId: facts.id }, 'version not kept'))
     },
     confirm (facts, version, reloadMs) {
       const followed = all.get(facts.id)
@@ -101,7 +116,7 @@ async function history (app: FastifyInstance): Promise<void> {
     },
     stop ({ id }) {
       const followed = all.get(id)
-      if (followed) ending.set(id, followed.source.inTurn(async () => {}).catch(() => {}))
+      if (followed) ending.set(id, over(followed).catch(() => {}))
       all.delete(id)
     },
     async forget (id, butTrees) {
@@ -111,6 +126,8 @@ async function history (app: FastifyInstance): Promise<void> {
       await (await KeptBlobs.open(id, blobs)).keepOnly(butTrees)
     }
   } satisfies FastifyInstance['history'])
+
+  app.addHook('onClose', async () => { await Promise.all([...all.values()].map(({ kept }) => kept)) })
 
   function followedOf ({ id }: SessionFacts): Followed {
     const followed = all.get(id)
@@ -125,19 +142,61 @@ async function history (app: FastifyInstance): Promise<void> {
   }
 
   async function inTurn<T> (facts: SessionFacts, work: (history: SourceHistory, source: Source) => Promise<T>): Promise<T> {
-    const { source, history } = followedOf(facts)
-    return await source.inTurn(async () => await work(await history, source))
+    const followed = followedOf(facts)
+    return await followed.source.inTurn(async () => {
+      await followed.kept
+      return await work(await followed.history, followed.source)
+    })
   }
 
-  async function keep (facts: SessionFacts, { source, history }: Followed, origin: Origin): Promise<void> {
-    await (await history).add(source, origin, err => app.log.warn({ err, sessionId: facts.id, version: origin.version }, 'files of a version not kept'))
+  /** The session's history, with what an earlier server could not write into the stores any more. */
+  async function open (facts: SessionFacts, { toolFolders }: Source, isAdopted: boolean): Promise<SourceHistory> {
+    const again = () => SourceHistory.open(facts.id, mostBytes || CAPTURED_BYTES, records, blobs, toolFolders)
+    const pending = isAdopted ? await readPending(placeOf(facts)) : []
+    const history = await again()
+    for (const version of pending) {
+      await history.keep(version)
+      await removePending(placeOf(facts), version.version.version)
+    }
+    return pending.length > 0 ? await again() : history
+  }
+
+  /** Resolves when nothing more is written about the session. */
+  async function over (followed: Followed): Promise<void> {
+    await followed.source.inTurn(async () => {})
+    await followed.kept
+    await (await followed.history).written()
+  }
+
+  async function add (facts: SessionFacts, { source, history }: Followed, origin: Origin): Promise<PendingVersion> {
+    return await (await history).add(source, origin, err => app.log.warn({ err, sessionId: facts.id, version: origin.version }, 'files of a version not kept'))
+  }
+
+  /** Resolves when a kill of this server cannot lose the version any more. The stores have it later, as `followed.kept` tells. */
+  async function keep (facts: SessionFacts, followed: Followed, origin: Origin): Promise<void> {
+    const { kept: before, history } = followed
+    let isSafe = true
+    const pending = add(facts, followed, origin).then(async pending => {
+      await writePending(placeOf(facts), pending).catch(() => { isSafe = false }) // such as a full disk
+      return pending
+    })
+    followed.kept = pending.then(async pending => {
+      await before
+      await (await history).keep(pending)
+      await removePending(placeOf(facts), origin.version)
+    }).catch(err => app.log.error({ err, sessionId: facts.id, version: origin.version }, 'version not kept'))
+    await pending
+    if (isSafe && ++followed.waiting < MOST_WAITING && !(await history).isFull) return
+    followed.waiting = 0
+    await followed.kept
+    await (await history).makeRoom()
   }
 
   async function confirm (facts: SessionFacts, { history, kept }: Followed, number: number, reloadMs: number): Promise<void> {
     await kept
     const known = await history
     const version = known.versions.findLast(({ version }) => version === number)
-    if (!version || version.confirmedAt !== undefined) return
+    if (!version || version.confirmedAt !== undefined || !all.has(facts.id)) return
     await known.note(version, { confirmedAt: new Date().toISOString(), reloadMs })
     app.events.publish(facts, { type: 'confirmed', message: `Version ${number} runs`, version: number, ms: reloadMs })
   }
@@ -147,4 +206,4 @@ async function history (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(history, { name: 'history', dependencies: ['audit', 'events', 'registry', 'storage'] })
+export default fp(history, { name: 'history', dependencies: ['config', 'audit', 'events', 'instance', 'registry', 'storage'] })

@@ -20,7 +20,7 @@ export const VersionView = Type.Object({
   at: Type.String({ format: 'date-time' }),
   by: Type.String({ description: 'The user who pushed it; `server` for a version that was kept after a restart of the server' }),
   point: Type.Union([Type.Literal('minor'), Type.Literal('major')], { description: 'major: the browser ran it, or it has a label' }),
-  kept: Type.Boolean({ description: 'Its files are there: it can be looked at and gone back to. False when they take more than 100 MiB, or could not be read' }),
+  kept: Type.Boolean({ description: 'Its files are there: it can be looked at and gone back to. False when they take more than EX10_HISTORY_SIZE, or could not be read' }),
   files: Count('Number of its files'),
   bytes: Count('Bytes of all its files'),
   added: Count('Files that the version before does not have'),

@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import { readFacts } from '#support/sandbox.ts'
 import { createSession, endSession, launch, readLines, testEnv, type Server } from '#support/servers/server.ts'
 import { countingLine, measureCounting } from './analytics.ts'
+import { pushesWithHistory } from './history.ts'
 import { memoryOf } from './memory.ts'
-import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, workerLive } from './pushes.ts'
+import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, rollbackSeen, workerLive } from './pushes.ts'
 import { measureSealing, sealingLines } from './sealing.ts'
 import { measureState, STATE_FLOOR } from './state.ts'
 
@@ -27,6 +28,7 @@ if (others.length > 0 || !/^[1-9]\d*$/.test(rounds)) {
   process.exit(1)
 }
 const SEEN = 'content script: push to visible'
+const [KEEPING, WITHOUT] = ['updateCode, 8 KiB, ten, one after the other', 'updateCode, likewise, without history'] as const
 const MANY = [['beside 500 files', 500, 1000], ['beside 15 MB', 4, 3_750_000]] as const
 const COUNTING_SECONDS = 10
 const FLOOR_UID = 299_990
@@ -54,6 +56,7 @@ async function measure (server: Server): Promise<void> {
     await createAndEnd(server)
   }
   await pushes(server)
+  await history(server)
   await state(server)
   await memory(server)
   notes.push(countingLine(await measureCounting(COUNTING_SECONDS)))
@@ -88,6 +91,7 @@ async function pushes (server: Server): Promise<void> {
   const bench = await openBench(server, 'vanilla', 'extension')
   for (const ms of await answered(bench, ROUNDS)) add('updateCode, 8 KiB', ms)
   for (const ms of await contentScriptSeen(bench, 'content-script.js', ROUNDS)) add(SEEN, ms)
+  for (const ms of await rollbackSeen(bench, 'content-script.js', ROUNDS)) add('content script: rollback to visible', ms)
   for (const ms of await popupSeen(bench, ROUNDS)) add('popup: push to visible', ms)
   for (const ms of await workerLive(bench, ROUNDS)) add('service worker: push to live', ms)
   await closeBench(bench)
@@ -100,6 +104,21 @@ async function pushes (server: Server): Promise<void> {
   const bundled = await openBench(server, 'typescript', 'extension-build')
   for (const ms of await contentScriptSeen(bundled, 'content.ts', ROUNDS)) add('content script of template typescript: push to visible', ms)
   await closeBench(bundled)
+}
+
+/** What keeping versions adds to pushes that follow one another, beside a server that keeps none. */
+async function history (server: Server): Promise<void> {
+  const settings = testEnv({ EX10_LOG_LEVEL: 'warn', EX10_HISTORY_SIZE: '0' })
+  const other = await launch(settings)
+  try {
+    const { keeping, without } = await pushesWithHistory(server, other, ROUNDS)
+    for (const ms of keeping) add(KEEPING, ms)
+    for (const ms of without) add(WITHOUT, ms)
+    notes.push(`keeping history adds ${(median(keeping) - median(without)).toFixed(1)} ms to a push that follows another at once`)
+  } finally {
+    await other.stop()
+    rmSync(settings.EX10_DATA_DIR!, { recursive: true, force: true })
+  }
 }
 
 async function state (server: Server): Promise<void> {
@@ -138,6 +157,7 @@ function print (): void {
   const ratio = (name: string, to: string) => (median(figures.get(name) ?? []) / median(figures.get(to) ?? [])).toFixed(2)
   const comparisons = [
     ['create', 'create: complete', 'by hand: create'], ['DELETE', 'DELETE', 'by hand: delete'],
+    ['rollback', 'content script: rollback to visible', SEEN],
     ...MANY.map(([name]) => [`a push ${name}`, `${SEEN}, ${name}`, SEEN]),
     ...['state: GET a value', 'state: PUT a value'].map(name => [name, name, STATE_FLOOR])
   ] as const

@@ -35,6 +35,29 @@ export async function contentScriptSeen (bench: Bench, file: string, times: numb
   return await repeat(times, said => ({ files: { [file]: `${source}\n${says(said)}\n` }, seen: () => evaluate(bench, tab, 'document.documentElement.dataset.token') }), bench)
 }
 
+/** Likewise, from a rollback to a version with another content script until the open tab shows it. */
+export async function rollbackSeen (bench: Bench, file: string, times: number): Promise<number[]> {
+  const { server, session } = bench
+  const tab = await openWebPage(bench)
+  const versions: { version: number, said: string }[] = []
+  for (const said of [token(), token()]) {
+    const pushed = await pushCode(server, { sessionId: session.id, filePath: file, content: `${CONTENT_SCRIPT}\n${says(said)}\n`, wait: true })
+    versions.push({ ...await pushed.json() as { version: number }, said })
+  }
+  const figures: number[] = []
+  for (let round = -1; round < times; round++) { // the first one opens connections
+    const { version, said } = versions[(round + 1) % 2]!
+    const rollBack = (wait: boolean) => fetch(`${server.url}/sessions/${session.id}/rollback`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ version, wait }) })
+    const start = performance.now()
+    const answered = rollBack(false)
+    await eventually('the earlier version', async () => await evaluate(bench, tab, 'document.documentElement.dataset.token') === said, SEEN_MS)
+    if (round >= 0) figures.push(performance.now() - start)
+    await answered
+    await rollBack(true) // what the load still does is over
+  }
+  return figures
+}
+
 /** Likewise, until the popup's page, which is open in a tab, shows it. */
 export async function popupSeen (bench: Bench, times: number): Promise<number[]> {
   const tab = await openTab(bench, `chrome-extension://${bench.extensionId}/popup.html`)

@@ -241,10 +241,9 @@ export class CodePipeline {
   }
 
   #tellProblems (): void {
-    const { problems } = this
-    const text = JSON.stringify(problems)
+    const text = JSON.stringify(this.problems)
     if (text === this.#told || this.#ended.signal.aborted) return
     this.#told = text
-    this.#stations.tell(problemsEvent(problems))
+    this.#stations.tell(problemsEvent(this.problems))
   }
 }

@@ -23,6 +23,9 @@ export interface Version {
   rolledBackTo?: number | undefined
 }
 
+/** A version that the stores do not have yet, with the blobs that they may lack. */
+export interface PendingVersion { version: Version, blobs: { id: string, content: Buffer }[] }
+
 /** Pushes that belong together, and are committed or discarded together. */
 export interface Activity {
   activity: number
