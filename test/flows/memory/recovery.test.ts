@@ -18,14 +18,11 @@ async function work (t: Test, server: Server): Promise<CreatedSession> {
   await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: WORKER })
   await ask(server, `/sessions/${session.id}/state/ui_state/layout`, { method: 'PUT', body: { wide: true } })
   const devTools = await openDevTools(t, server, session)
-  const worker = await eventually('the pushed worker', async () => {
-    const found = (await devTools.targets()).find(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId))
-    const tab = found && await devTools.attach(found.targetId)
-    return await tab?.evaluate('self.token') === 'pushed' ? tab : undefined
-  }, 30_000)
-  await worker.evaluate(`chrome.storage.local.set(${JSON.stringify(ITEMS)})`)
+  await nextEvent(server, session.id, { type: 'confirmed', version: 1 })
   const { facts } = await inside(t, server, session)
-  await devTools.openTab(`chrome-extension://${devTools.extensionId}/options.html`)
+  const options = await devTools.openTab(`chrome-extension://${devTools.extensionId}/options.html`)
+  await eventually('its storage', async () => await options.evaluate('Boolean(globalThis.chrome?.storage)') === true)
+  await options.evaluate(`chrome.storage.local.set(${JSON.stringify(ITEMS)})`)
   const active = await devTools.openTab(`http://localhost:${facts.slot.devServerPort}/?mine`)
   await devTools.send('Target.activateTarget', { targetId: active.targetId })
   return session
