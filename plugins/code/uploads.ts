@@ -10,10 +10,10 @@ declare module 'fastify' {
     /** Uploaded archives of new sessions, kept until those sessions are made. */
     uploads: {
       /**
-       * Keeps an archive of the user; `bytes` is its size, if known. The kept archive must be released.
+       * Keeps an archive of the user; `bytes` is its size, if known, and `looksRight` judges its first bytes. The kept archive must be released.
        * @throws {Ex10Error} EX10_OVERLOADED, EX10_ARCHIVE_UNKNOWN, EX10_NO_DISK; errors of the content
        */
-      keep (user: string, content: AsyncIterable<Uint8Array>, bytes?: number): Promise<KeptArchive>
+      keep (user: string, content: AsyncIterable<Uint8Array>, bytes?: number, looksRight?: (head: Buffer) => boolean): Promise<KeptArchive>
     }
   }
 }
@@ -29,7 +29,7 @@ async function uploads (app: FastifyInstance): Promise<void> {
   await makeUploadFolder(folder)
 
   app.decorate('uploads', {
-    async keep (user, content, bytes = ARCHIVE_BYTES) {
+    async keep (user, content, bytes = ARCHIVE_BYTES, looksRight = looksLikeArchive) {
       const giveBack = budget.take(user, bytes)
       if (!giveBack) throw failure('OVERLOADED', { message: 'The server takes as many archives as it can: try again in a second', retryAfterSeconds: 1 })
       try {
@@ -38,7 +38,7 @@ async function uploads (app: FastifyInstance): Promise<void> {
           upload.release().catch(err => app.log.error({ err }, 'upload not closed'))
           giveBack()
         }
-        if (looksLikeArchive(upload.head)) return { archive: upload.content, release }
+        if (looksRight(upload.head)) return { archive: upload.content, release }
         release()
         throw failure('ARCHIVE_UNKNOWN')
       } catch (error) {

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -7,6 +8,7 @@ import { tabsFor } from '#domain/memory/tab.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import type { FirstFiles } from '#domain/sessions/capabilities.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
+import { codeOf, NAMES, readSessionArchive, type ArchiveHead } from '#system/memory/session-archive.ts'
 import { compressedTar, type TarFile } from '#system/memory/tar-writer.ts'
 
 declare module 'fastify' {
@@ -15,8 +17,10 @@ declare module 'fastify' {
     remembering: {
       /** The user's session of this token. The token is used up, and valid again when the new session does not become ready. */
       recover (user: string, token: string): Remember
-      /** The files of a snapshot's code, with `prefix` before their paths. */
-      code (snapshot: Snapshot, prefix: string): AsyncIterable<TarFile>
+      /** A session from an archive that `pack` made, here or elsewhere, for a new owner. Reads all of it first. @throws {Ex10Error} EX10_BAD_ARCHIVE, EX10_ARCHIVE_…, EX10_PATH_…, EX10_UNKNOWN_TEMPLATE */
+      unpack (archive: () => AsyncIterable<Uint8Array>): Promise<Remember>
+      /** The snapshot as an archive. */
+      pack (snapshot: Snapshot, compression: 'gzip' | 'zstd'): Readable
     }
   }
 }
@@ -34,7 +38,17 @@ async function remembering (app: FastifyInstance): Promise<void> {
   app.addHook('preClose', async () => closing.abort())
 
   app.decorate('remembering', {
-    code,
+    pack: (snapshot, compression) => compressedTar(entriesOf(snapshot), compression),
+    async unpack (archive) {
+      const { head: { template, width, height, tabs, devServerPort, extensionId }, state, storage } = await readSessionArchive(archive())
+      app.templates.get(template)
+      return async () => ({
+        options: { template, width, height },
+        own: { archive: () => compressedTar(codeOf(archive()), 'none'), isExact: true },
+        restore: (facts, signal) => restore(facts, { state, storage, tabs: tabs as Snapshot['tabs'], devServerPort, extensionId }, signal),
+        over: async () => {}
+      })
+    },
     recover: (user, token) => async () => {
       const { snapshot, succeeded, failed } = await app.recovery.claim(user, token)
       const { session: { template, width, height, devServerPort, id: recoveredFrom }, at: recoveredAt, tabs, extensionId } = snapshot
@@ -54,6 +68,18 @@ async function remembering (app: FastifyInstance): Promise<void> {
   async function * code ({ session: { id }, tree }: Snapshot, prefix: string): AsyncGenerator<TarFile, void, undefined> {
     if (tree === undefined) return
     for await (const { path, size, content } of app.history.files(id, tree)) yield { path: prefix + path, size, content }
+  }
+
+  async function * entriesOf (snapshot: Snapshot): AsyncGenerator<TarFile, void, undefined> {
+    const { at, tabs, extensionId, session: { template, width, height, devServerPort } } = snapshot
+    const head: ArchiveHead = { format: 'ex10-session', version: 1, at, template, width, height, devServerPort, ...(extensionId !== undefined && { extensionId }), tabs }
+    const [state, storage] = await Promise.all([app.snapshots.state(snapshot), app.snapshots.storage(snapshot)])
+    for (const [path, value] of [[NAMES.head, head], [NAMES.state, state], [NAMES.storage, storage]] as const) {
+      if (value === undefined) continue
+      const content = Buffer.from(JSON.stringify(value))
+      yield { path, size: content.length, content: [content] }
+    }
+    yield * code(snapshot, NAMES.code)
   }
 
   function filesOf (snapshot: Snapshot): FirstFiles {
@@ -81,4 +107,4 @@ async function remembering (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots', 'state'] })
+export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots', 'state', 'templates'] })

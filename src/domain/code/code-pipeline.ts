@@ -49,10 +49,7 @@ export class CodePipeline {
     this.#inTurn = coalesce(() => this.#sync())
   }
 
-  get problems (): Problem[] {
-    return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run])
-  }
-
+  get problems (): Problem[] { return firstOfEach([...this.#wrong.load, ...this.#wrong.build, ...this.#wrong.run]) }
   get extensionId (): string | undefined { return this.#extension?.id }
 
   /**

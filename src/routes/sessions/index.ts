@@ -5,6 +5,7 @@ import getEvents from './get-events.ts'
 import getLogs from './get-logs.ts'
 import getSession from './get-session.ts'
 import getValidity from './get-validity.ts'
+import importSession from './import-session.ts'
 import listSessions from './list-sessions.ts'
 import recoverSession from './recover-session.ts'
 import refreshSession from './refresh-session.ts'
@@ -12,5 +13,5 @@ import restartSession from './restart-session.ts'
 import touchSession from './touch-session.ts'
 
 export default [
-  createSession, addSession, recoverSession, listSessions, getSession, deleteSession, touchSession, refreshSession, restartSession, getValidity, getLogs, getEvents
+  createSession, addSession, importSession, recoverSession, listSessions, getSession, deleteSession, touchSession, refreshSession, restartSession, getValidity, getLogs, getEvents
 ]

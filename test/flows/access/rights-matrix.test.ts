@@ -70,6 +70,8 @@ const ROWS: Record<string, Row> = {
   'DELETE /me/logins/:id': { path: '/me/logins/none', done: 404 },
   'GET /sessions': { path: '/sessions', done: 200 },
   'POST /sessions': { path: '/sessions', body: { template: 'none' }, done: 400 },
+  'POST /sessions/import': { path: '/sessions/import', type: 'application/gzip', body: 'none', done: 400 },
+  'GET /sessions/:id/snapshot': { path: `/sessions/${UNKNOWN}/snapshot`, done: 404 },
   'POST /recover': { path: '/recover', body: { token: 'none' }, done: 404 },
   'GET /recoverable': { path: '/recoverable', done: 200 },
   'POST /recoverable/:id/token': { path: `/recoverable/${UNKNOWN}/token`, done: 404 },

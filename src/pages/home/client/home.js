@@ -180,7 +180,7 @@ async function begin () {
   listWhenSeen()
   const [, token] = /^#recover=(ex10r_[\w-]+)$/.exec(location.hash) ?? []
   if (token === undefined) return
-  history.replaceState(null, '', location.pathname) // the token serves once
+  globalThis.history.replaceState(null, '', location.pathname) // the token serves once
   await recover(token)
 }
 
