@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Credential } from '#domain/access/credential.ts'
 import channels from '#plugins/sessions/channels.ts'
+import { failure } from '#errors.ts'
 import { bareApp } from '#support/bare-app.ts'
 
 const [SESSION, OTHER] = ['a'.repeat(32), 'b'.repeat(32)]
@@ -78,4 +79,10 @@ t.test('a credential that can never be looked up keeps no other from being check
   let looks = 0
   await new Promise<void>(resolve => { opened.open(OTHER, PAGE, credentialOf(async () => ++looks < 3), resolve) })
   t.equal(looks, 3)
+})
+
+t.test('a connection whose credential the store has not vouched for in ten minutes is closed', async t => {
+  const { opened } = await withChannels(t)
+  const away = async () => { throw failure('STORE_UNAVAILABLE') } // the store's last answer is too old to count
+  await new Promise<void>(resolve => { opened.open(SESSION, PAGE, credentialOf(away), resolve) })
 })
