@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,7 +35,7 @@ async function leases (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['leases'])
   app.addHook('onReady', async () => {
     await renew()
-    renewing = every(RENEW_MS, () => renew().catch(err => app.log.warn({ err }, 'lease not renewed')), closing.signal)
+    renewing = every(RENEW_MS, () => renew().catch(err => { if (!isUnavailable(err)) app.log.warn({ err }, 'lease not renewed') }), closing.signal)
   })
   app.addHook('onClose', async () => {
     closing.abort()

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import { snapshotScope } from '#domain/memory/snapshot.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,6 +50,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
     settle,
     ids
   } satisfies FastifyInstance['leavings'])
+  app.storeLink.onChange(change => { if (change === 'back') for (const id of due.keys()) due.set(id, 0) })
   app.audit.own('leaving', async () => {
     const all = [...await ids()]
     const held = await Promise.all(all.map(isHeld))
@@ -73,7 +75,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
 
   async function settle (id: string): Promise<void> {
     due.set(id, Date.now() + AGAIN_MS)
-    await settleNow(id).catch(err => app.log.warn({ err, sessionId: id }, 'leavings of an ended session not deleted'))
+    await settleNow(id).catch(err => { if (!isUnavailable(err)) app.log.warn({ err, sessionId: id }, 'leavings of an ended session not deleted') })
   }
 
   async function settleNow (id: string): Promise<void> {
@@ -106,4 +108,4 @@ async function leavings (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(leavings, { name: 'leavings', dependencies: ['audit', 'history', 'leases', 'registry', 'snapshots', 'state', 'storage'] })
+export default fp(leavings, { name: 'leavings', dependencies: ['audit', 'history', 'leases', 'registry', 'snapshots', 'state', 'storage', 'store-link'] })

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { openSocket, socketDisplay } from '#support/display/socket-display.ts'
 import { ask, read } from '#support/servers/client.ts'
+import { auditFromServer } from '#support/servers/audit.ts'
 import { assertEndsClean, serve } from '#support/servers/creation.ts'
 import { pastEvents } from '#support/servers/events.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
@@ -89,6 +90,7 @@ for (const [name, start] of Object.entries(STORES)) {
     t.strictSame(ofEnd.map(({ action }) => action), ['session.created', 'session.end', 'session.ended'])
     for (const { at } of ofEnd.slice(1)) t.ok(since <= at && at <= back, 'with the time of the deed')
     t.equal((await endSession(ada, (await createSession(ada)).id)).status, 200)
+    await eventually('an end of all that ended sessions left', async () => (await auditFromServer(ada)).leaked.length === 0, 30_000)
     await assertEndsClean(t, ada)
   })
 }
