@@ -116,6 +116,7 @@ async function * entriesOf (archive: AsyncIterable<Uint8Array>): AsyncGenerator<
       check(entry, names)
       if (refusal) throw refusal
       reading = entry
+      entry.on('error', () => {}) // its reader gets the error, if there is one
       yield entry
     }
     if (refusal) throw refusal
