@@ -43,6 +43,7 @@ const table = {
   NOTHING_TO_RECOVER: [404, 'There is no session to bring back: the token is unknown, used or expired, or the session is not yours'],
   FILE_NOT_FOUND: [404, 'There is no such file'],
   VERSION_NOT_FOUND: [404, 'There is no such version, or its files are not kept any more: GET /sessions/ID/versions lists those that are'],
+  ARCHIVE_NOT_FOUND: [404, 'No such archive'],
   SHARE_NOT_FOUND: [404, 'This link does not exist or has expired: ask for a new one'],
   STATE_NOT_FOUND: [404, 'The state has no value of this name'],
   STATE_VERSION_NOT_FOUND: [404, 'This version of the state is not kept: GET /sessions/ID/state/versions lists those that are'],

@@ -1,3 +1,4 @@
+import archives from './archives.ts'
 import browserContents from './browser-contents.ts'
 import erasure from './erasure.ts'
 import leases from './leases.ts'
@@ -11,4 +12,4 @@ import snapshots from './snapshots.ts'
 import state from './state.ts'
 
 /** What a session remembers: state, recovery points, archives. Each plugin comes after those that it needs. */
-export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points, retention, erasure]
+export default [state, browserContents, restarts, leases, snapshots, leavings, recovery, remembering, points, retention, erasure, archives]

@@ -26,6 +26,7 @@ export const memory = {
     description: 'Address of the S3-compatible server with the bucket of EX10_BLOBS; empty: AWS'
   }),
   blobsRegion: Type.String({ default: '', pattern: '^[a-z0-9-]*$', wanted: 'a region, such as eu-central-1', description: 'Region of the bucket of EX10_BLOBS; empty: that of AWS_REGION, or, with EX10_BLOBS_ENDPOINT, us-east-1' }),
+  archive: Type.Boolean({ default: false, description: 'Keep what remains of each ended session: its final code, state, events and analytics' }),
   retentionDays: Type.Integer({ minimum: 1, maximum: 3650, default: 30, description: 'How long analytics and archives of ended sessions are kept, days' })
 }
 

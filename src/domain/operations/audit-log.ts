@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** The actions on sessions, keys, links, logins and stores that the audit log records. */
 export const AUDITED_ACTIONS = [
-  'session.created', 'session.viewed', 'session.pushed', 'session.state-changed', 'session.restarted', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins', 'server.drain', 'server.drain-cancelled', 'backup.restored', 'server.keys-rotated', 'server.sealed-abandoned', 'audit-log.erased', 'user.erased'
+  'session.created', 'session.viewed', 'session.pushed', 'session.state-changed', 'session.restarted', 'session.end', 'session.ended', 'session.failed', 'user.end-sessions', 'key.created', 'key.revoked', 'share.created', 'share.revoked', 'login', 'logout', 'user.end-logins', 'server.drain', 'server.drain-cancelled', 'backup.restored', 'server.keys-rotated', 'server.sealed-abandoned', 'audit-log.erased', 'user.erased', 'archive.deleted'
 ] as const
 export type AuditedAction = typeof AUDITED_ACTIONS[number]
 

@@ -1,3 +1,4 @@
+import archives from './archives.ts'
 import deleteState from './delete-state.ts'
 import eraseUser from './erase-user.ts'
 import getState from './get-state.ts'
@@ -9,4 +10,4 @@ import patchState from './patch-state.ts'
 import putState from './put-state.ts'
 import restoreState from './restore-state.ts'
 
-export default [getSnapshot, getState, putState, patchState, deleteState, listStateVersions, restoreState, listRecoverable, issueRecoveryToken, eraseUser]
+export default [getSnapshot, getState, putState, patchState, deleteState, listStateVersions, restoreState, listRecoverable, issueRecoveryToken, eraseUser, archives]
