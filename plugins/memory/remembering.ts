@@ -21,6 +21,8 @@ declare module 'fastify' {
       unpack (archive: () => AsyncIterable<Uint8Array>): Promise<Remember>
       /** The snapshot as an archive. */
       pack (snapshot: Snapshot, compression: 'gzip' | 'zstd'): Readable
+      /** The files of a snapshot's code, with `prefix` before their paths. */
+      code (snapshot: Snapshot, prefix: string): AsyncIterable<TarFile>
     }
   }
 }
@@ -39,6 +41,7 @@ async function remembering (app: FastifyInstance): Promise<void> {
 
   app.decorate('remembering', {
     pack: (snapshot, compression) => compressedTar(entriesOf(snapshot), compression),
+    code,
     async unpack (archive) {
       const { head: { template, width, height, tabs, devServerPort, extensionId }, state, storage } = await readSessionArchive(archive())
       app.templates.get(template)
