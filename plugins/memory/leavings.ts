@@ -62,11 +62,11 @@ async function leavings (app: FastifyInstance): Promise<void> {
     await looking
   })
 
-  /** Whether the session lives, here or on another server of this store, or something holds what it left. */
+  /** Whether the session lives, here or on another server of this store, which may be lost, or something holds what it left. */
   async function isHeld (id: string): Promise<boolean> {
     if (app.registry.get(id)) return true
-    const server = await snapshots.serverOf(id)
-    return (server !== undefined && await app.leases.isAlive(server)) || (await holdsOf(id)).length > 0
+    const runner = await snapshots.runnerOf(id)
+    return runner?.lostAt !== undefined || (runner !== undefined && await app.leases.isAlive(runner.server)) || (await holdsOf(id)).length > 0
   }
 
   async function holdsOf (id: string): Promise<Hold[]> {

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
+import type { Runner } from '#domain/memory/snapshot.ts'
 import type { EndReason, SessionFacts } from '#domain/session.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 
@@ -11,6 +12,8 @@ const FIRST_MS = 30_000
 const LOOK_MS = 1000
 const SWEEP_MS = 3_600_000
 const TAKE_MS = 10_000
+/** The least time for which the sessions of a lost server are left as they are: it may come back, and go on with them. */
+const LOST_MS = 3_600_000
 /** The ends after which nobody is to bring the session back. */
 const FOR_GOOD: readonly EndReason[] = ['deleted', 'killed', 'violation', 'failed', 'client-gone']
 /** Events that are no change of a session. */
@@ -81,9 +84,8 @@ async function points (app: FastifyInstance): Promise<void> {
     for (const id of await leavings.ids()) {
       if (registry.get(id)) continue
       try {
-        const server = await snapshots.serverOf(id)
-        if (server !== undefined && await leases.isAlive(server)) continue
-        if (server !== undefined && recovery.isOn) await lost(id)
+        const runner = await snapshots.runnerOf(id)
+        if (runner && (await leases.isAlive(runner.server) || await isLost(id, runner))) continue
         if (!registry.get(id)) await leavings.settle(id)
       } catch (err) {
         app.log.warn({ err, sessionId: id }, 'leavings of an ended session not looked at')
@@ -91,11 +93,15 @@ async function points (app: FastifyInstance): Promise<void> {
     }
   }
 
-  async function lost (id: string): Promise<void> {
+  /** Whether the session's server was lost so lately that it may still come back. The first call offers the session. */
+  async function isLost (id: string, runner: Runner): Promise<boolean> {
+    if (runner.lostAt !== undefined) return Date.now() - Date.parse(runner.lostAt) < Math.max(LOST_MS, app.config.recoveryWindow * 1000)
     const snapshot = await snapshots.last(id)
-    if (!snapshot) return
+    await snapshots.lose(id, runner, new Date())
+    if (!snapshot || !recovery.isOn) return true
     app.log.warn({ sessionId: id }, 'session of a lost server can be brought back')
     await recovery.offer(snapshot, 'crashed', new Date())
+    return true
   }
 }
 

@@ -3,7 +3,7 @@ import { json } from 'node:stream/consumers'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Lanes } from '#domain/concurrency/lanes.ts'
-import { isSame, snapshotFacts, snapshotScope as scopeOf, type Snapshot } from '#domain/memory/snapshot.ts'
+import { isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
 
@@ -24,8 +24,10 @@ declare module 'fastify' {
       /** Notes that this server runs the session, or, with `disclaim`, that no server does. */
       claim (facts: SessionFacts): Promise<void>
       disclaim (id: string): Promise<void>
-      /** The server that runs the session, or ran it when it was lost. */
-      serverOf (id: string): Promise<string | undefined>
+      /** The server that runs the session, or ran it when it was lost; with the time when another server noticed that. */
+      runnerOf (id: string): Promise<Runner | undefined>
+      /** Notes that the session's server was lost. */
+      lose (id: string, runner: Runner, at: Date): Promise<void>
       /** Deletes the session's snapshot, whatever holds it. */
       forget (id: string): Promise<void>
     }
@@ -57,12 +59,15 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     state: async ({ session: { id }, state }) => await read(id, state),
     storage: async ({ session: { id }, storage }) => await read(id, storage) as ExtensionStorage | undefined,
     async claim ({ id }) {
-      await records.write(partitionOf(id), [{ key: LIVE, value: { server: app.leases.own } }])
+      await records.write(partitionOf(id), [{ key: LIVE, value: { server: app.leases.own } satisfies Runner }])
     },
     async disclaim (id) {
       await records.write(partitionOf(id), [{ key: LIVE }])
     },
-    serverOf: async id => (await records.get<{ server: string }>(partitionOf(id), LIVE))?.value.server,
+    runnerOf: async id => (await records.get<Runner>(partitionOf(id), LIVE))?.value,
+    async lose (id, { server }, at) {
+      await records.write(partitionOf(id), [{ key: LIVE, value: { server, lostAt: at.toISOString() } satisfies Runner }])
+    },
     async forget (id) {
       await records.drop(partitionOf(id))
       await blobs.drop(scopeOf(id))

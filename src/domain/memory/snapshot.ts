@@ -44,3 +44,6 @@ export function isSame (one: Snapshot, other: Snapshot): boolean {
   const text = ({ at, why, ...rest }: Snapshot) => JSON.stringify(rest)
   return text(one) === text(other)
 }
+
+/** The server that runs a session, by its lease, and when another server noticed that it was lost. */
+export interface Runner { server: string, lostAt?: string }
