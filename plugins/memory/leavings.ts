@@ -79,6 +79,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
   }
 
   async function settleNow (id: string): Promise<void> {
+    await snapshots.stop(id)
     const holds = await holdsOf(id)
     const hasHold = holds.length > 0
     const tree = hasHold ? (await snapshots.last(id))?.tree : undefined

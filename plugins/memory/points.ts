@@ -61,7 +61,6 @@ async function points (app: FastifyInstance): Promise<void> {
     const now = performance.now()
     watched.set(facts.id, { facts, dueAt: now + Math.random() * Math.min(everyMs, FIRST_MS), takenAt: now, hasChanged: true })
     if (isAdopted) recovery.withdraw(facts.id, facts.owner).catch(err => app.log.warn({ err, sessionId: facts.id }, 'recovery point of a live session not taken back'))
-    snapshots.claim(facts).catch(err => app.log.warn({ err, sessionId: facts.id }, 'session not noted as live'))
   }
 
   async function look (): Promise<void> {

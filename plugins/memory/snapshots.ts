@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { Lanes } from '#domain/concurrency/lanes.ts'
 import { isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
 import type { SessionFacts } from '#domain/session.ts'
+import { failure } from '#errors.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
 
 declare module 'fastify' {
@@ -28,6 +29,8 @@ declare module 'fastify' {
       runnerOf (id: string): Promise<Runner | undefined>
       /** Notes that the session's server was lost. */
       lose (id: string, runner: Runner, at: Date): Promise<void>
+      /** Ends what is being taken of the session. Resolves when nothing is written any more. */
+      stop (id: string): Promise<void>
       /** Deletes the session's snapshot, whatever holds it. */
       forget (id: string): Promise<void>
     }
@@ -44,14 +47,19 @@ async function snapshots (app: FastifyInstance): Promise<void> {
   const { records, blobs } = app
   const { history } = app
   const lanes = new Lanes(1, 32)
+  /** The takes under way, by session. */
+  const taking = new Map<string, AbortController>()
   const partitionOf = (id: string) => PARTITIONS + id
 
   app.decorate('snapshots', {
     async take (facts, why, signal) {
       const leave = await lanes.enter(facts.id, signal)
+      const stopped = new AbortController()
+      taking.set(facts.id, stopped)
       try {
-        return await take(facts, why, signal)
+        return await take(facts, why, AbortSignal.any([signal, stopped.signal]))
       } finally {
+        taking.delete(facts.id)
         leave()
       }
     },
@@ -67,6 +75,11 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     runnerOf: async id => (await records.get<Runner>(partitionOf(id), LIVE))?.value,
     async lose (id, { server }, at) {
       await records.write(partitionOf(id), [{ key: LIVE, value: { server, lostAt: at.toISOString() } satisfies Runner }])
+    },
+    async stop (id) {
+      taking.get(id)?.abort(failure('SESSION_NOT_FOUND'))
+      const leave = await lanes.enter(id, AbortSignal.timeout(BROWSER_MS))
+      leave()
     },
     async forget (id) {
       await records.drop(partitionOf(id))
@@ -105,6 +118,7 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       ...(state !== undefined && { state }),
       ...(storage !== undefined && { storage })
     }
+    signal.throwIfAborted()
     if (before && why === 'interval' && isSame(before, snapshot)) return before
     await records.write(partitionOf(id), [{ key: LAST, value: snapshot }])
     await sweep(snapshot)

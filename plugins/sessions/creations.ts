@@ -155,7 +155,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     try {
       const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
-      await app.state.begin(facts, context)
+      await Promise.all([app.snapshots.claim(facts), app.state.begin(facts, context)])
       await remembered?.restore(facts, AbortSignal.any([signal, AbortSignal.timeout(app.config.stepTimeout * 1000)]))
       await session.commit(signal)
       committed = true
@@ -207,5 +207,5 @@ function toErrorLine (error: unknown): ProgressLine {
 
 export default fp(creations, {
   name: 'creations',
-  dependencies: ['config', 'public-address', 'registry', 'store-link', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'state', 'work']
+  dependencies: ['config', 'public-address', 'registry', 'store-link', 'places', 'reservations', 'admission', 'drain', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'sessions', 'snapshots', 'state', 'work']
 })

@@ -204,7 +204,7 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   async function adopt (session: Live): Promise<void> {
     const { facts } = session
-    const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts)])
+    const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts), app.snapshots.claim(facts)])
     app.events.open(facts, past)
     app.events.publish(facts, { type: 'adopted', message: 'The server was restarted and has taken over the session' })
     watch(session, clocks)
@@ -239,5 +239,5 @@ async function sessions (app: FastifyInstance): Promise<void> {
 export default fp(sessions, {
   name: 'sessions',
   // the last three record the end of every session: named here, they close after this plugin
-  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'leavings', 'shares', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
+  dependencies: ['config', 'audit', 'registry', 'ports', 'reservations', 'linux-users', 'homes', 'firewall', 'sandboxes', 'templates', 'code-updates', 'programs', 'events', 'expiry', 'farewells', 'leavings', 'shares', 'snapshots', 'supervision', 'work', 'audit-log', 'statistics', 'analytics']
 })
