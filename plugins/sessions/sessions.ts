@@ -204,7 +204,8 @@ async function sessions (app: FastifyInstance): Promise<void> {
 
   async function adopt (session: Live): Promise<void> {
     const { facts } = session
-    const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts), app.snapshots.claim(facts)])
+    const [past, clocks] = await Promise.all([app.events.kept(facts), app.expiry.kept(facts)])
+    await app.snapshots.claim(facts).catch(err => app.log.error({ err, sessionId: facts.id }, 'session not noted as live'))
     app.events.open(facts, past)
     app.events.publish(facts, { type: 'adopted', message: 'The server was restarted and has taken over the session' })
     watch(session, clocks)
