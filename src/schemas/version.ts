@@ -40,12 +40,12 @@ export const VersionList = Type.Object({
 }, { title: 'VersionList', description: 'Versions of a session\'s extension' })
 export type VersionList = Static<typeof VersionList>
 
-export const LabelBody = Type.Object({ label: Type.Union([Label, Type.Null()], { description: 'null: no label' }) }, { additionalProperties: false })
+export const LabelBody = Type.Object({ label: Type.Union([Label, Type.Null()], { description: 'null: no label' }) }, { additionalProperties: false, title: 'VersionLabel', description: 'The name to give a version' })
 
 export const RollbackBody = Type.Object({
   version: Type.Union([Type.Integer({ minimum: 0 }), Reference], { description: 'The number of a version, or its label' }),
   wait: Wait
-}, { additionalProperties: false })
+}, { additionalProperties: false, title: 'RollbackRequest', description: 'The version to go back to' })
 export const RollbackQuery = Type.Object({ wait: Wait }, { additionalProperties: false })
 export const RolledBack = Type.Object({ ...updated, rolledBackTo: Type.Integer({ description: 'The version whose files the extension has again' }) }, { title: 'RolledBack', description: 'The files are written' })
 
@@ -72,7 +72,7 @@ export const VersionDiff = Type.Object({
 export type VersionDiff = Static<typeof VersionDiff>
 
 export const ActivityParams = Type.Object({ id: SessionId, activity: Type.Integer({ minimum: 1, description: 'The number of an activity' }) })
-export const ActivityBody = Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^\\P{Cc}+$' })) }, { additionalProperties: false })
+export const ActivityBody = Type.Object({ title: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^\\P{Cc}+$' })) }, { additionalProperties: false, title: 'ActivityRequest', description: 'The activity to begin' })
 export const ActivityView = Type.Object({
   activity: Type.Integer({ minimum: 1 }),
   title: Type.Optional(Type.String()),
