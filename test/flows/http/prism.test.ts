@@ -20,6 +20,18 @@ const NOT_DRIVEN: Record<string, string> = {
   askDisplay: 'its answers are the session\'s own'
 }
 
+/** Operations on a session that answer an unknown id in another way, or that the document asks more of. Rows drive them. */
+const NOT_ON_UNKNOWN = ['getValidity', 'getLogs', 'putFile', 'importFiles', 'addShare']
+
+/** Bodies that the document demands. */
+const BODIES: Record<string, object> = {
+  ...Object.fromEntries(['putStateCategory', 'putStateValue', 'patchState', 'patchStateCategory', 'patchStateValue', 'restoreState', 'rollBack'].map(name => [name, { version: 1 }])),
+  putState: {},
+  restartSession: { what: 'browser' },
+  labelVersion: { label: 'driven' },
+  beginActivity: {}
+}
+
 /** A request to an operation, and the status of its answer. */
 interface Row extends Asked { path: string, status: number }
 
@@ -38,7 +50,7 @@ async function startPrism (t: Test, server: Server): Promise<Server> {
 }
 
 t.test('no answer differs from the document: Prism stands in front of the server and finds none', { timeout: 240_000 }, async t => {
-  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_SLOTS: '4' })
+  const server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_SLOTS: '4', EX10_ARCHIVE: '1' })
   const key = await keysCommand(server, 'create', '--user', 'ada', '--role', 'admin')
   const admin = as(server, key)
   const { paths } = await ask(server, '/openapi.json').then(({ body }) => body as ApiDocument)
@@ -95,6 +107,19 @@ t.test('no answer differs from the document: Prism stands in front of the server
     ['getFile', { path: file, status: 200 }],
     ['deleteFile', { path: file, status: 200 }],
     ['getFile', { path: file, status: 404 }],
+    ['listVersions', { path: `/sessions/${id}/versions?limit=2`, status: 200 }],
+    ['labelVersion', { path: `/sessions/${id}/versions/1`, status: 200, body: { label: 'driven' } }],
+    ['listVersionFiles', { path: `/sessions/${id}/versions/driven/files`, status: 200 }],
+    ['getVersionFile', { path: `/sessions/${id}/versions/1/files/a.js`, status: 200 }],
+    ['diffVersions', { path: `/sessions/${id}/versions/0/diff?to=driven`, status: 200 }],
+    ['beginActivity', { path: `/sessions/${id}/activities`, status: 201, body: { title: 'Driven' } }],
+    ['beginActivity', { path: `/sessions/${id}/activities`, status: 409, body: {} }],
+    ['commitActivity', { path: `/sessions/${id}/activities/1/commit`, status: 200 }],
+    ['beginActivity', { path: `/sessions/${id}/activities`, status: 201, body: {} }],
+    ['discardActivity', { path: `/sessions/${id}/activities/2/discard`, status: 200 }],
+    ['listActivities', { path: `/sessions/${id}/activities`, status: 200 }],
+    ['rollBack', { path: `/sessions/${id}/rollback`, status: 200, body: { version: 0 } }],
+    ['rollBack', { path: `/sessions/${id}/rollback`, status: 404, body: { version: 'none' } }],
     ['exportFiles', { path: `/sessions/${id}/export`, status: 200 }],
     ...['', '/notes', '/notes/one'].flatMap((level): [string, Row][] => {
       const [name, path, body] = [`State${['', 'Category', 'Value'][level.split('/').length - 1]}`, `/sessions/${id}/state${level}`, level.endsWith('one') ? '1' : level ? { one: 1 } : { notes: { one: 1 } }]
@@ -110,6 +135,16 @@ t.test('no answer differs from the document: Prism stands in front of the server
     ['putState', { path: `/sessions/${id}/state`, status: 400, body: { versions: {} } }],
     ['listStateVersions', { path: `/sessions/${id}/state/versions?limit=2`, status: 200 }],
     ['restoreState', { path: `/sessions/${id}/state/restore`, status: 200, body: { version: 1 } }],
+    ['restartSession', { path: `/sessions/${id}/restart`, status: 200, body: { what: 'browser' } }],
+    ['getSnapshot', { path: `/sessions/${id}/snapshot`, status: 200 }],
+    ['importSession', { path: '/sessions/import', status: 400, headers: { ...raw, accept: 'application/json' }, body: 'none' }], // as importFiles below
+    ['getSessionAnalytics', { path: `/sessions/${id}/analytics`, status: 200 }],
+    ['getUsage', { path: '/admin/analytics?period=hour', status: 200 }],
+    ['getUsage', { path: '/admin/analytics', status: 200, headers: { accept: 'text/csv' } }],
+    ['listRecoverable', { path: '/recoverable', status: 200 }],
+    ['issueRecoveryToken', { path: `/recoverable/${UNKNOWN}/token`, status: 404 }],
+    ['recoverSession', { path: '/recover', status: 404, headers: { accept: 'application/json' }, body: { token: 'none' } }],
+    ['getRecovery', { path: `/session/${id}/recovery`, status: 404, headers: plain, body: token }],
     ['listShares', { path: `/sessions/${id}/shares`, status: 200 }],
     ['viewShare', { path: new URL(link.url).pathname, status: 200 }],
     ['viewShare', { path: '/share/none', status: 404 }],
@@ -136,14 +171,26 @@ t.test('no answer differs from the document: Prism stands in front of the server
     ['getReady', { path: '/ready', status: 503 }],
     ['cancelDrain', { path: '/admin/drain', status: 200 }],
     ['importFiles', { path: `/sessions/${id}/import`, status: 400, headers: { 'content-type': 'application/zip' }, body: 'none' }], // Prism passes bodies on as text, which no archive survives
+    ['eraseUserData', { path: '/users/ada/data', status: 409 }],
     ['endUserSessions', { path: '/admin/users/ada/sessions?dryRun=true', status: 200 }],
     ['deleteSession', { path: `/sessions/${id}`, status: 200 }],
     ['endSession', { path: `/session/${other}`, status: 200 }],
-    ['endAnySession', { path: `/admin/sessions/${third}`, status: 200 }]
+    ['endAnySession', { path: `/admin/sessions/${third}`, status: 200 }],
+    ['getSessionAnalytics', { path: `/sessions/${id}/analytics`, status: 200 }],
+    ['listArchives', { path: '/archives?limit=1', status: 200 }],
+    ['getArchive', { path: `/archives/${id}`, status: 200 }],
+    ['downloadArchive', { path: `/archives/${id}/download`, status: 200 }],
+    ['deleteArchive', { path: `/archives/${id}`, status: 200 }],
+    ['getArchive', { path: `/archives/${id}`, status: 404 }],
+    ['downloadArchive', { path: `/archives/${id}/download`, status: 404 }],
+    ['deleteArchive', { path: `/archives/${id}`, status: 404 }],
+    ['eraseUserData', { path: '/users/ada/data', status: 200 }]
   ]
   for (const [name, row] of rows) await drive(name, row)
   for (const [name, { path }] of operations) {
-    if (path.startsWith('/sessions/{id}') && !NOT_DRIVEN[name] && !['getValidity', 'getLogs', 'putFile', 'importFiles', 'addShare'].includes(name)) await drive(name, { path: path.replace('{id}', UNKNOWN).replace(/\{\w+\}/g, 'x'), status: 404, ...(/^(?:put|patch)State|^restoreState/.test(name) && { body: name === 'putState' ? {} : { version: 1 } }) })
+    if (path.startsWith('/sessions/{id}') && !NOT_DRIVEN[name] && !NOT_ON_UNKNOWN.includes(name)) {
+      await drive(name, { path: path.replace('{id}', UNKNOWN).replace('{activity}', '1').replace(/\{\w+\}/g, 'x'), status: 404, body: BODIES[name] })
+    }
   }
   t.strictSame([...left], [], 'every operation was driven, or is in the list of those that cannot be')
   t.strictSame((await read(admin, '/sessions')).sessions, [])
