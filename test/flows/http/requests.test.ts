@@ -66,7 +66,8 @@ t.test('the HTTP contract, on one server with one session', async t => {
   const { id } = session
   const changes: [string, string, string?][] = [
     ['GET', '/createSession'], ['POST', '/sessions'], ['DELETE', `/session/${id}`], ['DELETE', `/sessions/${id}`],
-    ['POST', `/sessions/${id}/touch`], ['POST', `/sessions/${id}/refresh`],
+    ['POST', `/sessions/${id}/touch`], ['POST', `/sessions/${id}/refresh`], ['POST', `/sessions/${id}/restart`], ['POST', `/sessions/${id}/rollback`],
+    ['POST', '/sessions/import'], ['POST', '/recover'], ['DELETE', `/archives/${id}`], ['DELETE', '/users/anonymous/data'],
     ['POST', '/updateCode', JSON.stringify({ sessionId: id, filePath: 'x.js', content: 'x' })]
   ]
 
