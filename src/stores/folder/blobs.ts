@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -9,7 +9,11 @@ import { nameOfBlob, type BlobStore } from '#domain/storage/blob-store.ts'
 /** A blob that is being written. No blob's name begins like this. */
 const NEW = '.new-'
 
-/** Keeps blobs as files, one folder a scope, below `folder`, which only root can read. Removes the halves that an earlier server left. */
+/**
+ * Keeps blobs as files, one folder a scope, below `folder`, which only root can read. Removes the halves that an earlier
+ * server left. The kernel writes to the disk when it likes: a loss of power may lose the last seconds. A wait for a disk that a
+ * session fills would slow down the pushes of all.
+ */
 export async function folderBlobs (folder: string): Promise<BlobStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   for (const scope of await readdir(folder)) {
@@ -26,10 +30,9 @@ export async function folderBlobs (folder: string): Promise<BlobStore> {
       await mkdir(pathOf(scope), { recursive: true, mode: 0o700 })
       try {
         const pieces = content instanceof Uint8Array ? Readable.from([content]) : content
-        await pipeline(pieces, createWriteStream(made, { mode: 0o600, flush: true }), { signal })
+        await pipeline(pieces, createWriteStream(made, { mode: 0o600 }), { signal })
         const bytes = (await lstat(made)).size
         await rename(made, path)
-        await flush(pathOf(scope))
         return bytes
       } catch (error) {
         await rm(made, { force: true })
@@ -67,14 +70,4 @@ async function sizeOf (path: string): Promise<number | undefined> {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-}
-
-/** Makes the folder's entries durable. */
-async function flush (folder: string): Promise<void> {
-  const handle = await open(folder)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -4,6 +4,7 @@ import { atomically, openOrRefuse } from './database.ts'
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL; -- a wait for the disk would stop every session, while one of them fills it
   PRAGMA busy_timeout = 2000;
   CREATE TABLE IF NOT EXISTS records (
     partition TEXT NOT NULL,
