@@ -71,7 +71,6 @@ async function history (app: FastifyInstance): Promise<void> {
   const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const ending = new Map<string, Promise<unknown>>()
 
-  app.audit.own('version', async () => (await records.partitions(partitionOf(''))).map(partition => partition.slice(partitionOf('').length)))
   app.decorate('history', {
     follow (facts, source, isAdopted) {
       const history = open(facts, source, isAdopted)

@@ -14,7 +14,7 @@ declare module 'fastify' {
     snapshots: {
       /**
        * Takes a snapshot of a session that is or was ready, and keeps it in place of the one before. A part that cannot be read now, because
-       * a program is gone or does not answer, is taken from the one before.
+       * a program is gone or does not answer, is taken from the one before; with `asked`, its error is thrown.
        */
       take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot>
       /** The session's last snapshot, also after its end. */
@@ -95,6 +95,7 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     const { id } = facts
     const before = await last(id)
     const or = async <T> (part: string, work: Promise<T> | undefined, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => await work?.catch(err => {
+      if (why === 'asked') throw err
       app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
       return otherwise()
     })
@@ -142,8 +143,10 @@ async function snapshots (app: FastifyInstance): Promise<void> {
   }
 
   async function read (id: string, name: string | undefined): Promise<unknown> {
-    const content = name === undefined ? undefined : await blobs.get(scopeOf(id), name)
-    return content && await json(content)
+    if (name === undefined) return undefined
+    const content = await blobs.get(scopeOf(id), name)
+    if (!content) throw new Error(`the blob ${name} of session ${id} is not there: EX10_BLOBS is not where it was kept`)
+    return await json(content)
   }
 
   /** Deletes the blobs of earlier snapshots. */

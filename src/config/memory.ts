@@ -16,7 +16,7 @@ export const memory = {
     pattern: '^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*)?$',
     hasNoSlashAtEnd: true,
     wanted: 's3://BUCKET/PREFIX, such as s3://example/ex10',
-    description: 'Where versions of code, recovery points and archives are kept: `s3://BUCKET/PREFIX`, with a prefix that no other server has; empty: in the data folder'
+    description: 'Where versions of code, recovery points and archives are kept: `s3://BUCKET/PREFIX`, with a prefix that no server with another store has; empty: in the data folder'
   }),
   blobsEndpoint: Type.String({
     default: '',

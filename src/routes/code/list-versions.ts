@@ -9,7 +9,7 @@ const listVersions: FastifyPluginAsyncTypebox = async app => {
     schema: {
       operationId: 'listVersions',
       summary: 'Lists the versions of the extension that are kept, newest first',
-      description: 'Every push is a version. A version is a major point when the browser has run it, or when it has a label. At most 100 MiB of a session are kept (`EX10_HISTORY_SIZE`), and 1000 versions: the oldest go first.',
+      description: 'Every push is a version. A version is a major point when the browser has run it, or when it has a label. At most 100 MiB of a session are kept (`EX10_HISTORY_SIZE`), and 1000 versions. Beyond that, versions that no browser ran go first, then the oldest; those with a label go last.',
       tags: ['code'],
       params: SessionParams,
       querystring: VersionsQuery,
