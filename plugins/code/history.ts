@@ -20,7 +20,7 @@ declare module 'fastify' {
       follow (facts: SessionFacts, source: Source, isAdopted: boolean): void
       /** Keeps the files as they are now, as this version. Call it in the source's turn. Never rejects. */
       keep (facts: SessionFacts, origin: Origin): Promise<void>
-      /** Notes that the browser runs this version. The event `confirmed` says so, once for each version. */
+      /** Notes that the browser runs this version. The event `confirmed` says so, once for each pushed version. */
       confirm (facts: SessionFacts, version: number, reloadMs: number): void
       /** Keeps the files as they are now, without a version, and resolves with their tree. @throws {Ex10Error} EX10_SESSION_NOT_FOUND, EX10_WRITER_FAILED, EX10_TOO_…; the signal's reason */
       capture (facts: SessionFacts, signal: AbortSignal): Promise<string>
@@ -197,7 +197,7 @@ async function history (app: FastifyInstance): Promise<void> {
     const version = known.versions.findLast(({ version }) => version === number)
     if (!version || version.confirmedAt !== undefined || !all.has(facts.id)) return
     await known.note(version, { confirmedAt: new Date().toISOString(), reloadMs })
-    app.events.publish(facts, { type: 'confirmed', message: `Version ${number} runs`, version: number, ms: reloadMs })
+    if (number > 0) app.events.publish(facts, { type: 'confirmed', message: `Version ${number} runs`, version: number, ms: reloadMs })
   }
 
   async function tree (id: string, root: string): Promise<Map<string, FileEntry>> {

@@ -54,7 +54,7 @@ async function bodies (app: FastifyInstance): Promise<void> {
     if (bytes < SMALL_BYTES) return
     const giveBack = budget.take(request.principal?.user ?? request.ip, bytes)
     if (!giveBack) throw failure('OVERLOADED', { message: 'The server reads as much as it can: try again in a second', retryAfterSeconds: 1 })
-    finished(reply.raw).then(giveBack, giveBack)
+    reply.raw.once('close', giveBack)
   })
 }
 

@@ -18,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-const PARTITION = 'servers/all'
+const PARTITION = 'servers/leases'
 const LEASE_MS = 15_000
 const RENEW_MS = 5000
 

@@ -45,7 +45,9 @@ async function leavings (app: FastifyInstance): Promise<void> {
     },
     async release (id, holder) {
       await records.write(partitionOf(id), [{ key: HELD + holder }])
-      if (!app.registry.get(id)) await settle(id)
+      const runner = await snapshots.runnerOf(id)
+      const isOthers = runner !== undefined && runner.server !== app.leases.own && await app.leases.isAlive(runner.server)
+      if (!app.registry.get(id) && !isOthers) await settle(id)
     },
     settle,
     ids

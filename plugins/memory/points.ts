@@ -48,9 +48,10 @@ async function points (app: FastifyInstance): Promise<void> {
     closing.signal.addEventListener('abort', () => clearTimeout(again))
     working = Promise.all([
       every(LOOK_MS, look, closing.signal),
-      every(SWEEP_MS, sweep, closing.signal)
+      every(SWEEP_MS, () => sweep().catch(err => app.log.warn({ err }, 'leavings not looked at')), closing.signal)
     ])
   })
+  app.storeLink.onChange(change => { if (change === 'back') reclaim() })
   app.addHook('preClose', async () => {
     closing.abort()
     await working
@@ -61,6 +62,13 @@ async function points (app: FastifyInstance): Promise<void> {
     const now = performance.now()
     watched.set(facts.id, { facts, dueAt: now + Math.random() * Math.min(everyMs, FIRST_MS), takenAt: now, hasChanged: true })
     if (isAdopted) recovery.withdraw(facts.id, facts.owner).catch(err => app.log.warn({ err, sessionId: facts.id }, 'recovery point of a live session not taken back'))
+  }
+
+  /** Says again that this server runs its sessions: while the store was away, another server may have taken them for lost. */
+  function reclaim (): void {
+    for (const { facts } of watched.values()) {
+      Promise.all([snapshots.claim(facts), recovery.withdraw(facts.id, facts.owner)]).catch(err => app.log.warn({ err, sessionId: facts.id }, 'session not noted as live'))
+    }
   }
 
   async function look (): Promise<void> {
@@ -104,4 +112,4 @@ async function points (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(points, { name: 'points', dependencies: ['audit', 'config', 'events', 'expiry', 'farewells', 'leases', 'leavings', 'recovery', 'registry', 'snapshots'] })
+export default fp(points, { name: 'points', dependencies: ['audit', 'config', 'events', 'expiry', 'farewells', 'leases', 'leavings', 'recovery', 'registry', 'snapshots', 'store-link'] })

@@ -3,7 +3,7 @@ import { json } from 'node:stream/consumers'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Lanes } from '#domain/concurrency/lanes.ts'
-import { isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
+import { isOfEnd, isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { failure } from '#errors.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
@@ -94,7 +94,8 @@ async function snapshots (app: FastifyInstance): Promise<void> {
   async function take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot> {
     const { id } = facts
     const before = await last(id)
-    const or = async <T> (part: string, work: Promise<T> | undefined, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => await work?.catch(err => {
+    if (before && isOfEnd(before.why) && isOfEnd(why)) return before // a teardown that is tried again: the state is deleted already
+    const or = async <T> (part: string, work: Promise<T> | undefined, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => await (work && orAbort(work, signal))?.catch(err => {
       if (why === 'asked') throw err
       app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
       return otherwise()
@@ -124,6 +125,19 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     await records.write(partitionOf(id), [{ key: LAST, value: snapshot }])
     await sweep(snapshot)
     return snapshot
+  }
+
+  /** The result of the work; rejects as soon as the signal aborts. */
+  async function orAbort<T> (work: Promise<T>, signal: AbortSignal): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+    try {
+      return await Promise.race([work, promise])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
   }
 
   function extensionOf (facts: SessionFacts): string | undefined {

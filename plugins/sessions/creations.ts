@@ -155,7 +155,8 @@ async function creations (app: FastifyInstance): Promise<void> {
     try {
       const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
-      await Promise.all([app.snapshots.claim(facts), app.state.begin(facts, context)])
+      await app.snapshots.claim(facts) // first: another server of this store deletes what no server claims
+      await app.state.begin(facts, context)
       await remembered?.restore(facts, AbortSignal.any([signal, AbortSignal.timeout(app.config.stepTimeout * 1000)]))
       await session.commit(signal)
       committed = true

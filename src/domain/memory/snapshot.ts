@@ -1,4 +1,4 @@
-import type { EndReason, SessionFacts } from '#domain/session.ts'
+import { END_REASONS, type EndReason, type SessionFacts } from '#domain/session.ts'
 import type { Tab } from './tab.ts'
 
 /** What a session was at one moment: all that a new session needs to go on from there. Its large parts are blobs. */
@@ -47,3 +47,8 @@ export function isSame (one: Snapshot, other: Snapshot): boolean {
 
 /** The server that runs a session, by its lease, and when another server noticed that it was lost. */
 export interface Runner { server: string, lostAt?: string }
+
+/** Whether the session was ending when the snapshot was taken. */
+export function isOfEnd (why: Snapshot['why']): why is EndReason {
+  return (END_REASONS as readonly string[]).includes(why)
+}

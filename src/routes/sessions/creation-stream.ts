@@ -1,4 +1,4 @@
-import { finished, PassThrough } from 'node:stream'
+import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
 import { peerOf } from '#domain/http/peer.ts'
@@ -116,6 +116,7 @@ function watchCaller ({ credential, log }: FastifyRequest, reply: FastifyReply):
       else log.error({ err }, 'credential check failed') // a locked database, say: the next check tries again
     }
   }, over.signal).catch(err => gone.abort(err))
-  finished(reply.raw, () => over.abort()) // called at once if the connection is closed already
+  if (reply.raw.closed) over.abort()
+  else reply.raw.once('close', () => over.abort())
   return gone.signal
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -40,8 +40,8 @@ export async function folderBlobs (folder: string): Promise<BlobStore> {
       }
     },
     async get (scope, id) {
-      const path = pathOf(scope, id)
-      return await sizeOf(path) === undefined ? undefined : createReadStream(path)
+      const file = await open(pathOf(scope, id)).catch(ifMissing)
+      return file?.createReadStream()
     },
     async list (scope) {
       const names = (await namesIn(pathOf(scope))).filter(name => !name.startsWith(NEW))
@@ -66,8 +66,10 @@ async function namesIn (folder: string): Promise<string[]> {
 }
 
 async function sizeOf (path: string): Promise<number | undefined> {
-  return await lstat(path).then(({ size }) => size, (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  return (await lstat(path).catch(ifMissing))?.size
+}
+
+/** Passes on every error but that there is no such file. */
+function ifMissing (error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }

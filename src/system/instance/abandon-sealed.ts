@@ -10,6 +10,9 @@ import { forgetKey, noteKey, sealedWith } from './sealing.ts'
 /** Where the master keys are lost: no key opens anything. */
 const NO_KEYS: MasterKeys = { newest () { throw new Error('there is no key') }, find: () => undefined }
 
+/** The stores over records in PostgreSQL and Redis: nothing in them is sealed, so no key is needed to read it. */
+const UNSEALED_PARTITIONS = ['keys', 'logins', 'shares', 'audit-log', 'statistics']
+
 /** The scopes of what is sealed in the store and no key in the file opens. */
 export async function lostScopes (path: string, store: RecordStore): Promise<string[]> {
   const keys = new DataKeys(store, keyFileAt(path) ?? NO_KEYS)
@@ -26,7 +29,8 @@ export async function lostScopes (path: string, store: RecordStore): Promise<str
  * a file, for a new one. No server may run.
  */
 export async function abandon (scopes: readonly string[], path: string, store: RecordStore, blobs: BlobStore): Promise<void> {
-  for (const partition of await store.partitions('')) if (scopes.includes(scopeOf(partition))) await store.drop(partition)
+  const isSealed = (partition: string) => !UNSEALED_PARTITIONS.some(name => partition.startsWith(`${name}/`))
+  for (const partition of await store.partitions('')) if (isSealed(partition) && scopes.includes(scopeOf(partition))) await store.drop(partition)
   for (const scope of await blobs.scopes()) if (scopes.includes(scope)) await blobs.drop(scope)
   const file = keyFileAt(path)
   const wanted = await sealedWith(store)

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { isModest } from '#domain/memory/json-text.ts'
 import type { Tab } from '#domain/memory/tab.ts'
 import type { DevTools } from '#system/programs/devtools.ts'
 
@@ -84,6 +85,7 @@ export async function readStorage (devTools: DevTools, extensionId: string, sign
       if (typeof piece !== 'string' || piece === '') return undefined
       text += piece
     }
+    if (!isModest(text)) return undefined
     const storage: unknown = JSON.parse(text)
     return Value.Check(Storage, storage) ? storage : undefined
   })

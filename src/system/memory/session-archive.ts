@@ -8,6 +8,7 @@ import { Value } from '@sinclair/typebox/value'
 import { Parser, type ReadEntry } from 'tar'
 import { FILE_BYTES } from '#domain/code/file-changes.ts'
 import { checkFilePath, readingsOf } from '#domain/code/file-path.ts'
+import { isModest } from '#domain/memory/json-text.ts'
 import { Ex10Error, failure } from '#errors.ts'
 import type { ExtensionStorage } from './browser-contents.ts'
 import type { TarFile } from './tar-writer.ts'
@@ -40,7 +41,7 @@ const UNPACKED_BYTES = 240 * 1024 * 1024
 const [RATIO, LEAST_BYTES] = [100, 8 * 1024 * 1024]
 const ENTRIES = 20_000
 const META_BYTES = 16 * 1024
-const JSON_BYTES = { [NAMES.head]: 1024 * 1024, [NAMES.state]: 8 * 1024 * 1024, [NAMES.storage]: 32 * 1024 * 1024 } as const
+const JSON_BYTES = { [NAMES.head]: 1024 * 1024, [NAMES.state]: 8 * 1024 * 1024, [NAMES.storage]: 20 * 1024 * 1024 } as const
 /** The words of pax that change nothing but what they name. */
 const PAX = ['path', 'size', 'mtime', 'atime', 'ctime', 'uid', 'gid', 'uname', 'gname', 'comment', 'charset']
 
@@ -88,7 +89,7 @@ async function readJson<Schema extends TSchema> (entry: ReadEntry, schema: Schem
 
 function parsed (text: string): unknown {
   try {
-    return JSON.parse(text)
+    return isModest(text) ? JSON.parse(text) : undefined
   } catch {
     return undefined // which no schema allows
   }
