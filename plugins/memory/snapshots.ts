@@ -55,12 +55,13 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     async take (facts, why, signal) {
       const leave = await lanes.enter(facts.id, signal)
       const stopped = new AbortController()
+      const parts: Promise<unknown>[] = []
       taking.set(facts.id, stopped)
       try {
-        return await take(facts, why, AbortSignal.any([signal, stopped.signal]))
+        return await take(facts, why, AbortSignal.any([signal, stopped.signal]), parts)
       } finally {
         taking.delete(facts.id)
-        leave()
+        Promise.allSettled(parts).then(leave, leave) // a part that was given up may still write something
       }
     },
     last,
@@ -91,15 +92,21 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     return (await records.get<Snapshot>(partitionOf(id), LAST))?.value
   }
 
-  async function take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot> {
+  /** Adds each part's work to `parts`: when the signal aborts, it may go on for a while. */
+  async function take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal, parts: Promise<unknown>[]): Promise<Snapshot> {
     const { id } = facts
     const before = await last(id)
     if (before && isOfEnd(before.why) && isOfEnd(why)) return before // a teardown that is tried again: the state is deleted already
-    const or = async <T> (part: string, work: Promise<T> | undefined, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => await (work && orAbort(work, signal))?.catch(err => {
-      if (why === 'asked') throw err
-      app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
-      return otherwise()
-    })
+    const or = async <T> (part: string, work: Promise<T>, otherwise: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> => {
+      parts.push(work)
+      try {
+        return await orAbort(work, signal)
+      } catch (err) {
+        if (why === 'asked') throw err
+        app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
+        return await otherwise()
+      }
+    }
     const looking = AbortSignal.any([signal, AbortSignal.timeout(BROWSER_MS)])
     const [tree, state, tabs, storage] = await Promise.all([
       or('code', history.capture(facts, signal), async () => (await history.latest(id))?.tree ?? before?.tree),
