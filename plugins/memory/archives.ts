@@ -51,20 +51,25 @@ async function archives (app: FastifyInstance): Promise<void> {
   if (!app.config.archive) return
 
   app.farewells.add('archive', begin)
+  const finishing = new Set<Promise<void>>()
   app.events.observe((facts, event) => {
-    if (event.type === 'ended') finish(facts, event).catch(err => app.log.error({ err, sessionId: facts.id }, 'archive without the end of its session'))
+    if (event.type !== 'ended') return
+    const work = finish(facts, event).catch(err => app.log.error({ err, sessionId: facts.id }, 'archive without the end of its session'))
+    finishing.add(work)
+    work.finally(() => finishing.delete(work))
   })
+  app.addHook('onClose', async () => { await Promise.all(finishing) })
 
   /** Archives the session while its programs still run. A teardown that is tried again finds its archive. */
   async function begin (facts: SessionFacts, reason: EndReason, signal: AbortSignal): Promise<void> {
     const archive = newArchive(facts, reason)
+    await leavings.hold(facts.id, 'archive')
     if (await index.ownerOf(facts.id) === undefined) {
       await records.writeEach([
         [archivesOf(facts.owner), [{ key: `${archive.endedAt} ${facts.id}`, value: archive }]],
         ...index.adding({ id: facts.id, owner: facts.owner, at: archive.endedAt, value: { owner: facts.owner } })
       ])
     }
-    await leavings.hold(facts.id, 'archive')
     await snapshots.take(facts, reason, signal)
   }
 
@@ -76,7 +81,7 @@ async function archives (app: FastifyInstance): Promise<void> {
     await blobs.put(snapshotScope(facts.id), EVENTS_BLOB, Buffer.from(JSON.stringify(events)))
     const snapshot = await snapshots.last(facts.id)
     const value: Archive = { ...archive.value, endedAt: event.at, reason: event.reason ?? archive.value.reason, isOver: true, ...(snapshot && { version: snapshot.version, snapshotAt: snapshot.at }) }
-    await records.write(archivesOf(facts.owner), [{ key: found.key, value }])
+    await records.write(archivesOf(facts.owner), [{ key: found.key, value, ifRevision: archive.revision }]) // unless it was deleted meanwhile
   }
 
   async function listOf (user: string, { limit, after }: { limit: number, after?: string | undefined }): Promise<{ archives: Archive[], next?: string }> {
