@@ -14,7 +14,7 @@ declare module 'fastify' {
     snapshots: {
       /**
        * Takes a snapshot of a session that is or was ready, and keeps it in place of the one before. A part that cannot be read now, because
-       * a program is gone or does not answer, is taken from the one before; with `asked`, its error is thrown.
+       * a program is gone or does not answer, is taken from the one before; with `asked`, an error of the code or the state is thrown.
        */
       take (facts: SessionFacts, why: Snapshot['why'], signal: AbortSignal): Promise<Snapshot>
       /** The session's last snapshot, also after its end. */
@@ -102,7 +102,7 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       try {
         return await orAbort(work, signal)
       } catch (err) {
-        if (why === 'asked') throw err
+        if (why === 'asked' && ['code', 'state'].includes(part)) throw err
         app.log.info({ err, sessionId: id, part }, 'part of a snapshot taken from the one before')
         return await otherwise()
       }
