@@ -60,7 +60,7 @@ const SERVER = 'server'
 /** The most bytes of what is captured where no versions are kept. */
 const CAPTURED_BYTES = 100 * 1024 * 1024
 /** After so many pushes, the next one waits until the stores have all versions. */
-const MOST_WAITING = 20
+const MOST_WAITING = 64
 /** How many versions the last one that could be kept may be behind. */
 const LOOKED_BACK = 100
 
