@@ -14,6 +14,8 @@ declare module 'fastify' {
       release (id: string, holder: Holder): Promise<void>
       /** Deletes what a session left that has ended: all of it, or, while its snapshot is held, all that the snapshot does not need. Never rejects: tries again by itself. */
       settle (id: string): Promise<void>
+      /** Whether something holds what the session left. When the hold ends, that is looked at again. */
+      isHeld (id: string): Promise<boolean>
       /** The sessions of which the stores have something. It looks through the stores. */
       ids (): Promise<Set<string>>
     }
@@ -50,12 +52,13 @@ async function leavings (app: FastifyInstance): Promise<void> {
       if (!app.registry.get(id) && !isOthers) await settle(id)
     },
     settle,
+    isHeld: async id => lookAfter(id, await holdsOf(id)),
     ids
   } satisfies FastifyInstance['leavings'])
   app.storeLink.onChange(change => { if (change === 'back') for (const id of due.keys()) due.set(id, 0) })
-  app.audit.own('leaving', async () => {
+  app.audit.ownInStores('leaving', async () => {
     const all = [...await ids()]
-    const held = await Promise.all(all.map(isHeld))
+    const held = await Promise.all(all.map(isNeeded))
     return all.filter((_, index) => !held[index])
   })
   app.addHook('onReady', async () => { looking = every(LOOK_MS, look, closing.signal) })
@@ -65,7 +68,7 @@ async function leavings (app: FastifyInstance): Promise<void> {
   })
 
   /** Whether the session lives, here or on another server of this store, which may be lost, or something holds what it left. */
-  async function isHeld (id: string): Promise<boolean> {
+  async function isNeeded (id: string): Promise<boolean> {
     if (app.registry.get(id)) return true
     const runner = await snapshots.runnerOf(id)
     return runner?.lostAt !== undefined || (runner !== undefined && await app.leases.isAlive(runner.server)) || (await holdsOf(id)).length > 0
@@ -92,9 +95,15 @@ async function leavings (app: FastifyInstance): Promise<void> {
       await Promise.all([...PARTITIONS.map(what => records.drop(`${what}/${id}`)), blobs.drop(id)])
       await Promise.all([id, snapshotScope(id)].map(scope => sealer.forget(scope)))
     }
+    lookAfter(id, holds)
+  }
+
+  /** Sets the time of the next look to the end of the last hold. Returns whether there is a hold. */
+  function lookAfter (id: string, holds: Hold[]): boolean {
     due.delete(id)
     const ends = holds.map(({ until }) => until === undefined ? Infinity : Date.parse(until))
-    if (hasHold && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
+    if (holds.length > 0 && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
+    return holds.length > 0
   }
 
   async function ids (): Promise<Set<string>> {

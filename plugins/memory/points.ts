@@ -92,7 +92,7 @@ async function points (app: FastifyInstance): Promise<void> {
       if (registry.get(id)) continue
       try {
         const runner = await snapshots.runnerOf(id)
-        if (runner && (await leases.isAlive(runner.server) || await isLost(id, runner))) continue
+        if (runner ? await leases.isAlive(runner.server) || await isLost(id, runner) : await leavings.isHeld(id)) continue
         if (!registry.get(id)) await leavings.settle(id)
       } catch (err) {
         app.log.warn({ err, sessionId: id }, 'leavings of an ended session not looked at')

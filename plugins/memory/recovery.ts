@@ -44,6 +44,9 @@ async function recovery (app: FastifyInstance): Promise<void> {
   const { recoveryWindow } = app.config
   const partitionOf = (id: string) => `recovery/${id}`
   const indexOf = (user: string) => `recoverable/${userScope(user)}`
+  /** The sessions that requests to this server bring back now. */
+  const claiming = new Set<string>()
+  const isClaimedElsewhere = async ({ claimedBy }: RecoveryPoint) => claimedBy !== undefined && claimedBy !== leases.own && await leases.isAlive(claimedBy)
 
   app.decorate('recovery', {
     isOn: recoveryWindow > 0,
@@ -71,19 +74,25 @@ async function recovery (app: FastifyInstance): Promise<void> {
     async claim (user, token) {
       const id = sessionOf(token)
       if (id === undefined) throw failure('NOTHING_TO_RECOVER')
-      const claimed = await change(id, async point => {
-        if (point.owner !== user || !point.tokens.includes(hashOf(token))) return undefined
-        if (point.claimedBy !== undefined && await leases.isAlive(point.claimedBy)) throw failure('RECOVERING')
-        return { ...withoutToken(point, token), claimedBy: leases.own }
-      })
-      const snapshot = await snapshots.last(id)
-      if (!snapshot) throw failure('NOTHING_TO_RECOVER')
-      return {
-        snapshot,
-        succeeded: () => withdraw(id, claimed.owner),
-        async failed () {
-          await change(id, async ({ claimedBy, ...point }) => withToken(point, token))
+      if (claiming.has(id)) throw failure('RECOVERING')
+      claiming.add(id)
+      const over = () => { claiming.delete(id) }
+      try {
+        const { owner } = await change(id, async point => {
+          if (point.owner !== user || !point.tokens.includes(hashOf(token))) return undefined
+          if (await isClaimedElsewhere(point)) throw failure('RECOVERING')
+          return { ...withoutToken(point, token), claimedBy: leases.own }
+        })
+        const snapshot = await snapshots.last(id)
+        if (!snapshot) throw failure('NOTHING_TO_RECOVER')
+        return {
+          snapshot,
+          succeeded: () => withdraw(id, owner).finally(over),
+          failed: () => change(id, async ({ claimedBy, ...point }) => withToken(point, token)).then(() => {}).finally(over)
         }
+      } catch (error) {
+        over()
+        throw error
       }
     }
   } satisfies FastifyInstance['recovery'])

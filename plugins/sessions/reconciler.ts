@@ -26,7 +26,7 @@ async function reconciler (app: FastifyInstance, { everyMs = EVERY_MS }: Reconci
       // failed teardowns: at the start they have just been tried, and when the server closes they are tried once more
       if (!isStart) await untilClosing(app.sessions.retry())
       await forgetOld()
-      const found = await app.audit.run(closing.signal, isStart)
+      const found = await app.audit.run(closing.signal, { isQuiet: isStart })
       tellUnknown(found)
       tell('warn', 'found', found)
       if (isClean(found)) return

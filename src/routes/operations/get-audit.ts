@@ -28,7 +28,7 @@ const getAudit: FastifyPluginAsyncTypebox = async app => {
     }
   }, async () => {
     // requests meanwhile share one audit, which is expensive
-    running ??= app.audit.run(AbortSignal.timeout(AUDIT_MS)).finally(() => { running = undefined })
+    running ??= app.audit.run(AbortSignal.timeout(AUDIT_MS), { isFull: true }).finally(() => { running = undefined })
     const found = await running
     const { unseen } = found
     if (unseen.length > 0) throw failure('INTERNAL', { cause: new AggregateError(unseen.map(({ error }) => error), `not seen: ${unseen.map(({ noun }) => noun).join(', ')}`) })
