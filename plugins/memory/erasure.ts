@@ -25,11 +25,11 @@ export interface Erased { erased: Record<string, number>, failed: string[] }
 
 async function erasure (app: FastifyInstance): Promise<void> {
   const kinds = new Map<string, (user: string) => Promise<number>>([
-    ['recovery points', eraseRecoveryPoints],
+    ['recoveryPoints', eraseRecoveryPoints],
     ['preferences', erasePreferences],
     ['analytics', eraseAnalytics],
     ['statistics', user => app.statistics.forget({ user })],
-    ['audit log', user => app.auditLog.erase(user)]
+    ['auditLog', user => app.auditLog.erase(user)]
   ])
 
   app.decorate('erasure', {

@@ -15,6 +15,7 @@ import { Records } from '#domain/storage/records.ts'
 import { UNSEALED } from '#domain/storage/sealer.ts'
 import analytics from '#plugins/operations/analytics.ts'
 import { openRecords } from '#stores/sqlite/records.ts'
+import { factsOf } from '#support/facts.ts'
 
 const SESSIONS = 500
 const EVENTS_A_SECOND = 10
@@ -92,18 +93,7 @@ async function shareOf (seconds: number, isOn: boolean): Promise<Omit<CountingCo
 }
 
 function facts (index: number): SessionFacts {
-  return {
-    id: randomBytes(16).toString('hex'),
-    slot: { index: 0, displayPort: 9000, devServerPort: 8000, devToolsPort: 10000 },
-    account: { name: 'x', uid: 70000, gid: 70000, home: '/x' },
-    template: 'vanilla',
-    width: 1280,
-    height: 800,
-    createdAt: new Date(),
-    owner: `user${index % USERS}`,
-    address: '127.0.0.1',
-    isAuthenticated: true
-  }
+  return { ...factsOf(randomBytes(16).toString('hex'), new Date()), owner: `user${index % USERS}` }
 }
 
 /** The result as a line of a report. */

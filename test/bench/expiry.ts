@@ -9,23 +9,13 @@ import expiry from '#plugins/live/expiry.ts'
 import { readConfig } from '#config.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { openRegistry } from '#stores/sqlite/registry.ts'
+import { factsOf } from '#support/facts.ts'
 
 const SESSIONS = 500
 const SECONDS = Number(process.argv[2] ?? 60)
 
 function facts (): SessionFacts {
-  return {
-    id: randomBytes(16).toString('hex'),
-    slot: { index: 0, displayPort: 9000, devServerPort: 8000, devToolsPort: 10000 },
-    account: { name: 'x', uid: 70000, gid: 70000, home: '/x' },
-    template: 'vanilla',
-    width: 1280,
-    height: 800,
-    createdAt: new Date(),
-    owner: 'local',
-    address: '127.0.0.1',
-    isAuthenticated: false
-  }
+  return factsOf(randomBytes(16).toString('hex'), new Date())
 }
 
 /** The plugin with a registry of its own; nobody hears of events. */

@@ -60,7 +60,7 @@ const archives: FastifyPluginAsyncTypebox = async app => {
     const archive = await find(request.principal, request.params.id)
     await app.archives.remove(archive)
     await request.note({ target: archive.id, details: { owner: archive.owner } })
-    return { success: true as const, message: 'The archive is deleted' }
+    return { success: true as const, message: `Erased: the archive of session ${archive.id}, with its code, state, storage, tabs and events` }
   })
 
   async function find (principal: Principal, id: string): Promise<Archive> {

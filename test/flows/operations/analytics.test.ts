@@ -78,14 +78,14 @@ t.test('a session\'s owner sees what it did and used, live and after its end, ov
   const other = await createSession(to(anna))
   t.match(await erase(ada, 'anna'), { status: 409, body: { code: 'EX10_USER_HAS_SESSIONS' } })
   await endSession(to(anna), other.id)
-  t.match(await erase(anna, 'anna'), { status: 200, body: { erased: { analytics: 2, statistics: 1, 'audit log': Number }, failed: [] } })
+  t.match(await erase(anna, 'anna'), { status: 200, body: { erased: { analytics: 2, statistics: 1, auditLog: Number }, failed: [] } })
   for (const who of [anna, ada]) t.equal((await ask(to(who), `/sessions/${id}/analytics`)).status, 404)
   t.match((await ask(to(ada), '/admin/analytics')).body, { total: 2, users: 0, byUser: [], byTemplate: [{ sessions: 2 }] }, 'sums stay, names go')
   const log = (await ask(to(ada), '/admin/audit-log?verify=true')).body
   t.equal(log.intact, true)
   t.notMatch(JSON.stringify(log.entries), 'anna')
   t.match(log.entries[0], { user: 'erased', action: 'user.erased', details: { analytics: 2 } })
-  t.match(await erase(ada, 'anna'), { status: 200, body: { erased: { analytics: 0, statistics: 0, 'audit log': 0 } } })
+  t.match(await erase(ada, 'anna'), { status: 200, body: { erased: { analytics: 0, statistics: 0, auditLog: 0 } } })
   await assertEndsClean(t, to(ada))
 })
 
