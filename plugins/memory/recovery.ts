@@ -74,12 +74,12 @@ async function recovery (app: FastifyInstance): Promise<void> {
     async claim (user, token) {
       const id = sessionOf(token)
       if (id === undefined) throw failure('NOTHING_TO_RECOVER')
-      if (claiming.has(id)) throw failure('RECOVERING')
+      if (claiming.has(id)) throw failure(isToken((await find(id))?.value, user, token) ? 'RECOVERING' : 'NOTHING_TO_RECOVER')
       claiming.add(id)
       const over = () => { claiming.delete(id) }
       try {
         const { owner } = await change(id, async point => {
-          if (point.owner !== user || !point.tokens.includes(hashOf(token))) return undefined
+          if (!isToken(point, user, token)) return undefined
           if (await isClaimedElsewhere(point)) throw failure('RECOVERING')
           return { ...withoutToken(point, token), claimedBy: leases.own }
         })
@@ -96,6 +96,11 @@ async function recovery (app: FastifyInstance): Promise<void> {
       }
     }
   } satisfies FastifyInstance['recovery'])
+
+  /** Whether this user may use the token for the point. */
+  function isToken (point: RecoveryPoint | undefined, user: string, token: string): boolean {
+    return point !== undefined && point.owner === user && point.tokens.includes(hashOf(token))
+  }
 
   async function find (id: string) {
     return await records.get<RecoveryPoint>(partitionOf(id), POINT)
