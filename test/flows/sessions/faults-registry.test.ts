@@ -135,7 +135,8 @@ t.test('while another program holds the registry, a running server refuses with 
 })
 
 t.test('files of a session that cannot be read keep no server from starting: with a record it lives on, without one it is ended', { buffered: true }, async t => {
-  let server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '2' })
+  // of a sealed history, nothing can be read once it is damaged
+  let server = await serve(t, { ...lightDisplay(), EX10_SLOTS: '2', EX10_KEY_FILE: 'none' })
   const [broken, sound] = [await createSession(server), await createSession(server)]
   const fileOf = ({ id }: typeof sound, name: string) => `${server.dataDir}/sessions/${id}/${name}`
   await eventually('a history', () => existsSync(fileOf(sound, 'history')))
