@@ -5,13 +5,16 @@ import { eventually, type CreatedSession, type Server } from '#support/servers/s
 
 type Params = Record<string, unknown>
 export interface Target { targetId: string, type: string, url: string, title: string }
+interface Waiting { resolve: (result: Params) => void, reject: (error: Error) => void, sessionId?: string | undefined }
 interface Message { id?: number, method?: string, params?: Params, sessionId?: string, result?: Params, error?: { message: string } }
+
+const ANSWER_MS = 30_000
 
 /** One DevTools connection to a session's browser, from root, for as long as the test runs. */
 export class DevTools {
   readonly extensionId: string
   readonly #socket: WebSocket
-  readonly #waiting = new Map<number, PromiseWithResolvers<Params>>()
+  readonly #waiting = new Map<number, Waiting>()
   readonly #heard = new Set<(message: Message) => void>()
   #lastId = 0
 
@@ -26,10 +29,14 @@ export class DevTools {
 
   async send (method: string, params: Params = {}, sessionId?: string): Promise<Params> {
     const id = ++this.#lastId
-    const answer = Promise.withResolvers<Params>()
-    this.#waiting.set(id, answer)
+    const { promise, resolve, reject } = Promise.withResolvers<Params>()
+    const timer = setTimeout(() => reject(new Error(`DevTools did not answer ${method} in ${ANSWER_MS} ms`)), ANSWER_MS)
+    this.#waiting.set(id, { resolve, reject, sessionId })
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }))
-    return answer.promise
+    return promise.finally(() => {
+      clearTimeout(timer)
+      this.#waiting.delete(id)
+    })
   }
 
   listen (hear: (message: Message) => void): void {
@@ -76,13 +83,20 @@ export class DevTools {
     this.#socket.close()
   }
 
+  /** Of a target that has closed no answer comes any more. */
+  #forget (sessionId: string): void {
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.sessionId === sessionId) waiting.reject(new Error('DevTools: the target has closed'))
+    }
+  }
+
   #receive (message: Message): void {
     if (message.id === undefined) {
+      if (message.method === 'Target.detachedFromTarget') this.#forget(String(message.params?.sessionId))
       for (const hear of this.#heard) hear(message)
       return
     }
     const answer = this.#waiting.get(message.id)
-    this.#waiting.delete(message.id)
     if (message.error) answer?.reject(new Error(`DevTools: ${message.error.message}`))
     else answer?.resolve(message.result ?? {})
   }

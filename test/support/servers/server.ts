@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProgressLine } from '#schemas/progress.ts'
+import { runningServer } from '#system/instance/claims.ts'
 import type { Place } from './machine.ts'
 import { SPAN } from './span.ts'
 
@@ -57,12 +58,23 @@ function portBase (place: number): number {
   return 20_000 + Math.floor(SPAN / 2) * 3000 + (SPAN % 2 * PLACES + place) * SLOTS
 }
 
+/** What runs a server so that it shuts down when its test's process is killed, as tap does with a file that takes too long. */
+const ENDS_WITH_TEST = ['setpriv', '--pdeathsig', 'TERM']
+let placesAreFree: Promise<unknown> | undefined
+
+/** Waits until the servers of a killed test file, which had the places of this one, have shut down. */
+function abandonedEnd (): Promise<unknown> {
+  const instances = Array.from({ length: PLACES }, (_, place) => `ex10t${SPAN}_${place}`)
+  return eventually('an end of the servers of a killed test file', () => instances.every(instance => runningServer(instance) === undefined), 60_000)
+}
+
 /**
  * Starts a server with these settings and waits until it is ready; nobody ends it. Tests start theirs by `serve`, `next` and
  * `refusalOf` (creation.ts). `prefix` is a command that runs another one in a lesser place.
  */
 export async function launch (env: Record<string, string>, prefix: string[] = []): Promise<Server> {
-  const [command = '', ...args] = [...prefix, process.execPath, 'src/server.ts']
+  await (placesAreFree ??= abandonedEnd())
+  const [command = '', ...args] = [...prefix, ...ENDS_WITH_TEST, process.execPath, 'src/server.ts']
   const child = spawn(command, args, { env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const { promise, resolve, reject } = Promise.withResolvers<string>()
