@@ -47,7 +47,7 @@ function urlOf ({ host, port }) {
 async function withAccess (config, seconds, work) {
   if (config.auth === 'none') return await work({})
   if (backendOf(config.store) === 'memory') throw new Refused('ex10: with EX10_STORE=memory:, this command can make no key for itself: use the routes below /admin with the login of an admin')
-  const keys = await storesOf({ store: config.store, password: storePassword(config) }, dataFolderAt(config.dataDir)).openKeys()
+  const keys = await (await storesOf({ store: config.store, password: storePassword(config) }, dataFolderAt(config.dataDir))).openKeys()
   for (const { id, user, expiresAt } of await keys.list()) if (user === 'terminal' && expiresAt < new Date()) await keys.remove(id) // keys of aborted commands
   const expiresAt = new Date(Date.now() + (KEY_SECONDS + seconds) * 1000)
   const { key, secret } = await keys.create({ user: 'terminal', role: 'admin', scopes: SCOPES, expiresAt })

@@ -42,7 +42,7 @@ await runCommand({
   if (backendOf(config.store) === 'memory') throw new Refused('ex10: with EX10_STORE=memory:, keys are in the server\'s memory: POST /keys makes one, with the login of an admin')
   const folder = dataFolderAt(config.dataDir)
   await prepareDataFolder(folder)
-  const stores = storesOf({ store: config.store, password: storePassword(config) }, folder)
+  const stores = await storesOf({ store: config.store, password: storePassword(config) }, folder)
   const keys = await stores.openKeys()
   const auditLog = await stores.openAuditLog()
   try {

@@ -27,13 +27,14 @@ declare module 'fastify' {
 /** Claims the machine for this instance, then makes its data folder. Registered first, it closes last, when everything else has been given back. */
 async function instance (app: FastifyInstance): Promise<void> {
   const { instance, dataDir, store, uidMin, uidMax, portBase, slots } = app.config
-  const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
   const folder = dataFolderAt(dataDir)
+  const stores = await storesOf({ store, password: storePassword(app.config) }, folder)
+  const claim = claimInstance({ instance, dataDir, uidMin, uidMax, ports: portRanges(portBase, slots) })
   let isVacated = false
 
   app.decorate('instance', {
     folder,
-    stores: storesOf({ store, password: storePassword(app.config) }, folder),
+    stores,
     vacate () { isVacated = true }
   } satisfies FastifyInstance['instance'])
   app.addHook('onClose', async () => isVacated ? claim.release() : claim.keep())

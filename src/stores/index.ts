@@ -2,8 +2,6 @@ import type { BlobStore } from '#domain/storage/blob-store.ts'
 import type { Copies, Stores } from './backend.ts'
 import { folderBlobs } from './folder/blobs.ts'
 import { memoryStores } from './memory/backend.ts'
-import { postgresStores } from './postgres/backend.ts'
-import { redisStores } from './redis/backend.ts'
 import { openRecords as openPassingRecords } from './memory/records.ts'
 import { sqliteStores, type StoreFiles } from './sqlite/backend.ts'
 import { sqliteCopies } from './sqlite/copy.ts'
@@ -13,13 +11,14 @@ export interface StoreSettings { store: string, password?: string | undefined }
 
 /**
  * The stores of an instance, in the backend that EX10_STORE names. The registry is not among them: the records of this
- * machine's sessions stay in SQLite on this machine, with every backend.
+ * machine's sessions stay in SQLite on this machine, with every backend. Loads the client of that backend's server only: it
+ * costs time and memory.
  */
-export function storesOf ({ store, password }: StoreSettings, files: StoreFiles): Stores {
+export async function storesOf ({ store, password }: StoreSettings, files: StoreFiles): Promise<Stores> {
   switch (backendOf(store)) {
     case 'memory': return memoryStores()
-    case 'postgres': return postgresStores({ url: store, password })
-    case 'redis': return redisStores({ url: store, password })
+    case 'postgres': return (await import('./postgres/backend.ts')).postgresStores({ url: store, password })
+    case 'redis': return (await import('./redis/backend.ts')).redisStores({ url: store, password })
     case 'sqlite': return sqliteStores(files)
   }
 }
@@ -35,7 +34,7 @@ export function isShared (store: string): boolean {
 /** Opens the blobs of an instance, where EX10_BLOBS says. @throws {StartRefused} when the bucket cannot be used */
 export async function openBlobs ({ blobs, blobsEndpoint, blobsRegion }: { blobs: string, blobsEndpoint: string, blobsRegion: string }, folder: { blobs: string }): Promise<BlobStore> {
   if (!blobs) return await folderBlobs(folder.blobs)
-  const { bucketAt, bucketBlobs } = await import('./s3/blobs.ts') // the SDK costs memory, which only servers with a bucket need
+  const { bucketAt, bucketBlobs } = await import('./s3/blobs.ts') // see storesOf
   return await bucketBlobs(bucketAt(blobs, blobsEndpoint, blobsRegion))
 }
 

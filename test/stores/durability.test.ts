@@ -14,7 +14,7 @@ const PARTITIONS = 5
 /** Redis with `everysec` may lose what it got in this time before it was killed. */
 const EVERYSEC_MS = 2000
 
-const storesAt = (url: string, folder = '/nowhere'): Stores => storesOf({ store: url }, dataFolderAt(folder))
+const storesAt = (url: string, folder = '/nowhere'): Promise<Stores> => storesOf({ store: url }, dataFolderAt(folder))
 
 /** The numbers of these that the store does not have. */
 async function missing (store: RecordStore, numbers: Iterable<number>): Promise<number[]> {
@@ -34,7 +34,7 @@ const SERVERS: Record<string, { start: (t: Test) => Promise<StoreServer>, mayLos
 for (const [name, { start, mayLoseMs }] of Object.entries(SERVERS)) {
   t.test(`${name} is killed, and stopped, in mid-traffic: what was acknowledged is there, and writers go on by themselves`, async t => {
     const server = await start(t)
-    const stores = storesAt(server.url)
+    const stores = await storesAt(server.url)
     const store = await stores.openRecords()
     t.teardown(() => store.close())
     const acknowledged = new Map<number, number>() // when, by number
@@ -94,7 +94,7 @@ for (const [name, urlOf] of Object.entries(BACKENDS)) {
     }
     await exited
     const numbers = text.split('\n').slice(0, -1).map(Number)
-    const store = await storesAt(url, folder).openRecords()
+    const store = await (await storesAt(url, folder)).openRecords()
     t.teardown(() => store.close())
     t.ok(numbers.length > 300)
     t.strictSame((await missing(store, numbers)).slice(0, 10), [])

@@ -9,7 +9,7 @@ t.before(async () => { server = await startPostgres(t) })
 
 /** Opens the records at this address, until the test ends. */
 async function open (t: Test, store: string, password?: string) {
-  const records = await storesOf({ store, password }, dataFolderAt('/nowhere')).openRecords()
+  const records = await (await storesOf({ store, password }, dataFolderAt('/nowhere'))).openRecords()
   t.teardown(() => records.close())
   return records
 }

@@ -17,7 +17,7 @@ t.before(async () => {
 const storesAt = (url: string) => storesOf({ store: url }, dataFolderAt('/nowhere'))
 
 async function open (t: Test, url: string) {
-  const records = await storesAt(url).openRecords()
+  const records = await (await storesAt(url)).openRecords()
   t.teardown(() => records.close())
   return records
 }
@@ -70,7 +70,7 @@ function slotOf (key: string): string {
 
 t.test('reading and writing never looks through all keys', async t => {
   const url = newPrefix(server.url)
-  const stores = storesAt(url)
+  const stores = await storesAt(url)
   await redis.config('RESETSTAT')
   const [keys, logins, auditLog, records] = await Promise.all([stores.openKeys(), stores.openLogins(), stores.openAuditLog(), stores.openRecords()])
   const { key, secret } = await keys.create({ user: 'anna', role: 'user', scopes: ['create'] })

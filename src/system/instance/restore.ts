@@ -79,7 +79,7 @@ async function checkKeys (config: Settings, folder: DataFolder, at: DataFolder):
   const path = existsSync(inPlace) || config.keyFile ? inPlace : at.masterKeys
   if (path === inPlace) await rm(at.masterKeys, { force: true })
   if (!existsSync(at.records)) return
-  const records = await storesOf(config, at).openRecords()
+  const records = await (await storesOf(config, at)).openRecords()
   const wanted = await sealedWith(records).finally(() => records.close())
   if (wanted === undefined || keyFileAt(path)?.find(wanted)) return
   throw new BackupRefused(`what is in the backup is sealed with the key ${wanted}, which ${inPlace} does not hold: put the file that holds it there first, or restore the rest with --without-sealed`)
@@ -92,7 +92,7 @@ async function checkStores ({ files, madeAt, version }: Manifest, config: StoreS
     if (why) throw new BackupRefused(`${name} in the backup cannot be used: ${why}`)
   }
   const there = at.databases()
-  const stores = storesOf(config, at)
+  const stores = await storesOf(config, at)
   if (there.includes(basename(at.keys))) await (await stores.openKeys()).close()
   if (there.includes(basename(at.statistics))) await (await stores.openStatistics()).close()
   if (!there.includes(basename(at.auditLog))) return

@@ -34,7 +34,7 @@ async function place (t: Test) {
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const folder = dataFolderAt(`${dir}/data`)
   await prepareDataFolder(folder)
-  const stores = openStores(folder)
+  const stores = await openStores(folder)
   const [keys, auditLog, statistics] = [await stores.openKeys(), await stores.openAuditLog(), await stores.openStatistics()]
   const { secret } = await keys.create({ user: 'anna', role: 'user', scopes: ['create'] })
   await auditLog.append({ user: 'terminal', action: 'key.created', target: 'x' })
@@ -44,7 +44,7 @@ async function place (t: Test) {
 }
 
 async function userOf (folder: DataFolder, secret: string): Promise<string | undefined> {
-  const keys = await openStores(folder).openKeys()
+  const keys = await (await openStores(folder)).openKeys()
   const key = await keys.find(secret)
   await keys.close()
   return key?.user
@@ -58,7 +58,7 @@ function giveKey (from: DataFolder, to: DataFolder): void {
 
 /** Seals a record and a blob there. */
 async function sealIn (folder: DataFolder): Promise<void> {
-  const [records, blobs] = [await openStores(folder).openRecords(), await folderBlobs(folder.blobs)]
+  const [records, blobs] = [await (await openStores(folder)).openRecords(), await folderBlobs(folder.blobs)]
   const sealer = await openSealer(folder.masterKeys, records)
   await new Records(records, sealer).write('preferences/user:anna', [{ key: 'theme', value: 'marker' }])
   await new Blobs(blobs, sealer).put('session', 'blob', Buffer.from('marker'))
@@ -67,7 +67,7 @@ async function sealIn (folder: DataFolder): Promise<void> {
 
 /** The record and the blob that were sealed. */
 async function sealedIn (folder: DataFolder): Promise<unknown[]> {
-  const [records, blobs] = [await openStores(folder).openRecords(), await folderBlobs(folder.blobs)]
+  const [records, blobs] = [await (await openStores(folder)).openRecords(), await folderBlobs(folder.blobs)]
   const sealer = await openSealer(folder.masterKeys, records)
   const record = await new Records(records, sealer).get('preferences/user:anna', 'theme')
   const blob = await new Blobs(blobs, sealer).get('session', 'blob')
@@ -77,7 +77,7 @@ async function sealedIn (folder: DataFolder): Promise<unknown[]> {
 }
 
 async function actionsIn (folder: DataFolder): Promise<string[]> {
-  const auditLog = await openStores(folder).openAuditLog()
+  const auditLog = await (await openStores(folder)).openAuditLog()
   const entries = await auditLog.page({ limit: 100 })
   const broken = await auditLog.firstBroken(AbortSignal.timeout(10_000))
   await auditLog.close()
@@ -102,7 +102,7 @@ t.test('a backup that is restored on an empty data folder lets the same people i
   t.equal(await userOf(empty, secret), 'anna')
   t.equal(await userOf(empty, `${secret.slice(0, -1)}!`), undefined, 'and no other key')
   t.strictSame(await actionsIn(empty), ['backup.restored', 'key.created'], 'the log says that it was restored, and its chain is whole')
-  const statistics = await openStores(empty).openStatistics()
+  const statistics = await (await openStores(empty)).openStatistics()
   t.match(await statistics.days(1), [{ created: 1, users: 1 }])
   await statistics.close()
   t.strictSame([...readdirSync(empty.path)].filter(name => !empty.knows(name)), [])
@@ -114,7 +114,7 @@ t.test('a backup that is restored on an empty data folder lets the same people i
 t.test('stores that are there are replaced with --force only, and not while a server runs', async t => {
   const { folder, file, secret } = await place(t)
   await command('backup', folder, file)
-  const stores = openStores(folder)
+  const stores = await openStores(folder)
   const [keys, shares] = [await stores.openKeys(), await stores.openShares()]
   const { secret: later } = await keys.create({ user: 'ben', role: 'user', scopes: ['create'] }) // in the -wal file: it is not closed
   t.match(await command('restore', folder, file), { code: 1, stderr: /has keys\.db, shares\.db, audit-log\.db, statistics\.db already: --force replaces keys\.db, audit-log\.db, statistics\.db there, and leaves the rest\n$/ })
