@@ -17,6 +17,8 @@ declare module 'fastify' {
       retry (id: string): Promise<void>
       /** Takes these programs down and starts them again, and those that depend on them. Resolves with whether all of them answer. */
       restart (id: string, names: readonly ProgramName[]): Promise<boolean>
+      /** Does work during which this program may be stopped by a signal, for less time than it has for its answers. Resolves and rejects as the work does. */
+      during<Result> (id: string, name: ProgramName, work: () => Promise<Result>): Promise<Result>
     }
   }
 }
@@ -25,6 +27,9 @@ const LINE_BYTES = 500
 
 async function supervision (app: FastifyInstance): Promise<void> {
   const supervisors = new Map<string, Supervisor>()
+  /** The programs that the server itself may have stopped at this moment. */
+  const held = new Set<string>()
+  const heldAs = (id: string, name: ProgramName) => `${id} ${name}`
 
   app.audit.own('supervisor', () => supervisors.keys(), ({ id }) => [id])
   app.decorate('supervision', {
@@ -50,7 +55,15 @@ async function supervision (app: FastifyInstance): Promise<void> {
     },
     health: async (id: string) => await supervisors.get(id)?.health() ?? 'ok',
     retry: async (id: string) => supervisors.get(id)?.retry(),
-    restart: async (id: string, names: readonly ProgramName[]) => await supervisors.get(id)?.restart(names) ?? false
+    restart: async (id: string, names: readonly ProgramName[]) => await supervisors.get(id)?.restart(names) ?? false,
+    async during<Result> (id: string, name: ProgramName, work: () => Promise<Result>) {
+      held.add(heldAs(id, name))
+      try {
+        return await work()
+      } finally {
+        held.delete(heldAs(id, name))
+      }
+    }
   })
 
   function programsOf (facts: SessionFacts): Programs {
@@ -61,7 +74,7 @@ async function supervision (app: FastifyInstance): Promise<void> {
       isAlive: () => sandbox.isAlive(),
       nextExits: () => sandbox.nextExits(),
       isUp: name => services.isUp(facts, name),
-      isStopped: name => services.isStopped(facts, name),
+      isStopped: async name => await services.isStopped(facts, name) && !held.has(heldAs(facts.id, name)),
       answers: (name, signal) => programs.answers(facts, name, signal),
       raise: (name, signal) => programs.raise(facts, name, signal),
       kill: (name, signal) => services.kill(facts, name, signal),

@@ -11,10 +11,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     ports: {
       /**
-       * Takes a slot with three free ports for the session. The slot is taken before the first await, so that no two sessions get the same one.
+       * Takes a slot with three free ports for the session: that with this port of the dev server, if it is free. The slot is taken before the first await, so that no two sessions get the same one.
        * @throws {Ex10Error} EX10_NO_SLOT
        */
-      reserve (sessionId: string): Promise<Slot>
+      reserve (sessionId: string, devServerPort?: number): Promise<Slot>
       /** Takes the slot of a session that an earlier server made. */
       hold (sessionId: string, slotIndex: number): void
       /** Whether these are the ports of a slot of this server. */
@@ -41,9 +41,9 @@ async function ports (app: FastifyInstance): Promise<void> {
     count: () => ({ taken: taken.size, free: slots - taken.size })
   } satisfies FastifyInstance['ports'])
 
-  async function reserve (id: string): Promise<Slot> {
+  async function reserve (id: string, devServerPort?: number): Promise<Slot> {
     const busy = new Set<number>() // slots with a port on which another program listens
-    for (let index = nextBut(busy); index !== undefined; index = nextBut(busy)) {
+    for (let index = wanted(devServerPort) ?? nextBut(busy); index !== undefined; index = nextBut(busy)) {
       taken.set(id, index)
       const slot = slotAt(index, portBase)
       if (await areFree(slot)) return slot
@@ -51,6 +51,13 @@ async function ports (app: FastifyInstance): Promise<void> {
     }
     taken.delete(id)
     throw failure('NO_SLOT')
+  }
+
+  /** The slot with this port of the dev server, unless it is taken. */
+  function wanted (devServerPort: number | undefined): number | undefined {
+    if (devServerPort === undefined) return undefined
+    const index = devServerPort - slotAt(0, portBase).devServerPort
+    return index >= 0 && index < slots && ![...taken.values()].includes(index) ? index : undefined
   }
 
   /** The next slot that is neither taken nor in `busy`. */

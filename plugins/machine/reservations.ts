@@ -10,11 +10,11 @@ declare module 'fastify' {
      */
     reservations: {
       /**
-       * Gives a session that has its place the promise of a home and a slot with free ports. When it throws, `release`
+       * Gives a session that has its place the promise of a home and a slot with free ports: that with this port of the dev server, if it is free. When it throws, `release`
        * gives back the part that it took.
        * @throws {Ex10Error} EX10_NO_DISK, EX10_NO_SLOT
        */
-      complete (sessionId: string): Promise<Slot>
+      complete (sessionId: string, devServerPort?: number): Promise<Slot>
       /** Reserves the place, slot and home of a session of an earlier server, even above the limits. */
       hold (facts: SessionFacts): void
       /** Gives back all that the session has, or ends its wait for a place. Does nothing when it has nothing. */
@@ -27,9 +27,9 @@ async function reservations (app: FastifyInstance): Promise<void> {
   const { places, ports, homes } = app
 
   app.decorate('reservations', {
-    async complete (id) {
+    async complete (id, devServerPort) {
       await homes.promise(id)
-      return await ports.reserve(id)
+      return await ports.reserve(id, devServerPort)
     },
     hold (facts) {
       homes.hold(facts.id)

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ProgramName } from '#domain/programs/programs.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { SESSION_PATH } from '#system/sandbox/sandbox.ts'
-import { definedServices, downService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
+import { definedServices, downService, endService, isServiceStopped, isServiceUp, killService, raiseService, readLog, startService, stopService, type Service } from '#system/sandbox/services.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,6 +17,8 @@ declare module 'fastify' {
       kill (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
       /** Kills the service's program and leaves the service down. */
       down (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
+      /** Asks the service's program to end, and leaves it down. Rejects when it has not ended after 2 s. */
+      end (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
       /** Stops the service. With `quietly`, s6 only stops restarting it, and the program ends with the sandbox. */
       stop (facts: SessionFacts, name: ProgramName, signal: AbortSignal, quietly?: boolean): Promise<void>
       /** The programs that the session was made with. */
@@ -39,6 +41,7 @@ async function services (app: FastifyInstance): Promise<void> {
     raise: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
     kill: (facts, name, signal) => killService(dirOf(facts), name, signal),
     down: (facts, name, signal) => downService(dirOf(facts), name, signal),
+    end: (facts, name, signal) => endService(dirOf(facts), name, signal),
     stop: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
     names: facts => definedServices(dirOf(facts)),
     isUp: (facts, name) => isServiceUp(dirOf(facts), name),

@@ -25,6 +25,7 @@ declare module 'fastify' {
 /** What a snapshot is held for. */
 export type Holder = 'recovery' | 'archive'
 interface Hold { until?: string }
+const RECOVERY: Holder = 'recovery'
 
 const LOOK_MS = 5000
 const AGAIN_MS = 30_000
@@ -71,11 +72,12 @@ async function leavings (app: FastifyInstance): Promise<void> {
   async function isNeeded (id: string): Promise<boolean> {
     if (app.registry.get(id)) return true
     const runner = await snapshots.runnerOf(id)
-    return runner?.lostAt !== undefined || (runner !== undefined && await app.leases.isAlive(runner.server)) || (await holdsOf(id)).length > 0
+    return runner?.lostAt !== undefined || (runner !== undefined && await app.leases.isAlive(runner.server)) || (await holdsOf(id)).size > 0
   }
 
-  async function holdsOf (id: string): Promise<Hold[]> {
-    return (await records.list<Hold>(partitionOf(id), { prefix: HELD })).map(({ value }) => value)
+  async function holdsOf (id: string): Promise<Map<string, Hold>> {
+    const holds = await records.list<Hold>(partitionOf(id), { prefix: HELD })
+    return new Map(holds.map(({ key, value }) => [key.slice(HELD.length), value]))
   }
 
   async function settle (id: string): Promise<void> {
@@ -86,11 +88,13 @@ async function leavings (app: FastifyInstance): Promise<void> {
   async function settleNow (id: string): Promise<void> {
     await snapshots.stop(id)
     const holds = await holdsOf(id)
-    const hasHold = holds.length > 0
+    const hasHold = holds.size > 0
     const tree = hasHold ? (await snapshots.last(id))?.tree : undefined
     await Promise.all([history.forget(id, tree === undefined ? [] : [tree]), app.state.forget(id)])
-    if (hasHold) await snapshots.disclaim(id)
-    else {
+    if (hasHold) {
+      await snapshots.disclaim(id)
+      if (!holds.has(RECOVERY)) await snapshots.forgetProfile(id) // nothing else needs it
+    } else {
       await snapshots.forget(id)
       await Promise.all([...PARTITIONS.map(what => records.drop(`${what}/${id}`)), blobs.drop(id)])
       await Promise.all([id, snapshotScope(id)].map(scope => sealer.forget(scope)))
@@ -98,12 +102,12 @@ async function leavings (app: FastifyInstance): Promise<void> {
     lookAfter(id, holds)
   }
 
-  /** Sets the time of the next look to the end of the last hold. Returns whether there is a hold. */
-  function lookAfter (id: string, holds: Hold[]): boolean {
+  /** Sets the time of the next look to the end of the first hold. Returns whether there is a hold. */
+  function lookAfter (id: string, holds: Map<string, Hold>): boolean {
     due.delete(id)
-    const ends = holds.map(({ until }) => until === undefined ? Infinity : Date.parse(until))
-    if (holds.length > 0 && ends.every(Number.isFinite)) due.set(id, Math.max(...ends))
-    return holds.length > 0
+    const ends = [...holds.values()].flatMap(({ until }) => until === undefined ? [] : [Date.parse(until)])
+    if (ends.length > 0) due.set(id, Math.min(...ends))
+    return holds.size > 0
   }
 
   async function ids (): Promise<Set<string>> {

@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
-import type { Runner } from '#domain/memory/snapshot.ts'
-import type { EndReason, SessionFacts } from '#domain/session.ts'
+import { FOR_GOOD, type Runner } from '#domain/memory/snapshot.ts'
+import type { SessionFacts } from '#domain/session.ts'
 import type { SessionEvent } from '#domain/live/event.ts'
 
 interface Watched { facts: SessionFacts, dueAt: number, takenAt: number, hasChanged: boolean }
@@ -14,8 +14,6 @@ const SWEEP_MS = 3_600_000
 const TAKE_MS = 10_000
 /** The least time for which the sessions of a lost server are left as they are: it may come back, and go on with them. */
 const LOST_MS = 3_600_000
-/** The ends after which nobody is to bring the session back. */
-const FOR_GOOD: readonly EndReason[] = ['deleted', 'killed', 'violation', 'failed', 'client-gone']
 /** Events that are no change of a session. */
 const NO_CHANGE: readonly SessionEvent['type'][] = ['ready', 'adopted', 'expiring', 'extended', 'draining', 'drain-cancelled', 'ended', 'failed', 'heartbeat']
 

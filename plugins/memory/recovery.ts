@@ -51,11 +51,11 @@ async function recovery (app: FastifyInstance): Promise<void> {
   app.decorate('recovery', {
     isOn: recoveryWindow > 0,
     async offer (snapshot, reason, endedAt) {
-      const { version, tabs, at, session: { id, owner, template } } = snapshot
+      const { version, tabs, at, profile, session: { id, owner, template } } = snapshot
       const until = new Date(endedAt.getTime() + recoveryWindow * 1000)
       if (recoveryWindow === 0 || until.getTime() <= Date.now()) return
       const known = await find(id)
-      const point: RecoveryPoint = { sessionId: id, owner, template, version, tabs: tabs.length, at, endedAt: endedAt.toISOString(), until: until.toISOString(), reason, tokens: known?.value.tokens ?? [] }
+      const point: RecoveryPoint = { sessionId: id, owner, template, version, tabs: tabs.length, at, endedAt: endedAt.toISOString(), until: until.toISOString(), reason, ...(profile && { profile: profile === 'too-large' ? profile : 'kept' }), tokens: known?.value.tokens ?? [] }
       await leavings.hold(id, 'recovery', until)
       await records.write(partitionOf(id), [{ key: POINT, value: point, expiresAt: until }])
       await records.write(indexOf(owner), [{ key: id, value: {}, expiresAt: until }])

@@ -54,9 +54,11 @@ async function remembering (app: FastifyInstance): Promise<void> {
     },
     recover: (user, token) => async () => {
       const { snapshot, succeeded, failed } = await app.recovery.claim(user, token)
-      const { session: { template, width, height, devServerPort, id: recoveredFrom }, at: recoveredAt, tabs, extensionId } = snapshot
+      const { session: { template, width, height, devServerPort, keepsProfile = false, id: recoveredFrom }, at: recoveredAt, tabs, extensionId, profile } = snapshot
       return {
-        options: { template, width, height },
+        options: { template, width, height, profile: keepsProfile },
+        ...(profile && profile !== 'too-large' && { devServerPort }),
+        prepare: (facts, signal) => app.profiles.restore(facts, snapshot, signal),
         own: snapshot.tree === undefined ? undefined : filesOf(snapshot),
         from: { recoveredFrom, recoveredAt },
         async restore (facts, signal) {
@@ -110,4 +112,4 @@ async function remembering (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'recovery', 'registry', 'snapshots', 'state', 'templates'] })
+export default fp(remembering, { name: 'remembering', dependencies: ['browser-contents', 'code-updates', 'history', 'profiles', 'recovery', 'registry', 'snapshots', 'state', 'templates'] })

@@ -3,7 +3,7 @@ import { json } from 'node:stream/consumers'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { Lanes } from '#domain/concurrency/lanes.ts'
-import { isOfEnd, isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
+import { FOR_GOOD, isOfEnd, isSame, snapshotFacts, snapshotScope as scopeOf, type Runner, type Snapshot } from '#domain/memory/snapshot.ts'
 import type { SessionFacts } from '#domain/session.ts'
 import { failure } from '#errors.ts'
 import type { ExtensionStorage } from '#system/memory/browser-contents.ts'
@@ -31,6 +31,8 @@ declare module 'fastify' {
       lose (id: string, runner: Runner, at: Date): Promise<void>
       /** Ends what is being taken of the session. Resolves when nothing is written any more. */
       stop (id: string): Promise<void>
+      /** Deletes the browser's profile of the session's snapshot, if it has one. */
+      forgetProfile (id: string): Promise<void>
       /** Deletes the session's snapshot, whatever holds it. */
       forget (id: string): Promise<void>
     }
@@ -82,6 +84,13 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       const leave = await lanes.enter(id, AbortSignal.timeout(BROWSER_MS))
       leave()
     },
+    async forgetProfile (id) {
+      const before = await last(id)
+      if (!before?.profile) return
+      const { profile, ...snapshot } = before
+      if (profile !== 'too-large') await blobs.delete(scopeOf(id), profile.blob)
+      await records.write(partitionOf(id), [{ key: LAST, value: snapshot }])
+    },
     async forget (id) {
       await records.drop(partitionOf(id))
       await blobs.drop(scopeOf(id))
@@ -114,6 +123,7 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       or('tabs', app.browserContents.tabs(facts, looking), () => before?.tabs ?? []),
       or('storage', app.browserContents.storage(facts, looking).then(storage => storage && keep(id, 'storage', storage)), () => before?.storage)
     ])
+    const profile = await profileOf(facts, why, before, signal) // after what a running browser tells
     const extensionId = extensionOf(facts) ?? before?.extensionId
     const snapshot: Snapshot = {
       format: 1,
@@ -125,7 +135,8 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       tabs: tabs ?? [],
       ...(extensionId !== undefined && { extensionId }),
       ...(state !== undefined && { state }),
-      ...(storage !== undefined && { storage })
+      ...(storage !== undefined && { storage }),
+      ...(profile !== undefined && { profile })
     }
     signal.throwIfAborted()
     if (before && why === 'interval' && isSame(before, snapshot)) return before
@@ -145,6 +156,16 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     } finally {
       signal.removeEventListener('abort', abort)
     }
+  }
+
+  /** The profile, if one is to be kept for a recovery; that of the snapshot before, when it cannot be read. An archive for a client has none. */
+  async function profileOf (facts: SessionFacts, why: Snapshot['why'], before: Snapshot | undefined, signal: AbortSignal): Promise<Snapshot['profile']> {
+    if (!facts.keepsProfile || app.config.recoveryWindow === 0 || (isOfEnd(why) && FOR_GOOD.includes(why))) return undefined
+    if (why === 'asked') return before?.profile
+    return await app.profiles.keep(facts, isOfEnd(why), signal).catch(err => {
+      app.log.info({ err, sessionId: facts.id, part: 'profile' }, 'part of a snapshot taken from the one before')
+      return before?.profile
+    })
   }
 
   function extensionOf (facts: SessionFacts): string | undefined {
@@ -172,10 +193,10 @@ async function snapshots (app: FastifyInstance): Promise<void> {
 
   /** Deletes the blobs of earlier snapshots. */
   async function sweep ({ session: { id }, state, storage, profile }: Snapshot): Promise<void> {
-    const used = [state, storage, profile?.blob]
+    const used = [state, storage, profile && profile !== 'too-large' ? profile.blob : undefined]
     const old = (await blobs.list(scopeOf(id))).filter(({ id }) => !used.includes(id))
     await Promise.all(old.map(({ id: name }) => blobs.delete(scopeOf(id), name)))
   }
 }
 
-export default fp(snapshots, { name: 'snapshots', dependencies: ['browser-contents', 'code-updates', 'history', 'leases', 'registry', 'state', 'storage'] })
+export default fp(snapshots, { name: 'snapshots', dependencies: ['browser-contents', 'code-updates', 'config', 'history', 'leases', 'profiles', 'registry', 'state', 'storage'] })

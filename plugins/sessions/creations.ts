@@ -71,11 +71,11 @@ async function creations (app: FastifyInstance): Promise<void> {
     await Promise.all(running) // their last lines are written before the connections are closed
   })
 
-  async function admit ({ user: owner, address, port, isAuthenticated, context = {} }: Requester, { template: wanted, width = 1280, height = 800 }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest, remembered?: Remembered): Promise<Admission> {
+  async function admit ({ user: owner, address, port, isAuthenticated, context = {} }: Requester, { template: wanted, width = 1280, height = 800, profile = false }: CreateSessionOptions, own?: FirstFiles, request?: KeyedRequest, remembered?: Remembered): Promise<Admission> {
     for (const signal of [shutdown.signal, app.drain.signal]) signal.throwIfAborted()
     await app.storeLink.check()
     const template = app.templates.get(wanted)
-    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }), ...remembered?.from }
+    const wish: Wish = { id: randomBytes(16).toString('hex'), owner, address, ...(port !== undefined && { port }), isAuthenticated, template: template.name, devServer: template.devServer, width, height, ...(request && { request }), ...remembered?.from, ...(profile && { keepsProfile: true }) }
     const order: Order = { owner, turnedAway: new AbortController() }
     const undo = app.sessions.newUndo(wish.id)
     orders.add(order)
@@ -83,7 +83,7 @@ async function creations (app: FastifyInstance): Promise<void> {
     try {
       const wanted: Wanted = { context, template, own, remembered, order, undo }
       const turn = await app.admission.enter(wish)
-      return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, order) }
+      return turn ? { ...wanted, turn, wish } : { ...wanted, facts: await decide(wish, wanted) }
     } catch (error) {
       orders.delete(order)
       await undo.run()
@@ -93,9 +93,9 @@ async function creations (app: FastifyInstance): Promise<void> {
   }
 
   /** Decides the remaining facts of a session that has its place: slot, account, time. */
-  async function decide (wish: Wish, { turnedAway }: Order): Promise<SessionFacts> {
+  async function decide (wish: Wish, { order: { turnedAway }, remembered }: Wanted): Promise<SessionFacts> {
     const startedAt = performance.now()
-    const slot = await app.reservations.complete(wish.id)
+    const slot = await app.reservations.complete(wish.id, remembered?.devServerPort)
     const [account] = await Promise.all([app.linuxUsers.allocate(), app.firewall.verify(), app.storeLink.check()])
     turnedAway.signal.throwIfAborted()
     app.work.done(wish.id, 'reserve', performance.now() - startedAt)
@@ -122,7 +122,8 @@ async function creations (app: FastifyInstance): Promise<void> {
   }
 
   /** Yields `queued` lines until the turn has come, then decides the session's facts. Otherwise yields an `error` line and returns undefined. */
-  async function * wait ({ turn, wish, order, undo }: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
+  async function * wait (queued: Queued, gone: AbortSignal, log: FastifyBaseLogger): AsyncGenerator<ProgressLine, SessionFacts | undefined, undefined> {
+    const { turn, wish, order, undo } = queued
     const signal = AbortSignal.any([gone, shutdown.signal, app.drain.signal, order.turnedAway.signal])
     const startedAt = performance.now()
     let facts: SessionFacts | undefined
@@ -133,7 +134,7 @@ async function creations (app: FastifyInstance): Promise<void> {
       }
       signal.throwIfAborted()
       app.work.done(wish.id, 'queue', performance.now() - startedAt)
-      facts = await decide(wish, order)
+      facts = await decide(wish, queued)
       return facts
     } catch (err) {
       await undo.run()
@@ -153,7 +154,8 @@ async function creations (app: FastifyInstance): Promise<void> {
     const noteStep: Creation['noteStep'] = (step, ms, error) => { if (step !== 'reserve' || error) app.work.done(facts.id, step, ms, error && signal.aborted ? signal.reason : error) }
     let committed = false
     try {
-      const steps = createSession(app, { facts, template, own, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
+      const prepare = (signal: AbortSignal) => remembered?.prepare?.(facts, signal) ?? Promise.resolve()
+      const steps = createSession(app, { facts, template, own, prepare, undo, signal, failpoint: session.failpoint, stepMs: app.config.stepTimeout * 1000, noteStep })
       for await (const step of withHeartbeat(steps, HEARTBEAT_MS, step => ({ ...step, elapsedMs: elapsedMs() }))) yield toLine(step)
       await app.snapshots.claim(facts) // first: another server of this store deletes what no server claims
       await app.state.begin(facts, context)

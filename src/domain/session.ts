@@ -114,6 +114,8 @@ export interface SessionFacts {
   /** The earlier session that it goes on from, and the time from which, in ISO format: what happened later is lost. */
   recoveredFrom?: string
   recoveredAt?: string
+  /** Its recovery points hold its browser's profile. */
+  keepsProfile?: true
 }
 
 /** Reads facts from their JSON. Facts of a version without users belong to the local user. */

@@ -19,6 +19,7 @@ export const Recoverable = Type.Object({
   at: Type.String({ format: 'date-time', description: 'The time of what is brought back' }),
   endedAt: Type.String({ format: 'date-time', description: 'When the session ended, or was found to be lost' }),
   until: Type.String({ format: 'date-time', description: 'Until when it can be brought back' }),
+  profile: Type.Optional(Type.Union([Type.Literal('kept'), Type.Literal('too-large')], { title: 'KeptProfile', description: 'Of a session that keeps its browser\'s profile: whether it comes back. Too large: it had more than 128 MiB, without caches' })),
   isRunning: Type.Boolean({ description: 'A request is bringing it back' })
 }, { title: 'Recoverable', description: 'A session that has ended and can be brought back' })
 export type Recoverable = Static<typeof Recoverable>

@@ -11,7 +11,8 @@ export const DisplayUrl = Type.String({ description: 'Address of the display pag
 export const CreateSessionOptions = Type.Object({
   template: Type.Optional(Type.String({ maxLength: 64, description: 'The starting extension; the server\'s default if absent' })),
   width: Type.Optional(Type.Integer({ minimum: 320, maximum: 3840, default: 1280, description: 'Width of the display until a viewer\'s page sets it, pixels' })),
-  height: Type.Optional(Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' }))
+  height: Type.Optional(Type.Integer({ minimum: 240, maximum: 2160, default: 800, description: 'Height of the display until a viewer\'s page sets it, pixels' })),
+  profile: Type.Optional(Type.Boolean({ default: false, description: 'Recovery points hold the browser\'s profile, too: cookies, what pages have stored, history, bookmarks, passwords' }))
 }, { additionalProperties: false })
 export type CreateSessionOptions = Static<typeof CreateSessionOptions>
 
@@ -48,6 +49,7 @@ export const SessionView = Type.Object({
   createdAt: Type.String({ format: 'date-time' }),
   recoveredFrom: Type.Optional(RecoveredFrom),
   recoveredAt: Type.Optional(RecoveredAt),
+  keepsProfile: Type.Optional(Type.Literal(true, { description: 'Recovery points of the session hold its browser\'s profile' })),
   idleMs: Type.Optional(Type.Integer({ description: 'Time since the last use' })),
   expiresAt: Type.Optional(ExpiresAt),
   expiresBecause: Type.Optional(ExpiresBecause)

@@ -14,6 +14,8 @@ export interface RecoveryPoint {
   endedAt: string
   until: string
   reason: EndReason
+  /** Whether the browser's profile comes back, of a session that keeps it. */
+  profile?: 'kept' | 'too-large'
   /** Hashes of the tokens that bring it back. */
   tokens: string[]
   /** The server that brings it back at this moment. */

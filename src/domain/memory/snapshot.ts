@@ -21,7 +21,7 @@ export interface Snapshot {
   state?: string
   storage?: string
   /** The blob with the browser's profile, a tar.gz. Only its own user may have it again. */
-  profile?: { blob: string, bytes: number }
+  profile?: { blob: string, bytes: number } | 'too-large'
 }
 
 /** The session's facts that are of use to a new one. */
@@ -32,9 +32,12 @@ export interface SnapshotFacts extends Pick<SessionFacts, 'id' | 'owner' | 'temp
   keepsProfile?: true
 }
 
-export function snapshotFacts ({ id, owner, template, width, height, createdAt, slot }: SessionFacts): SnapshotFacts {
-  return { id, owner, template, width, height, createdAt: createdAt.toISOString(), devServerPort: slot.devServerPort }
+export function snapshotFacts ({ id, owner, template, width, height, createdAt, slot, keepsProfile }: SessionFacts): SnapshotFacts {
+  return { id, owner, template, width, height, createdAt: createdAt.toISOString(), devServerPort: slot.devServerPort, ...(keepsProfile && { keepsProfile }) }
 }
+
+/** The ends after which nobody is to bring the session back. */
+export const FOR_GOOD: readonly EndReason[] = ['deleted', 'killed', 'violation', 'failed', 'client-gone']
 
 /** The scope of a snapshot's own blobs, beside that of the code. */
 export const snapshotScope = (id: string) => `${id}.snapshot`

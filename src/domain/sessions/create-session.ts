@@ -20,6 +20,8 @@ export interface Creation {
   template: Template
   /** The user's own first files, if the session does not begin with the template's. */
   own?: FirstFiles | undefined
+  /** What else is put into the home before the first program starts. */
+  prepare?: ((signal: AbortSignal) => Promise<void>) | undefined
   undo: UndoStack
   signal: AbortSignal
   /** The time limit of one step. */
@@ -34,9 +36,9 @@ export interface Creation {
  * starts, so that a half-made thing is undone too. Nothing is undone here: on any error the caller runs the stack.
  */
 export async function * createSession (make: Capabilities, creation: Creation): AsyncGenerator<StepStarted, void, undefined> {
-  const { facts, template, own, undo, signal, stepMs, failpoint } = creation
+  const { facts, undo, signal, stepMs, failpoint } = creation
   const startedAt = performance.now()
-  const acquisitions = acquiring(make, facts, template, own)
+  const acquisitions = acquiring(make, creation)
   const undos = undoing(make, facts, failpoint)
   const begun = new Map<Step, Promise<void>>()
   const beginnings = new Map<Step, number>() // of the steps that are not over
@@ -88,7 +90,7 @@ export function pushEveryUndo (make: Capabilities, facts: SessionFacts, failpoin
   for (const [step, revert] of undoing(make, facts, failpoint)) undo.push(step, revert, whenOf(step))
 }
 
-function acquiring (make: Capabilities, facts: SessionFacts, template: Template, own: FirstFiles | undefined): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
+function acquiring (make: Capabilities, { facts, template, own, prepare }: Creation): Partial<Record<Step, (signal: AbortSignal) => Promise<void> | void>> {
   return {
     // `reserve` happened when the session was admitted, and its undo is on the stack already: refusals come before the stream begins
     record: () => make.registry.record(facts),
@@ -96,7 +98,10 @@ function acquiring (make: Capabilities, facts: SessionFacts, template: Template,
     home: signal => make.homes.create(facts.account, signal),
     sandbox: signal => make.sandboxes.create(facts, template, signal),
     firewall: signal => make.firewall.open(facts, signal),
-    template: signal => make.codeUpdates.install(facts, template, own, signal),
+    async template (signal) {
+      await make.codeUpdates.install(facts, template, own, signal)
+      await prepare?.(signal)
+    },
     ...byProgramStep(step => (signal: AbortSignal) => make.programs.start(facts, step, template, signal)),
     ready: signal => make.codeUpdates.begin(facts, template, own !== undefined, signal)
   }

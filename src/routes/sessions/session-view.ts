@@ -19,6 +19,7 @@ export async function viewSession (app: FastifyInstance, session: Session): Prom
     problems: app.codeUpdates.problems(session),
     createdAt: session.createdAt.toISOString(),
     ...originOf(session),
+    ...(session.keepsProfile && { keepsProfile: true as const }),
     ...(idleMs !== undefined && { idleMs }),
     ...(expiry && { expiresAt: new Date(Date.now() + expiry.inMs).toISOString(), expiresBecause: expiry.because })
   }

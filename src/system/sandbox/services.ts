@@ -57,6 +57,11 @@ export async function downService (dir: string, name: ProgramName, signal: Abort
   await run(['s6-svc', '-dkwD', '-T', '5000', serviceDir(dir, name)], { signal })
 }
 
+/** Asks the service's program to end (SIGTERM), and leaves it down. @throws {CommandFailed} when it has not ended after 2 s */
+export async function endService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
+  await run(['s6-svc', '-dwD', '-T', '2000', serviceDir(dir, name)], { signal })
+}
+
 /**
  * Orders s6 not to restart the service and, unless `quietly`, the program to end. Does not wait for the end: the kill of
  * the sandbox does.
