@@ -47,6 +47,13 @@ async function shopOf (t: Test, server: Server, session: CreatedSession): Promis
   return tab
 }
 
+/** The tab of the dev server's page. */
+async function startTabOf (t: Test, server: Server, session: CreatedSession): Promise<Tab> {
+  const devTools = await openDevTools(t, server, session)
+  const target = await eventually('the start page', async () => (await devTools.targets()).find(({ type, url }) => type === 'page' && url.startsWith('http://localhost:')), 30_000)
+  return await devTools.attach(target.targetId)
+}
+
 async function recover (server: Server, id: string): Promise<CreatedSession> {
   const { body: { token } } = await ask(server, `/recoverable/${id}/token`, { method: 'POST' })
   const { status, body } = await ask(server, '/recover', { method: 'POST', body: { token }, headers: { accept: 'application/json' } })
@@ -80,8 +87,7 @@ t.test('With profile=1, what the pages of a browser have kept comes back with th
     t.strictSame(profilesOf(first, plain.id), [], 'a session without the option keeps none')
   })
 
-  const own = await (await openDevTools(t, anna, kept)).firstTab()
-  await own.evaluate('localStorage.setItem("own", "mine")')
+  await (await startTabOf(t, anna, kept)).evaluate('localStorage.setItem("own", "mine")')
   const archive = await fetch(`${first.url}/sessions/${kept.id}/snapshot`, { headers: anna.headers! })
   const names = execFileSync('tar', ['-tzf', '-'], { input: Buffer.from(await archive.arrayBuffer()) }).toString().split('\n').filter(name => !name.startsWith('code/'))
   t.strictSame(names.filter(Boolean).toSorted(), ['session.json', 'state.json', 'storage.json'], 'an archive of the session has no profile')
@@ -90,7 +96,8 @@ t.test('With profile=1, what the pages of a browser have kept comes back with th
   await first.stop()
   const second = await next(t, first)
   const [annaThen, benThen] = [anna, ben].map(({ headers }) => ({ ...second, headers: headers! })) as [Server, Server]
-  t.match(new Map((await recoverable(annaThen)).map(({ sessionId, profile }) => [sessionId, profile])), new Map([[kept.id, 'kept'], [plain.id, undefined]]))
+  const offered = (await recoverable(annaThen)).map(({ sessionId, profile }) => [sessionId, profile])
+  t.strictSame(Object.fromEntries(offered), { [kept.id]: 'kept', [plain.id]: undefined })
 
   let back: CreatedSession
   await t.test('after an end by the server: also what the browser had only in memory, and the storage of the dev server\'s pages', async t => {
@@ -100,7 +107,8 @@ t.test('With profile=1, what the pages of a browser have kept comes back with th
     back = await recover(annaThen, kept.id)
     t.strictSame(await (await shopOf(t, annaThen, back)).evaluate(KEPT), { cookie: 'basket=full', local: 'full', indexed: 'full' })
     t.equal((await inside(t, annaThen, back)).facts.slot.devServerPort, slot.devServerPort, 'the dev server has its port again')
-    t.equal(await (await (await openDevTools(t, annaThen, back)).firstTab()).evaluate('localStorage.getItem("own")'), 'mine')
+    const start = await startTabOf(t, annaThen, back)
+    t.equal(await eventually('the storage of the start page', () => start.evaluate('localStorage.getItem("own")')), 'mine')
     t.equal((await ask(annaThen, `/sessions/${back.id}`)).body.keepsProfile, true)
   })
 
