@@ -123,8 +123,9 @@ async function snapshots (app: FastifyInstance): Promise<void> {
       or('tabs', app.browserContents.tabs(facts, looking), () => before?.tabs ?? []),
       or('storage', app.browserContents.storage(facts, looking).then(storage => storage && keep(id, 'storage', storage)), () => before?.storage)
     ])
-    const profile = await profileOf(facts, why, before, signal) // after what a running browser tells
     const extensionId = extensionOf(facts) ?? before?.extensionId
+    // last: the browser may end for it. An archive for a client has no profile, so the one before stays
+    const profile = !keepsProfile(facts, why) ? undefined : why === 'asked' ? before?.profile : await or('profile', app.profiles.keep(facts, isOfEnd(why), signal), () => before?.profile)
     const snapshot: Snapshot = {
       format: 1,
       at: new Date().toISOString(),
@@ -158,14 +159,9 @@ async function snapshots (app: FastifyInstance): Promise<void> {
     }
   }
 
-  /** The profile, if one is to be kept for a recovery; that of the snapshot before, when it cannot be read. An archive for a client has none. */
-  async function profileOf (facts: SessionFacts, why: Snapshot['why'], before: Snapshot | undefined, signal: AbortSignal): Promise<Snapshot['profile']> {
-    if (!facts.keepsProfile || app.config.recoveryWindow === 0 || (isOfEnd(why) && FOR_GOOD.includes(why))) return undefined
-    if (why === 'asked') return before?.profile
-    return await app.profiles.keep(facts, isOfEnd(why), signal).catch(err => {
-      app.log.info({ err, sessionId: facts.id, part: 'profile' }, 'part of a snapshot taken from the one before')
-      return before?.profile
-    })
+  /** Whether the snapshot has the browser's profile: only a recovery needs it. */
+  function keepsProfile (facts: SessionFacts, why: Snapshot['why']): boolean {
+    return facts.keepsProfile === true && app.config.recoveryWindow > 0 && !(isOfEnd(why) && FOR_GOOD.includes(why))
   }
 
   function extensionOf (facts: SessionFacts): string | undefined {
