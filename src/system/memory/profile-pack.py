@@ -121,7 +121,7 @@ def browsers_of(word):
     for pid in processes():
         try:
             with open(f'/proc/{pid}/cmdline', 'rb') as file:
-                if word in file.read(CHUNK).split(b'\0'):
+                if word in file.read(CHUNK).replace(b'\0', b' ').split():  # a process that sets its own title has spaces there
                     found.add(pid)
         except OSError:
             pass  # it has ended, or is not ours
