@@ -51,7 +51,7 @@ interface Followed {
   history: Promise<SourceHistory>
   /** Resolves when the stores have every version so far. */
   kept: Promise<unknown>
-  /** The versions since the last time that a push waited for the stores. */
+  /** The versions since the last time that the stores had all of them. */
   waiting: number
 }
 
@@ -70,6 +70,9 @@ async function history (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Followed>()
   const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const ending = new Map<string, Promise<unknown>>()
+  /** Versions that may wait in memory for a store that is away. */
+  const unwritten: { facts: SessionFacts, version: number }[] = []
+  let droppedBefore = 0
 
   app.decorate('history', {
     follow (facts, source, isAdopted) {
@@ -126,6 +129,12 @@ async function history (app: FastifyInstance): Promise<void> {
     }
   } satisfies FastifyInstance['history'])
 
+  app.storeLink.onChange(change => {
+    const { dropped } = app.storeLink.state()
+    if (change === 'away') droppedBefore = dropped
+    else if (dropped === droppedBefore) for (const { facts, version } of unwritten.splice(0)) wrote(facts, version).catch(err => app.log.warn({ err, sessionId: facts.id }, 'file of a kept version not deleted'))
+    else unwritten.length = 0 // the next server may write what was dropped
+  })
   app.addHook('onClose', async () => { await Promise.all([...all.values()].map(({ kept }) => kept)) })
 
   function followedOf ({ id }: SessionFacts): Followed {
@@ -155,7 +164,7 @@ async function history (app: FastifyInstance): Promise<void> {
     const history = await again()
     for (const version of pending) {
       await history.keep(version)
-      await removePending(placeOf(facts), version.version.version)
+      await wrote(facts, version.version.version)
     }
     return pending.length > 0 ? await again() : history
   }
@@ -179,16 +188,24 @@ async function history (app: FastifyInstance): Promise<void> {
       await writePending(placeOf(facts), pending).catch(() => { isSafe = false }) // such as a full disk
       return pending
     })
-    followed.kept = pending.then(async pending => {
+    const kept: Promise<void> = followed.kept = pending.then(async pending => {
       await before
       await (await history).keep(pending)
-      await removePending(placeOf(facts), origin.version)
+      await wrote(facts, origin.version)
+      if (followed.kept === kept) followed.waiting = 0
     }).catch(err => app.log.error({ err, sessionId: facts.id, version: origin.version }, 'version not kept'))
     await pending
     if (isSafe && ++followed.waiting < MOST_WAITING && !(await history).isFull) return
     followed.waiting = 0
     await followed.kept
     await (await history).makeRoom()
+  }
+
+  /** Deletes the file that keeps the version for the next server, as soon as the stores have the version. */
+  async function wrote (facts: SessionFacts, version: number): Promise<void> {
+    const { awaySince, waiting } = app.storeLink.state()
+    if (awaySince || waiting > 0) unwritten.push({ facts, version })
+    else await removePending(placeOf(facts), version)
   }
 
   async function confirm (facts: SessionFacts, { history, kept }: Followed, number: number, reloadMs: number): Promise<void> {
@@ -205,4 +222,4 @@ async function history (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(history, { name: 'history', dependencies: ['config', 'audit', 'events', 'instance', 'registry', 'storage'] })
+export default fp(history, { name: 'history', dependencies: ['config', 'audit', 'events', 'instance', 'registry', 'storage', 'store-link'] })

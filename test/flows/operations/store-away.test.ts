@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { as, keysCommand } from '#support/access/keys.ts'
+import { lightDisplay } from '#support/display/light-display.ts'
 import { openSocket, socketDisplay } from '#support/display/socket-display.ts'
 import { ask, read } from '#support/servers/client.ts'
 import { auditFromServer } from '#support/servers/audit.ts'
-import { assertEndsClean, serve } from '#support/servers/creation.ts'
+import { assertEndsClean, next, serve } from '#support/servers/creation.ts'
 import { pastEvents } from '#support/servers/events.ts'
 import { createSession, endSession, eventually, pushCode, type CreatedSession, type Server } from '#support/servers/server.ts'
 import { startPostgres } from '#support/storage/postgres.ts'
@@ -94,3 +95,28 @@ for (const [name, start] of Object.entries(STORES)) {
     await assertEndsClean(t, ada)
   })
 }
+
+t.test('a push that was answered while the store was away is there after a kill of the server', async t => {
+  const store = await startPostgres(t)
+  const server = await serve(t, { ...lightDisplay(), EX10_STORE: store.url })
+  const session = await createSession(server)
+  const push = async (content: string) => t.equal((await pushCode(server, { sessionId: session.id, filePath: 'x.js', content })).status, 200)
+  const versions = async (server: Server): Promise<number[]> => (await ask(server, `/sessions/${session.id}/versions`)).body.versions.map(({ version }: { version: number }) => version).sort()
+  await push('one')
+  await eventually('the first version', async () => (await versions(server)).includes(1))
+
+  await store.stop('SIGKILL')
+  await eventually('a store that is away', async () => (await storeOf(server)).state === 'away')
+  for (const content of ['two', 'three']) await push(content)
+  await eventually('versions that wait', async () => (await storeOf(server)).waiting > 0)
+  await delay(1000) // all of the two pushes waits
+  await server.stop('SIGKILL')
+
+  await store.start()
+  const again = await next(t, server)
+  await eventually('all versions', async () => (await versions(again)).join() === '0,1,2,3', 30_000)
+  const content = await fetch(`${again.url}/sessions/${session.id}/versions/3/files/x.js`)
+  t.equal(await content.text(), 'three')
+  t.equal((await endSession(again, session.id)).status, 200)
+  await assertEndsClean(t, again)
+})
