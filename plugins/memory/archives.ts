@@ -6,7 +6,7 @@ import type { SessionEvent } from '#domain/live/event.ts'
 import { ARCHIVES, archivesOf, EVENTS_BLOB, newArchive, type Archive } from '#domain/memory/archive.ts'
 import { snapshotScope } from '#domain/memory/snapshot.ts'
 import type { EndReason, SessionFacts } from '#domain/session.ts'
-import { DayIndex } from '#domain/storage/day-index.ts'
+import { DayIndex, readKey } from '#domain/storage/day-index.ts'
 import { failure } from '#errors.ts'
 import { compressedTar, type TarFile } from '#system/memory/tar-writer.ts'
 
@@ -43,8 +43,8 @@ async function archives (app: FastifyInstance): Promise<void> {
   } satisfies FastifyInstance['archives'])
   app.retention.add('archives', index, remove)
   app.erasure.add('archives', async user => {
-    const all = await records.list<Archive>(archivesOf(user))
-    for (const { value: { id } } of all) await remove(id)
+    const all = await records.keys(archivesOf(user))
+    for (const key of all) await remove(readKey(key).id)
     await records.drop(archivesOf(user))
     return all.length
   })

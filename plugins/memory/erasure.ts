@@ -1,6 +1,5 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import type { Analytics } from '#domain/operations/analytics.ts'
 import { analyticsOf } from '#domain/operations/ended-sessions.ts'
 import { LOCAL_USER, RESERVED_USERS } from '#domain/principal.ts'
 import { userScope } from '#domain/storage/user-scope.ts'
@@ -25,7 +24,7 @@ export interface Erased { erased: Record<string, number>, failed: string[] }
 
 async function erasure (app: FastifyInstance): Promise<void> {
   const kinds = new Map<string, (user: string) => Promise<number>>([
-    ['recoveryPoints', eraseRecoveryPoints],
+    ['recoveryPoints', user => app.recovery.erase(user)],
     ['preferences', erasePreferences],
     ['analytics', eraseAnalytics],
     ['statistics', user => app.statistics.forget({ user })],
@@ -52,24 +51,18 @@ async function erasure (app: FastifyInstance): Promise<void> {
     }
   } satisfies FastifyInstance['erasure'])
 
-  async function eraseRecoveryPoints (user: string): Promise<number> {
-    const points = await app.recovery.list(user)
-    for (const { sessionId } of points) await app.recovery.withdraw(sessionId, user)
-    return points.length
-  }
-
   /** They count as one, with all of their versions. */
   async function erasePreferences (user: string): Promise<number> {
-    const [any] = await app.records.list(`preferences/${userScope(user)}`, { limit: 1 })
+    const [any] = await app.records.keys(`preferences/${userScope(user)}`, { limit: 1 })
     await app.state.forgetUser(user)
-    return any ? 1 : 0
+    return any === undefined ? 0 : 1
   }
 
   /** The summaries of the user's sessions stay without the user and the sessions' ids, so that sums over all sessions stay right. */
   async function eraseAnalytics (user: string): Promise<number> {
     await app.analytics.save()
     const { index } = app.summaries
-    const all = await app.records.list<Analytics>(analyticsOf(user))
+    const all = await app.records.keys(analyticsOf(user))
     for (const id of await index.idsOf(user)) {
       const found = await index.find(id)
       if (found) await index.disown(id, { ...found.value, owner: undefined })

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { every } from '#domain/concurrency/every.ts'
@@ -12,7 +13,10 @@ declare module 'fastify' {
       hold (id: string, holder: Holder, until?: Date): Promise<void>
       /** Ends the hold. What an ended session has left then goes, unless something else holds it. */
       release (id: string, holder: Holder): Promise<void>
-      /** Deletes what a session left that has ended: all of it, or, while its snapshot is held, all that the snapshot does not need. Never rejects: tries again by itself. */
+      /**
+       * Deletes what a session left that has ended: all of it, or, while its snapshot is held, all that the snapshot does not need. Never
+       * rejects: tries again by itself, also when the stores need more than 5 s, for which it does not wait.
+       */
       settle (id: string): Promise<void>
       /** Whether something holds what the session left. When the hold ends, that is looked at again. */
       isHeld (id: string): Promise<boolean>
@@ -28,6 +32,7 @@ interface Hold { until?: string }
 const RECOVERY: Holder = 'recovery'
 
 const LOOK_MS = 5000
+const WAIT_MS = 5000
 const AGAIN_MS = 30_000
 const HELD = 'held/'
 /** The first words of partitions that belong to one session, and go with it. */
@@ -82,7 +87,8 @@ async function leavings (app: FastifyInstance): Promise<void> {
 
   async function settle (id: string): Promise<void> {
     due.set(id, Date.now() + AGAIN_MS)
-    await settleNow(id).catch(err => { if (!isUnavailable(err)) app.log.warn({ err, sessionId: id }, 'leavings of an ended session not deleted') })
+    const work = settleNow(id).catch(err => { if (!isUnavailable(err)) app.log.warn({ err, sessionId: id }, 'leavings of an ended session not deleted') })
+    await Promise.race([work, delay(WAIT_MS, undefined, { ref: false })])
   }
 
   async function settleNow (id: string): Promise<void> {

@@ -40,14 +40,10 @@ async function points (app: FastifyInstance): Promise<void> {
     await recovery.offer(await snapshots.take(facts, reason, signal), reason, new Date())
   })
   app.addHook('onReady', async () => {
-    await sweep()
-    // servers that have just been lost are not taken for lost before their lease has ended
-    const again = setTimeout(() => sweep().catch(err => app.log.warn({ err }, 'leavings not looked at')), leases.ms + LOOK_MS).unref()
+    // at once, and when the leases of servers that have just been lost have ended
+    const again = setTimeout(sweepOrLog, leases.ms + LOOK_MS).unref()
     closing.signal.addEventListener('abort', () => clearTimeout(again))
-    working = Promise.all([
-      every(LOOK_MS, look, closing.signal),
-      every(SWEEP_MS, () => sweep().catch(err => app.log.warn({ err }, 'leavings not looked at')), closing.signal)
-    ])
+    working = Promise.all([sweepOrLog(), every(LOOK_MS, look, closing.signal), every(SWEEP_MS, sweepOrLog, closing.signal)])
   })
   app.storeLink.onChange(change => { if (change === 'back') reclaim() })
   app.addHook('preClose', async () => {
@@ -84,9 +80,14 @@ async function points (app: FastifyInstance): Promise<void> {
     }
   }
 
+  async function sweepOrLog (): Promise<void> {
+    await sweep().catch(err => app.log.warn({ err }, 'leavings not looked at'))
+  }
+
   /** Offers sessions whose server was lost, and deletes what ended sessions have left. */
   async function sweep (): Promise<void> {
     for (const id of await leavings.ids()) {
+      if (closing.signal.aborted) return
       if (registry.get(id)) continue
       try {
         const runner = await snapshots.runnerOf(id)

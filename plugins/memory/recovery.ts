@@ -4,6 +4,7 @@ import { hashOf, newToken, sessionOf, withoutToken, withToken, type RecoveryPoin
 import type { Snapshot } from '#domain/memory/snapshot.ts'
 import type { EndReason } from '#domain/session.ts'
 import { userScope } from '#domain/storage/user-scope.ts'
+import { isUnavailable } from '#domain/storage/store-link.ts'
 import { failure } from '#errors.ts'
 
 declare module 'fastify' {
@@ -16,8 +17,10 @@ declare module 'fastify' {
       offer (snapshot: Snapshot, reason: EndReason, endedAt: Date): Promise<void>
       /** Takes the recovery point back: the session lives, or its snapshot is erased. */
       withdraw (id: string, owner: string): Promise<void>
-      /** The user's recovery points, the last ended first. */
+      /** The user's recovery points, the last ended first. One that cannot be read is logged and left out. */
       list (user: string): Promise<RecoveryPoint[]>
+      /** Takes back all recovery points of the user, also those that cannot be read. Resolves with their number. */
+      erase (user: string): Promise<number>
       /** A new token of the session's point, if it is this user's; without a user, of anybody's, for its user to use. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER */
       issue (id: string, user?: string): Promise<{ token: string, until: string }>
       /** Uses the token up. @throws {Ex10Error} EX10_NOTHING_TO_RECOVER; EX10_RECOVERING while another request brings the session back */
@@ -62,9 +65,17 @@ async function recovery (app: FastifyInstance): Promise<void> {
     },
     withdraw,
     async list (user) {
-      const ids = await records.list(indexOf(user))
-      const points = await Promise.all(ids.map(({ key }) => find(key)))
+      const points = await Promise.all((await records.keys(indexOf(user))).map(id => find(id).catch(err => {
+        if (isUnavailable(err)) throw err
+        app.log.warn({ err, sessionId: id }, 'recovery point cannot be read') // it must not hide the others
+        return undefined
+      })))
       return points.flatMap(point => point && point.value.owner === user ? [point.value] : []).toSorted((a, b) => b.endedAt < a.endedAt ? -1 : 1)
+    },
+    async erase (user) {
+      const ids = await records.keys(indexOf(user))
+      for (const id of ids) await withdraw(id, user)
+      return ids.length
     },
     async issue (id, user) {
       const token = newToken(id)

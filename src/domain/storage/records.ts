@@ -33,6 +33,11 @@ export class Records {
     return await Promise.all(found.map(async record => ({ ...record, value: await this.#open<Value>(partition, record) })))
   }
 
+  /** The keys of records, without their values: also of those that cannot be opened any more. */
+  async keys (partition: string, range?: RecordRange): Promise<string[]> {
+    return (await this.#store.list(partition, range)).map(({ key }) => key)
+  }
+
   async write (partition: string, changes: Change[]): Promise<boolean> {
     return await this.#store.write(partition, await this.#sealed(partition, changes))
   }
