@@ -62,7 +62,7 @@ t.test('files go into a session and out of it', { timeout: 280_000 }, async t =>
         'content-length': String(Buffer.from(content).length),
         etag: tag,
         'x-content-type-options': 'nosniff',
-        'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+        'content-disposition': `attachment; filename="${name.replace(/[^\w. -]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`,
         'content-security-policy': 'default-src \'none\'; sandbox',
         'cache-control': 'private, no-cache'
       })
@@ -190,7 +190,7 @@ t.test('files go into a session and out of it', { timeout: 280_000 }, async t =>
     await importing(zip([{ name: 'manifest.json', content: MANIFEST }, { name: 'lib/x.js', content: 'x' }, { name: 'lib/x.js.map', content: '{}' }, { name: '.env', content: 'secret' }]))
     const exported = async (query = '') => {
       const response = await fetch(`${base}/export${query}`)
-      t.match([response.status, response.headers.get('content-type'), response.headers.get('content-disposition')], [200, 'application/octet-stream', 'attachment; filename*=UTF-8\'\'extension.zip'])
+      t.match([response.status, response.headers.get('content-type'), response.headers.get('content-disposition')], [200, 'application/octet-stream', 'attachment; filename="extension.zip"; filename*=UTF-8\'\'extension.zip'])
       return Buffer.from(await response.arrayBuffer())
     }
     const first = await exported()
