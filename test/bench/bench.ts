@@ -11,6 +11,7 @@ import { countingLine, measureCounting } from './analytics.ts'
 import { pushesWithHistory } from './history.ts'
 import { memoryOf } from './memory.ts'
 import { answered, closeBench, contentScriptSeen, openBench, popupSeen, pushMany, rollbackSeen, workerLive } from './pushes.ts'
+import { recovered } from './recovery.ts'
 import { measureSealing, sealingLines } from './sealing.ts'
 import { measureState, STATE_FLOOR } from './state.ts'
 
@@ -27,6 +28,7 @@ if (others.length > 0 || !/^[1-9]\d*$/.test(rounds)) {
   console.error(`ex10: ROUNDS is a whole number from 1\n${USAGE}`)
   process.exit(1)
 }
+const RECOVER = 'recover: complete'
 const SEEN = 'content script: push to visible'
 const [KEEPING, WITHOUT] = ['updateCode, 8 KiB, ten, one after the other', 'updateCode, likewise, without history'] as const
 const MANY = [['beside 500 files', 500, 1000], ['beside 15 MB', 4, 3_750_000]] as const
@@ -54,6 +56,7 @@ async function measure (server: Server): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     await floor()
     await createAndEnd(server)
+    add(RECOVER, await recovered(server))
   }
   await pushes(server)
   await history(server)
@@ -157,6 +160,7 @@ function print (): void {
   const ratio = (name: string, to: string) => (median(figures.get(name) ?? []) / median(figures.get(to) ?? [])).toFixed(2)
   const comparisons = [
     ['create', 'create: complete', 'by hand: create'], ['DELETE', 'DELETE', 'by hand: delete'],
+    ['recover', RECOVER, 'create: complete'],
     ['rollback', 'content script: rollback to visible', SEEN],
     ...MANY.map(([name]) => [`a push ${name}`, `${SEEN}, ${name}`, SEEN]),
     ...['state: GET a value', 'state: PUT a value'].map(name => [name, name, STATE_FLOOR])

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { zipSync } from 'fflate'
 import t from 'tap'
 import type { CodeUpdated } from '#schemas/code-update.ts'
@@ -164,5 +164,30 @@ t.test('what a server acknowledged before it was killed is a version of the next
   t.strictSame((await history.versions()).map(({ version }) => version), Array.from({ length: last + 1 }, (_, index) => last - index))
   for (let version = 1; version <= last; version++) t.equal(await (await fetch(`${server.url}/sessions/${id}/versions/${version}/files/a.js`)).text(), String(version))
   await endSession(server, id)
+  await assertEndsClean(t, server)
+})
+
+t.test('the history has bounds: the oldest versions go first, those with a name last, and the newest never', async t => {
+  const server = await serve(t, { ...lightDisplay(), EX10_HISTORY_SIZE: '1' })
+  const [large, many] = [(await createSession(server)).id, (await createSession(server)).id]
+  const history = historyOf(server, large)
+  const pushLarge = () => history.push({ 'large.js': randomBytes(75_000).toString('hex') })
+  await pushLarge()
+  t.match(await history.ask('PATCH', 'versions/1', { label: 'good' }), { status: 200 })
+  for (let version = 2; version <= 20; version++) await pushLarge()
+  const kept = (await history.versions()).filter(({ kept }) => kept).map(({ version }) => version)
+  t.match([kept[0], kept.at(-1)], [20, 1], 'the newest and the named one are there')
+  t.ok(kept.length >= 5 && kept.length < 10, `of 20 versions of 150 kB each, ${kept.length} fit into 1 MiB`)
+  t.strictSame(kept.slice(0, -1), Array.from({ length: kept.length - 1 }, (_, index) => 20 - index), 'the others are the last ones')
+  const bytes = readdirSync(`${server.dataDir}/blobs/${large}`).reduce((sum, name) => sum + statSync(`${server.dataDir}/blobs/${large}/${name}`).size, 0)
+  t.ok(bytes < 1.1 * 1024 * 1024, `they take ${bytes} bytes`)
+  t.match(await history.rollBack('good'), { status: 200, rolledBackTo: 1 })
+  t.match(await history.rollBack(2), { status: 404, code: 'EX10_VERSION_NOT_FOUND' })
+
+  const small = historyOf(server, many)
+  for (let push = 1; push <= 1050; push++) await small.push({ 'a.js': String(push % 2) })
+  const versions = (await small.versions()).map(({ version }) => version)
+  t.ok(versions.length <= 1000, `of 1050 small ones, ${versions.length} are kept`)
+  t.equal(versions[0], 1050)
   await assertEndsClean(t, server)
 })

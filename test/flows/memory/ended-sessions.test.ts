@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { ask } from '#support/servers/client.ts'
 import { assertEndsClean, next, serve } from '#support/servers/creation.ts'
 import { as, keysCommand } from '#support/access/keys.ts'
 import { lightDisplay } from '#support/display/light-display.ts'
+import { wallClock } from '#support/faults/clock.ts'
 import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
 
 t.test('what remains of an ended session is its owner\'s: listed, downloaded, deleted; with EX10_ARCHIVE=1, over restarts', async t => {
@@ -58,4 +60,31 @@ t.test('what remains of an ended session is its owner\'s: listed, downloaded, de
   t.strictSame(idsOf(await list(ada)), [bens])
   t.equal((await ask(to(ada), `/archives/${bens}`, { method: 'DELETE' })).status, 200)
   await assertEndsClean(t, to(ada))
+})
+
+t.test('what is kept of an ended session is deleted EX10_RETENTION_DAYS after its end, by itself', async t => {
+  const clock = wallClock(t)
+  const server = await serve(t, { ...clock.env, ...lightDisplay(), EX10_ARCHIVE: '1', EX10_RETENTION_DAYS: '30', EX10_RECOVERY_WINDOW: '0' })
+  const ended = async (server: Server) => {
+    const { id } = await createSession(server)
+    t.equal((await endSession(server, id)).status, 200)
+    await eventually('its archive', async () => (await ask(server, '/archives')).body.archives.some((archive: { id: string, isOver: boolean }) => archive.id === id && archive.isOver))
+    return id
+  }
+  clock.set(-31 * 24)
+  const old = await ended(server)
+  clock.set(-29 * 24)
+  const young = await ended(server)
+  await server.stop()
+  clock.set(0)
+  const records = new DatabaseSync(`${server.dataDir}/records.db`)
+  records.exec('DELETE FROM records WHERE partition = \'retention/clock\'') // the server is to take it for time that went by
+  records.close()
+  const later = await next(t, server)
+  await eventually('the old one is gone', async () => (await ask(later, `/archives/${old}`)).status === 404)
+  t.match((await ask(later, '/archives')).body.archives, [{ id: young }])
+  t.match([(await ask(later, `/sessions/${old}/analytics`)).status, (await ask(later, `/sessions/${young}/analytics`)).status], [404, 200], 'nor are there analytics of it')
+  t.strictSame(globSync(`${later.dataDir}/blobs/${old}*`), [], 'nor files')
+  t.equal((await ask(later, `/archives/${young}`, { method: 'DELETE' })).status, 200)
+  await assertEndsClean(t, later)
 })
