@@ -1,81 +1,90 @@
-import { createHash } from 'node:crypto'
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { execFileSync } from 'node:child_process'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { lightDisplay } from '#support/display/light-display.ts'
-import { pax, tar, tarEntry, type Entry } from '#support/code/archives.ts'
 import { ask } from '#support/servers/client.ts'
-import { listStates, serve } from '#support/servers/creation.ts'
-import { createSession, pushCode, type Server } from '#support/servers/server.ts'
+import { assertEndsClean, next, serve } from '#support/servers/creation.ts'
+import { as, keysCommand } from '#support/access/keys.ts'
+import { lightDisplay } from '#support/display/light-display.ts'
+import { wallClock } from '#support/faults/clock.ts'
+import { createSession, endSession, eventually, type Server } from '#support/servers/server.ts'
 
-const HEAD = { format: 'ex10-session', version: 1, at: '2026-01-01T00:00:00.000Z', template: 'vanilla', width: 800, height: 600, devServerPort: 8000, tabs: [] }
-const head: Entry = { name: 'session.json', content: JSON.stringify(HEAD) }
-const manifest: Entry = { name: 'code/manifest.json', content: '{}' }
-const headed = (change: object) => ({ name: 'session.json', content: JSON.stringify({ ...HEAD, ...change }) })
-const file = (name: string, more: Partial<Entry> = {}) => [head, manifest, { name, content: 'x', ...more }]
-const pack = (entries: Entry[]) => gzipSync(tar(entries))
-
-const importing = (server: Server, archive: Buffer, type = 'application/gzip') => ask(server, '/sessions/import', { method: 'POST', body: archive, headers: { 'content-type': type, accept: 'application/json' } })
-
-/** By what is wrong with it. */
-function hostileArchives (): [string, Buffer][] {
-  const good = pack([head, manifest])
-  const plain = tar([head, manifest])
-  const names = ['../x', 'code/../x', 'code/a/../../x', '/etc/passwd', '/code/x', './code/x', 'code//x', 'code/./x', 'code/a\\b', 'code/..\\x', 'code/%2e%2e/x', 'code/%2e%2e%2fx', 'code/．．/x', 'code/x/', 'code/', 'code', 'x', 'profile/x', 'home/x', 'code/c:/x', 'C:\\x', '~/x', 'session.json', 'state.json/x', '.', '..', 'code/\ufffd\ufffe/..', `code/${'x'.repeat(90)}/../x`]
-  const types = ['1', '2', '3', '4', '5', '6', '7', 'S', 'D', 'M', 'V', 'N', 'g', 'K', 'X', 'A', 'Z', '9']
-  const paxes: Record<string, string>[] = [{ path: '../x' }, { path: '/etc/passwd' }, { path: 'code/../../x' }, { path: 'code/manifest.json' }, { linkpath: '/etc/passwd' }, { size: '99999999999' }, { size: '-1' }, { size: '1e3' }, { 'GNU.sparse.major': '1' }, { 'GNU.sparse.name': '../x' }, { 'SCHILY.xattr.user.x': '1' }, { path: `code/${'x'.repeat(5000)}` }, { comment: 'x'.repeat(20_000) }]
-  const heads: [string, Entry][] = [
-    ['an unknown version', headed({ version: 2 })], ['no version', headed({ version: undefined })], ['another format', headed({ format: 'other' })], ['a wide display', headed({ width: 100_000 })], ['a negative height', headed({ height: -1 })],
-    ['a width that is a text', headed({ width: '800' })], ['tabs that are no list', headed({ tabs: 'x' })], ['too many tabs', headed({ tabs: Array(101).fill({ url: 'about:blank' }) })], ['a tab with more', headed({ tabs: [{ url: 'x', run: 'y' }] })], ['a long address', headed({ tabs: [{ url: 'x'.repeat(9000) }] })],
-    ['an unknown field', headed({ owner: 'root' })], ['a prototype', { name: 'session.json', content: '{"__proto__":{"format":"ex10-session"}}' }], ['an unknown template', headed({ template: 'none' })], ['a template that is a path', headed({ template: '../x' })], ['an id that is a path', headed({ extensionId: '../../x' })],
-    ['no JSON', { name: 'session.json', content: '{' }], ['a list', { name: 'session.json', content: '[]' }], ['null', { name: 'session.json', content: 'null' }], ['nothing', { name: 'session.json', content: '' }], ['a huge head', { name: 'session.json', content: ' '.repeat(1_100_000) }]
-  ]
-  const changed = (at: number, byte: number) => { const copy = Buffer.from(plain); copy[at] = byte; return gzipSync(copy) }
-  return [
-    ...names.map((name): [string, Buffer] => [`the name ${name}`, pack(file(name))]),
-    ...types.map((type): [string, Buffer] => [`the type ${type}`, pack(file('code/x', { type, linkTo: '/etc/passwd' }))]),
-    ...paxes.map((values): [string, Buffer] => [`pax ${JSON.stringify(values).slice(0, 60)}`, pack([head, manifest, pax(values), { name: 'code/x', content: 'x' }])]),
-    ...heads.map(([what, entry]): [string, Buffer] => [what, pack([entry, manifest])]),
-    ...[1, 20, good.length - 20, good.length - 8, good.length - 1].map((length): [string, Buffer] => [`cut off after ${length} bytes`, good.subarray(0, length)]),
-    ...[600, 1024, plain.length - 1600].map((length): [string, Buffer] => [`a tar cut off after ${length} bytes`, gzipSync(plain.subarray(0, length))]),
-    ['a wrong checksum', changed(148, 0x39)], ['a damaged name', changed(0, 0)], ['a size that is no number', changed(125, 0x7a)],
-    ['nothing', Buffer.alloc(0)], ['a tar that is not compressed', plain], ['compressed twice', gzipSync(good)], ['a zip', Buffer.from('PK\x05\x06' + '\0'.repeat(18))], ['noise', createHash('sha512').update('x').digest()], ['an empty gzip', gzipSync('')],
-    ['no head', pack([manifest])], ['a head that is not the first', pack([manifest, head])], ['two heads', pack([head, head, manifest])], ['no code', pack([head])],
-    ['the same name twice', pack([head, manifest, manifest])], ['names that differ in case', pack([head, manifest, { name: 'code/Manifest.json' }])], ['names that differ in their form', pack([head, manifest, { name: 'code/\u00e9' }, { name: 'code/e\u0301' }])],
-    ['a state that is a list', pack([head, manifest, { name: 'state.json', content: '[]' }])], ['a storage of another area', pack([head, manifest, { name: 'storage.json', content: '{"managed":{}}' }])], ['a storage that is a text', pack([head, manifest, { name: 'storage.json', content: '"x"' }])],
-    ['a bomb', gzipSync(Buffer.concat([tarEntry(head), tarEntry({ name: 'code/bomb', content: Buffer.alloc(60_000_000) }), Buffer.alloc(1024)]))], ['a bomb of zstd', zstdCompressSync(Buffer.concat([tarEntry(head), tarEntry({ name: 'code/bomb', content: Buffer.alloc(60_000_000) }), Buffer.alloc(1024)]))],
-    ['a size without content', pack([head, manifest, { name: 'code/x', size: 10_000_000 }])], ['a negative size', pack([head, manifest, { name: 'code/x', size: -1 }])]
-  ]
-}
-
-t.test('A whole session as one archive', async t => {
-  const server = await serve(t, lightDisplay())
-  const session = await createSession(server, '?width=1000')
-  await pushCode(server, { sessionId: session.id, filePath: 'deep/notes.txt', content: 'mine' })
-  await ask(server, `/sessions/${session.id}/state/ui_state/layout`, { method: 'PUT', body: { wide: true } })
-
-  for (const [format, unpack] of [['tar.gz', gunzipSync], ['tar.zst', zstdDecompressSync]] as const) {
-    await t.test(`as ${format}: downloaded, and made a session of, with its code and its state`, async t => {
-      const answer = await fetch(`${server.url}/sessions/${session.id}/snapshot?format=${format}`)
-      t.equal(answer.status, 200)
-      const archive = Buffer.from(await answer.arrayBuffer())
-      t.match(unpack(archive).toString('latin1').slice(0, 13), 'session.json\0')
-      const made = await importing(server, archive, format === 'tar.gz' ? 'application/gzip' : 'application/zstd')
-      t.equal(made.status, 201, made.text)
-      const id = made.body.sessionId
-      t.equal((await ask(server, `/sessions/${id}/files/deep/notes.txt`)).text, 'mine')
-      t.strictSame((await ask(server, `/sessions/${id}/state/ui_state/layout`)).body, { wide: true })
-      t.equal((await ask(server, `/sessions/${id}`, { method: 'DELETE' })).status, 200)
-    })
+t.test('what remains of an ended session is its owner\'s: listed, downloaded, deleted; with EX10_ARCHIVE=1, over restarts', async t => {
+  let server = await serve(t, { ...lightDisplay(), EX10_AUTH: 'keys', EX10_ARCHIVE: '1', EX10_RECOVERY_WINDOW: '0' })
+  const [ada, anna, ben] = await Promise.all([['ada', '--role', 'admin'], ['anna'], ['ben']].map(async words => as(server, await keysCommand(server, 'create', '--user', ...words)))) as [Server, Server, Server]
+  const to = (who: Server) => ({ ...server, headers: who.headers! })
+  const list = async (who: Server, query = '') => (await ask(to(who), `/archives${query}`)).body
+  const idsOf = ({ archives }: { archives: { id: string }[] }) => archives.map(({ id }) => id)
+  const archived = async (who: Server) => {
+    const { id } = await createSession(to(who))
+    t.equal((await ask(to(who), '/updateCode', { method: 'POST', body: { sessionId: id, filePath: 'deep/a.js', content: `// of ${id}` } })).status, 200)
+    t.equal((await ask(to(who), `/sessions/${id}/state/user_data/note`, { method: 'PUT', body: '"remember"' })).status, 201)
+    t.equal((await endSession(to(who), id)).status, 200)
+    await eventually('an archive', async () => (await list(who)).archives.some((archive: { id: string, isOver: boolean }) => archive.id === id && archive.isOver))
+    return id
   }
+  const first = await archived(anna)
+  const second = await archived(anna)
+  const bens = await archived(ben)
+  t.strictSame(idsOf(await list(anna)), [second, first], 'the last ended first')
+  t.strictSame([idsOf(await list(ada)), idsOf(await list(ada, '?user=anna'))], [[bens, second, first], [second, first]], 'admins see all')
+  const page = await list(ada, '?limit=2')
+  t.strictSame([idsOf(page), idsOf(await list(ada, `?limit=2&after=${encodeURIComponent(page.next)}`))], [[bens, second], [first]])
+  t.match(await ask(to(ben), '/archives?user=anna'), { status: 403 })
+  t.match((await ask(to(anna), `/archives/${first}`)).body, { id: first, owner: 'anna', template: 'vanilla', reason: 'deleted', version: 1, isOver: true, deletedAfter: /^20/ })
+  for (const [method, path] of [['GET', ''], ['GET', '/download'], ['DELETE', '']] as const) t.match(await ask(to(ben), `/archives/${first}${path}`, { method }), { status: 404, body: { code: 'EX10_ARCHIVE_NOT_FOUND' } }, `${method}${path} is for its owner`)
 
-  await t.test('a hostile archive is refused whole, before anything is made of it', async t => {
-    const archives = hostileArchives()
-    t.ok(archives.length >= 100, `${archives.length} archives`)
-    const before = await listStates(server)
-    for (const [what, archive] of archives) {
-      const { status, body } = await importing(server, archive)
-      t.match({ status, code: body.code }, { status: /^(400|413)$/, code: /^EX10_/ }, `${what}: ${status} ${body.code}`)
-    }
-    t.strictSame(await listStates(server), before)
-  })
+  await server.stop('SIGKILL')
+  server = await next(t, server)
+  const folder = t.testdir()
+  for (const who of [anna, ada]) {
+    const response = await fetch(`${server.url}/archives/${first}/download`, { headers: who.headers! })
+    t.match(response.headers.get('content-disposition'), `session-${first}.tar.gz`)
+    writeFileSync(`${folder}/a.tar.gz`, Buffer.from(await response.arrayBuffer()))
+    mkdirSync(`${folder}/a`, { recursive: true })
+    execFileSync('tar', ['-xzf', `${folder}/a.tar.gz`, '-C', `${folder}/a`])
+    const jsonOf = (name: string) => JSON.parse(readFileSync(`${folder}/a/${name}.json`, 'utf8'))
+    t.equal(readFileSync(`${folder}/a/code/deep/a.js`, 'utf8'), `// of ${first}`)
+    t.ok(readFileSync(`${folder}/a/code/manifest.json`, 'utf8'))
+    t.match(jsonOf('session'), { id: first, owner: 'anna', reason: 'deleted' })
+    const types = jsonOf('events').map(({ type }: { type: string }) => type)
+    t.strictSame([types[0], types.includes('pushed'), types.filter((type: string) => type === 'ended').length, types.at(-1)], ['ready', true, 1, 'ended'])
+    t.match(jsonOf('analytics'), { pushes: 1, end: { reason: 'deleted' } })
+    t.match(jsonOf('state'), { categories: { user_data: { note: 'remember' } } })
+  }
+  t.match((await ask(to(ada), '/admin/audit-log?action=session.viewed')).body.entries, [{ user: 'ada', target: first, details: { owner: 'anna' } }], 'that an admin read it is noted')
+
+  t.equal((await ask(to(anna), `/archives/${first}`, { method: 'DELETE' })).status, 200)
+  t.equal((await ask(to(anna), `/archives/${first}/download`)).status, 404)
+  t.match((await ask(to(ada), '/users/anna/data', { method: 'DELETE' })).body, { erased: { archives: 1, analytics: 2 }, failed: [] })
+  t.strictSame(idsOf(await list(ada)), [bens])
+  t.equal((await ask(to(ada), `/archives/${bens}`, { method: 'DELETE' })).status, 200)
+  await assertEndsClean(t, to(ada))
+})
+
+t.test('what is kept of an ended session is deleted EX10_RETENTION_DAYS after its end, by itself', async t => {
+  const clock = wallClock(t)
+  const server = await serve(t, { ...clock.env, ...lightDisplay(), EX10_ARCHIVE: '1', EX10_RETENTION_DAYS: '30', EX10_RECOVERY_WINDOW: '0' })
+  const ended = async (server: Server) => {
+    const { id } = await createSession(server)
+    t.equal((await endSession(server, id)).status, 200)
+    await eventually('its archive', async () => (await ask(server, '/archives')).body.archives.some((archive: { id: string, isOver: boolean }) => archive.id === id && archive.isOver))
+    return id
+  }
+  clock.set(-31 * 24)
+  const old = await ended(server)
+  clock.set(-29 * 24)
+  const young = await ended(server)
+  await server.stop()
+  clock.set(0)
+  const records = new DatabaseSync(`${server.dataDir}/records.db`)
+  records.exec('DELETE FROM records WHERE partition = \'retention/clock\'') // the server is to take it for time that went by
+  records.close()
+  const later = await next(t, server)
+  await eventually('the old one is gone', async () => (await ask(later, `/archives/${old}`)).status === 404)
+  t.match((await ask(later, '/archives')).body.archives, [{ id: young }])
+  t.match([(await ask(later, `/sessions/${old}/analytics`)).status, (await ask(later, `/sessions/${young}/analytics`)).status], [404, 200], 'nor are there analytics of it')
+  t.strictSame(globSync(`${later.dataDir}/blobs/${old}*`), [], 'nor files')
+  t.equal((await ask(later, `/archives/${young}`, { method: 'DELETE' })).status, 200)
+  await assertEndsClean(t, later)
 })
