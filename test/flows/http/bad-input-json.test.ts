@@ -16,7 +16,7 @@ import { keptMemory } from '#support/servers/server-process.ts'
 import { tally } from '#support/servers/tally.ts'
 
 /** Before the memory is first looked at: until then it grows with compiled code and full caches, as it does with any input. */
-const WARM_UP = IS_LONG ? 100_000 : 5000
+const WARM_UP = IS_LONG ? 100_000 : 10_000
 const BODIES = IS_LONG ? 100_000 : 5000
 const QUERIES = IS_LONG ? 10_000 : 1000
 const AT_ONCE = 16
