@@ -41,7 +41,7 @@ function processes ({ uids, dataDir, instance }: Place): string[] {
     const command = readable(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
     const grouped = readable(`/proc/${pid}/cgroup`).includes(`/${instance}/`)
     const isDead = /^State:\tZ/m.test(status) // until its parent has reaped it, which for some is the machine's init
-    return !isDead && (ours || grouped || command.includes(`${dataDir}/`)) ? [`process: ${pid} ${/^Name:\t(.*)$/m.exec(status)?.[1]} ${command}`] : []
+    return !isDead && (ours || grouped || command.includes(`${dataDir}/`)) ? [`process: ${pid} ${/^Name:\t(.*)$/m.exec(status)?.[1]} of ${/^Uid:\t(\d+)/m.exec(status)?.[1]} ${command}`] : []
   })
 }
 
