@@ -17,8 +17,8 @@ declare module 'fastify' {
       kill (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
       /** Kills the service's program and leaves the service down. */
       down (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
-      /** Asks the service's program to end, and leaves it down. Rejects when it has not ended after 2 s. */
-      end (facts: SessionFacts, name: ProgramName, signal: AbortSignal): Promise<void>
+      /** Leaves the service's program down when `ask` has made it end. Rejects when it has not ended after 2 s. */
+      end (facts: SessionFacts, name: ProgramName, ask: () => Promise<void>, signal: AbortSignal): Promise<void>
       /** Stops the service. With `quietly`, s6 only stops restarting it, and the program ends with the sandbox. */
       stop (facts: SessionFacts, name: ProgramName, signal: AbortSignal, quietly?: boolean): Promise<void>
       /** The programs that the session was made with. */
@@ -41,7 +41,7 @@ async function services (app: FastifyInstance): Promise<void> {
     raise: (facts, name, signal, notifies = false) => raiseService(dirOf(facts), name, notifies, signal),
     kill: (facts, name, signal) => killService(dirOf(facts), name, signal),
     down: (facts, name, signal) => downService(dirOf(facts), name, signal),
-    end: (facts, name, signal) => endService(dirOf(facts), name, signal),
+    end: (facts, name, ask, signal) => endService(dirOf(facts), name, ask, signal),
     stop: (facts, name, signal, quietly = false) => stopService(dirOf(facts), name, quietly, signal),
     names: facts => definedServices(dirOf(facts)),
     isUp: (facts, name) => isServiceUp(dirOf(facts), name),

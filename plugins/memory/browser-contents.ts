@@ -12,6 +12,8 @@ declare module 'fastify' {
       tabs (facts: SessionFacts, signal: AbortSignal): Promise<Tab[]>
       /** Makes the browser's tabs these ones. With none, changes nothing. */
       openTabs (facts: SessionFacts, tabs: Tab[], signal: AbortSignal): Promise<void>
+      /** Asks the browser to close. It then writes all that it has in memory, such as cookies, which it does not at a SIGTERM. */
+      close (facts: SessionFacts, signal: AbortSignal): Promise<void>
       /** The storage of the user's extension; undefined when there is no extension, or when its storage has more than 10 MiB. */
       storage (facts: SessionFacts, signal: AbortSignal): Promise<ExtensionStorage | undefined>
       /** Makes the extension's storage this one, and loads the extension again, so that it begins with it. */
@@ -30,6 +32,10 @@ async function browserContents (app: FastifyInstance): Promise<void> {
     },
     async openTabs (facts, tabs, signal) {
       await openTabs(await codeUpdates.browser(facts).devTools(signal), tabs, signal)
+    },
+    async close (facts, signal) {
+      const devTools = await codeUpdates.browser(facts).devTools(signal)
+      await devTools.send('Browser.close', {}, { signal }).catch(() => signal.throwIfAborted()) // it may close before it answers
     },
     async storage (facts, signal) {
       const { devTools, extensionId } = codeUpdates.browser(facts)

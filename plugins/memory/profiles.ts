@@ -53,7 +53,7 @@ async function profiles (app: FastifyInstance): Promise<void> {
   async function keep (facts: SessionFacts, isLast: boolean, signal: AbortSignal): Promise<Snapshot['profile']> {
     if (!app.sandboxes.watch(facts).isAlive()) throw new Error('the sandbox is gone')
     if (isLast) {
-      await app.services.end(facts, 'browser', signal).catch(err => {
+      await app.services.end(facts, 'browser', () => app.browserContents.close(facts, signal), signal).catch(err => {
         signal.throwIfAborted()
         app.log.info({ err, sessionId: facts.id }, 'Chromium did not end in time: its profile is taken as it is')
       })
@@ -79,4 +79,4 @@ async function profiles (app: FastifyInstance): Promise<void> {
   }
 }
 
-export default fp(profiles, { name: 'profiles', dependencies: ['instance', 'sandboxes', 'services', 'storage', 'supervision'] })
+export default fp(profiles, { name: 'profiles', dependencies: ['browser-contents', 'instance', 'sandboxes', 'services', 'storage', 'supervision'] })

@@ -57,9 +57,11 @@ export async function downService (dir: string, name: ProgramName, signal: Abort
   await run(['s6-svc', '-dkwD', '-T', '5000', serviceDir(dir, name)], { signal })
 }
 
-/** Asks the service's program to end (SIGTERM), and leaves it down. @throws {CommandFailed} when it has not ended after 2 s */
-export async function endService (dir: string, name: ProgramName, signal: AbortSignal): Promise<void> {
-  await run(['s6-svc', '-dwD', '-T', '2000', serviceDir(dir, name)], { signal })
+/** Leaves the service's program down when `ask` has made it end. @throws {CommandFailed} when it has not ended after 2 s; the error of `ask` */
+export async function endService (dir: string, name: ProgramName, ask: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  await stopService(dir, name, true, signal)
+  await ask()
+  await run(['s6-svwait', '-D', '-t', '2000', serviceDir(dir, name)], { signal })
 }
 
 /**
