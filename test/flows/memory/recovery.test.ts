@@ -38,9 +38,12 @@ async function isBack (t: Test, server: Server, id: string, from: string): Promi
     .map(({ url, embedderData }) => `${url}${embedderData!.tabActive ? ' active' : ''}`)
   const start = `http://localhost:${facts.slot.devServerPort}/`
   t.strictSame(await tabs(), [start, `chrome-extension://${devTools.extensionId}/options.html`, `${start}?mine active`], 'the tabs, in their order')
-  const found = (await devTools.targets()).find(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId))
-  const worker = await devTools.attach(found!.targetId)
-  t.equal(await worker.evaluate('self.token'), 'pushed', 'the pushed code runs')
+  // a page may have woken another worker meanwhile
+  const worker = await eventually('a worker that runs the pushed code', async () => {
+    const found = (await devTools.targets()).find(({ type, url }) => type === 'service_worker' && url.includes(devTools.extensionId))
+    const worker = found && await devTools.attach(found.targetId)
+    return await worker?.evaluate('self.token') === 'pushed' ? worker : undefined
+  })
   t.match(await worker.evaluate('chrome.storage.local.get()'), ITEMS, 'the extension finds its storage')
   t.strictSame((await ask(server, `/sessions/${id}/state/ui_state/layout`)).body, { wide: true }, 'the state')
   t.match((await ask(server, `/sessions/${id}`)).body, { recoveredFrom: from, recoveredAt: /^20.*Z$/ })
