@@ -12,11 +12,10 @@ import { createSession, endSession, eventually, pushCode, testEnv, type CreatedS
 const WORKER = 'self.token = "pushed"\n'
 const ITEMS = { notes: ['one', { two: 'é' }], long: 'x'.repeat(600_000) }
 
-/** Makes changes of every kind that a session brings back. */
+/** Makes changes of every kind that a session brings back. Resolves when a recovery point holds all of them. */
 async function work (t: Test, server: Server): Promise<CreatedSession> {
   const session = await createSession(server)
   await pushCode(server, { sessionId: session.id, filePath: 'background.js', content: WORKER })
-  await ask(server, `/sessions/${session.id}/state/ui_state/layout`, { method: 'PUT', body: { wide: true } })
   const devTools = await openDevTools(t, server, session)
   await nextEvent(server, session.id, { type: 'confirmed', version: 1 })
   const { facts } = await inside(t, server, session)
@@ -25,6 +24,14 @@ async function work (t: Test, server: Server): Promise<CreatedSession> {
   await options.evaluate(`chrome.storage.local.set(${JSON.stringify(ITEMS)})`)
   const active = await devTools.openTab(`http://localhost:${facts.slot.devServerPort}/?mine`)
   await devTools.send('Target.activateTarget', { targetId: active.targetId })
+  await eventually('its page', async () => await active.evaluate('document.readyState') === 'complete')
+  const kept = (part: string) => globSync(`${server.dataDir}/blobs/${session.id}.snapshot/${part}-*`)
+  const before = kept('state')
+  await ask(server, `/sessions/${session.id}/state/ui_state/layout`, { method: 'PUT', body: { wide: true } })
+  await eventually('a recovery point with all of it', () => {
+    const now = kept('state') // the earlier one goes when the point is there
+    return kept('storage').length > 0 && now.length === 1 && !before.includes(now[0]!)
+  }, 30_000)
   return session
 }
 
@@ -65,11 +72,6 @@ t.test('A person brings back what has ended without them', async t => {
   const lost = testEnv({ EX10_RECOVERY_INTERVAL: '2' })
 
   await t.test('after the sandbox was killed: by the button of the page that says so', async t => {
-    await eventually('a recovery point with all of it', async () => {
-      const { body } = await ask(server, '/recoverable')
-      return body && globSync(`${server.dataDir}/blobs/${session.id}.snapshot/s*`).length === 2
-    }, 20_000)
-    await nextTick()
     for (const file of globSync(`${server.dataDir}/{records.db*,blobs,master-keys}`)) cpSync(file, `${lost.EX10_DATA_DIR}/${basename(file)}`, { recursive: true })
     process.kill((await inside(t, server, session)).init, 'SIGKILL')
     await page.getByText('This session has ended: it crashed.').waitFor({ timeout: 20_000 })
@@ -120,8 +122,3 @@ t.test('A person brings back what has ended without them', async t => {
     t.equal((await endSession(server, again)).status, 200)
   })
 })
-
-/** Two rounds of the server's look at its sessions, so that the last change is in a point. */
-function nextTick (): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, 5000))
-}
