@@ -62,6 +62,7 @@ t.test('requests with one key make one session, in whichever form they ask, as l
   const given = (await listSessions(server))[0]!.id
   one.leave()
   two.leave()
+  await eventually('that the server knows it', async () => !(await listSessions(server)).some(({ id, state }) => id === given && state === 'creating'))
   const again = create(server, 'three', { width: 900 })
   await eventually('its end', async () => !(await listSessions(server)).some(({ id }) => id === given))
   browser.release()
