@@ -70,8 +70,8 @@ async function history (app: FastifyInstance): Promise<void> {
   const all = new Map<string, Followed>()
   const placeOf = ({ id }: SessionFacts) => ({ sealer: app.sealer, dir: app.instance.folder.session(id), session: id })
   const ending = new Map<string, Promise<unknown>>()
-  /** Versions that may wait in memory for a store that is away. */
-  const unwritten: { facts: SessionFacts, version: number }[] = []
+  /** The versions of live sessions that may wait in memory for a store that is away. */
+  const unwritten = new Map<string, { facts: SessionFacts, versions: number[] }>()
   let droppedBefore = 0
 
   app.decorate('history', {
@@ -120,6 +120,7 @@ async function history (app: FastifyInstance): Promise<void> {
       const followed = all.get(id)
       if (followed) ending.set(id, over(followed).catch(() => {}))
       all.delete(id)
+      unwritten.delete(id)
     },
     async forget (id, butTrees) {
       await ending.get(id) // what was being kept is in the stores
@@ -132,8 +133,13 @@ async function history (app: FastifyInstance): Promise<void> {
   app.storeLink.onChange(change => {
     const { dropped } = app.storeLink.state()
     if (change === 'away') droppedBefore = dropped
-    else if (dropped === droppedBefore) for (const { facts, version } of unwritten.splice(0)) wrote(facts, version).catch(err => app.log.warn({ err, sessionId: facts.id }, 'file of a kept version not deleted'))
-    else unwritten.length = 0 // the next server may write what was dropped
+    else {
+      const written = dropped === droppedBefore ? [...unwritten.values()] : [] // otherwise the next server may write what was dropped
+      unwritten.clear()
+      for (const { facts, versions } of written) {
+        Promise.all(versions.map(version => wrote(facts, version))).catch(err => app.log.warn({ err, sessionId: facts.id }, 'files of kept versions not deleted'))
+      }
+    }
   })
   app.addHook('onClose', async () => { await Promise.all([...all.values()].map(({ kept }) => kept)) })
 
@@ -204,8 +210,9 @@ async function history (app: FastifyInstance): Promise<void> {
   /** Deletes the file that keeps the version for the next server, as soon as the stores have the version. */
   async function wrote (facts: SessionFacts, version: number): Promise<void> {
     const { awaySince, waiting } = app.storeLink.state()
-    if (awaySince || waiting > 0) unwritten.push({ facts, version })
-    else await removePending(placeOf(facts), version)
+    if (!awaySince && waiting === 0) return await removePending(placeOf(facts), version)
+    const { versions } = unwritten.get(facts.id) ?? { versions: [] }
+    if (all.has(facts.id)) unwritten.set(facts.id, { facts, versions: [...versions, version] }) // else its folder goes
   }
 
   async function confirm (facts: SessionFacts, { history, kept }: Followed, number: number, reloadMs: number): Promise<void> {
